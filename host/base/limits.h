@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ceilings of everything that grows, in one place.
+#pragma once
+
+#define TG_KIB (INT64_C(1) << 10)
+#define TG_MIB (INT64_C(1) << 20)
+#define TG_GIB (INT64_C(1) << 30)
+
+// Messages and payloads.
+#define TG_FRAME_BYTES_MAX (64 * TG_MIB)        // one message between host and worker
+#define TG_RESULT_BYTES_MAX (8 * TG_MIB)        // what a task may return, as JSON
+#define TG_RESULT_DEPTH_MAX 64                  // nesting of what a task may return
+#define TG_RESULT_NODES_MAX 1000000             // values in what a task may return
+#define TG_LOG_LINE_BYTES_MAX (16 * TG_KIB)     // one line of a log
+#define TG_ATTEMPT_LOG_BYTES_MAX (8 * TG_MIB)   // what is kept of an attempt's output
+#define TG_KV_KEY_BYTES_MAX 512                 // a key of tidegate.store
+#define TG_KV_VALUE_BYTES_MAX (1 * TG_MIB)      // a value of tidegate.store
+
+// Sources and configuration.
+#define TG_SOURCE_BYTES_MAX (4 * TG_MIB)        // one file of a bundle
+#define TG_BUNDLE_FILES_MAX 1000                // files of a bundle
+#define TG_YAML_BYTES_MAX (1 * TG_MIB)
+#define TG_YAML_DEPTH_MAX 32
+#define TG_YAML_NODES_MAX 100000
+#define TG_YAML_ALIASES_MAX 1000                // values an alias may stand for, added up
+
+// Graphs.
+#define TG_GRAPH_NODES_MAX 2000000
+#define TG_NAME_BYTES_MAX 128                   // a pipeline's or task's name
+
+// HTTP.
+#define TG_HTTP_BODY_BYTES_MAX (16 * TG_MIB)    // default cap of a response
+#define TG_HTTP_HEADER_BYTES_MAX (256 * TG_KIB)
+#define TG_HTTP_REDIRECTS_MAX 10
+#define TG_HTTP_HOST_CONNECTIONS_MAX 16
+
+// SQL.
+#define TG_SQL_ROWS_MAX 1000000                 // rows one query may return
+#define TG_SQL_RESULT_BYTES_MAX (48 * TG_MIB)   // bytes one query may return
+
+// Lua states.
+#define TG_BUNDLE_STATE_BYTES_MAX (256 * TG_MIB)
+#define TG_POLICY_STATE_BYTES_MAX (64 * TG_MIB)
+#define TG_SLICE_INSTRUCTIONS 10000             // between two looks at the clock
+#define TG_SLICE_MS 5                           // one coroutine's turn
+#define TG_UNYIELDABLE_MS 1000                  // a turn that cannot be taken away
+#define TG_BUNDLE_BUILD_MS 10000
+#define TG_POLICY_MS 2000
+#define TG_WORKER_GRACE_MS 80                   // from a cancel to SIGKILL of its worker
+#define TG_LOST_ATTEMPTS_MAX 5                  // in a row, until a task is held to be the cause

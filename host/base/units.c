@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/units.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct unit {
+  const char *name;
+  int64_t factor;
+};
+
+// Reads digits with an optional fraction, scaled by a unit that follows; -1 if there is none.
+static int64_t amount_read(const char **text, const struct unit *units) {
+  const char *s = *text;
+  if (!isdigit((unsigned char)*s)) return -1;
+  int64_t whole = 0, part = 0, scale = 1;
+  for (; isdigit((unsigned char)*s); s++) {
+    if (whole > INT64_MAX / 10 - 10) return -1;
+    whole = whole * 10 + (*s - '0');
+  }
+  if (*s == '.') {
+    if (!isdigit((unsigned char)*++s)) return -1;
+    for (; isdigit((unsigned char)*s); s++)
+      if (scale < 1000000) {
+        part = part * 10 + (*s - '0');
+        scale *= 10;
+      }
+  }
+  size_t len = 0;
+  while (isalpha((unsigned char)s[len])) len++;
+  for (const struct unit *unit = units; unit->name; unit++) {
+    if (strlen(unit->name) != len || strncmp(unit->name, s, len) != 0) continue;
+    if (whole > INT64_MAX / unit->factor - 1) return -1;
+    *text = s + len;
+    return whole * unit->factor + part * unit->factor / scale;
+  }
+  return -1;
+}
+
+bool tg_duration_parse(const char *text, int64_t *ms) {
+  static const struct unit units[] = {{"ms", 1},        {"s", 1000},     {"m", 60000},
+                                      {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
+  int64_t total = 0;
+  do {
+    int64_t part = amount_read(&text, units);
+    if (part < 0 || total > INT64_MAX - part) return false;
+    total += part;
+  } while (*text);
+  *ms = total;
+  return true;
+}
+
+void tg_duration_format(int64_t ms, char text[TG_DURATION_TEXT_MAX]) {
+  int64_t s = ms / 1000;
+  const size_t size = TG_DURATION_TEXT_MAX;
+  if (ms < 1000)
+    snprintf(text, size, "%lldms", (long long)ms);
+  else if (s < 60)
+    snprintf(text, size, "%lld.%llds", (long long)s, (long long)(ms % 1000 / 100));
+  else if (s < 3600)
+    snprintf(text, size, "%lldm%02llds", (long long)(s / 60), (long long)(s % 60));
+  else if (s < 86400)
+    snprintf(text, size, "%lldh%02lldm", (long long)(s / 3600), (long long)(s / 60 % 60));
+  else
+    snprintf(text, size, "%lldd%lldh", (long long)(s / 86400), (long long)(s / 3600 % 24));
+}
+
+bool tg_size_parse(const char *text, int64_t *bytes) {
+  static const struct unit units[] = {{"B", 1},
+                                      {"KB", 1000},
+                                      {"MB", 1000000},
+                                      {"GB", 1000000000},
+                                      {"KiB", INT64_C(1) << 10},
+                                      {"MiB", INT64_C(1) << 20},
+                                      {"GiB", INT64_C(1) << 30},
+                                      {NULL, 0}};
+  int64_t value = amount_read(&text, units);
+  if (value < 0 || *text) return false;
+  *bytes = value;
+  return true;
+}
+
+// Days since 1970-01-01 of a date in the proleptic Gregorian calendar.
+// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil
+static int64_t civil_days(int64_t year, int64_t month, int64_t day) {
+  year -= month <= 2;
+  int64_t era = (year >= 0 ? year : year - 399) / 400;
+  int64_t year_of_era = year - era * 400;
+  int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  return era * 146097 + day_of_era - 719468;
+}
+
+static void civil_date(int64_t days, int64_t *year, int64_t *month, int64_t *day) {
+  days += 719468;
+  int64_t era = (days >= 0 ? days : days - 146096) / 146097;
+  int64_t day_of_era = days - era * 146097;
+  int64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  int64_t shifted = (5 * day_of_year + 2) / 153;
+  *day = day_of_year - (153 * shifted + 2) / 5 + 1;
+  *month = shifted < 10 ? shifted + 3 : shifted - 9;
+  *year = year_of_era + era * 400 + (*month <= 2);
+}
+
+void tg_time_format(int64_t ms, char text[TG_TIME_TEXT_LEN + 1]) {
+  const int64_t day_ms = 86400000;
+  int64_t days = ms / day_ms - (ms % day_ms < 0), rest = ms - days * day_ms;
+  int64_t year, month, day;
+  civil_date(days, &year, &month, &day);
+  if (year < 0 || year > 9999) {
+    snprintf(text, TG_TIME_TEXT_LEN + 1, "out-of-range");
+    return;
+  }
+  uint64_t r = (uint64_t)rest, y = (uint64_t)year, m = (uint64_t)month, d = (uint64_t)day;
+  snprintf(text, TG_TIME_TEXT_LEN + 1, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)(y % 10000),
+           (int)(m % 100), (int)(d % 100), (int)(r / 3600000 % 24), (int)(r / 60000 % 60),
+           (int)(r / 1000 % 60), (int)(r % 1000));
+}
+
+// Reads exactly `width` digits.
+static bool digits_read(const char **text, int width, int64_t *value) {
+  *value = 0;
+  for (int i = 0; i < width; i++, (*text)++) {
+    if (!isdigit((unsigned char)**text)) return false;
+    *value = *value * 10 + (**text - '0');
+  }
+  return true;
+}
+
+static bool char_read(const char **text, const char *accepted) {
+  if (!**text || !strchr(accepted, **text)) return false;
+  (*text)++;
+  return true;
+}
+
+static bool zone_read(const char **text, int64_t *offset_ms) {
+  *offset_ms = 0;
+  if (char_read(text, "Zz")) return true;
+  int64_t hours, minutes, sign = **text == '-' ? -1 : 1;
+  if (!char_read(text, "+-") || !digits_read(text, 2, &hours) || !char_read(text, ":") ||
+      !digits_read(text, 2, &minutes) || hours > 23 || minutes > 59)
+    return false;
+  *offset_ms = sign * (hours * 60 + minutes) * 60000;
+  return true;
+}
+
+bool tg_time_parse(const char *text, int64_t *ms) {
+  static const int64_t month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  int64_t year, month, day, hour = 0, minute = 0, second = 0, milli = 0, offset = 0;
+  if (!digits_read(&text, 4, &year) || !char_read(&text, "-") || !digits_read(&text, 2, &month) ||
+      !char_read(&text, "-") || !digits_read(&text, 2, &day))
+    return false;
+  bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+  if (month < 1 || month > 12 || day < 1 ||
+      day > month_days[month - 1] + (month == 2 && is_leap))
+    return false;
+  if (*text) {
+    if (!char_read(&text, "Tt ") || !digits_read(&text, 2, &hour) || !char_read(&text, ":") ||
+        !digits_read(&text, 2, &minute))
+      return false;
+    if (char_read(&text, ":") && !digits_read(&text, 2, &second)) return false;
+    if (char_read(&text, ".")) {
+      int64_t scale = 100;
+      if (!isdigit((unsigned char)*text)) return false;
+      for (; isdigit((unsigned char)*text); text++, scale /= 10) milli += (*text - '0') * scale;
+    }
+    if (!zone_read(&text, &offset) || *text) return false;
+    if (hour > 23 || minute > 59 || second > 60) return false;
+  }
+  *ms = civil_days(year, month, day) * 86400000 +
+        ((hour * 60 + minute) * 60 + second) * 1000 + milli - offset;
+  return true;
+}
