@@ -55,6 +55,7 @@ enum tg_request {
   TG_REQUEST_DECIDE,   // policy, input (JSON) -> output (JSON), policy version
   TG_REQUEST_SLEEP,    // i64 ms -> nothing
   TG_REQUEST_PROGRESS, // f64 done, f64 total -> no reply
+  TG_REQUEST_OUTPUT,   // task -> u8 found, output (JSON)
 };
 
 /// Puts and gets an error as three numbers and a text; NULL stands for "no error".

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/exit.h"
+
+#include <stdio.h>
+
+int tg_exit_of(int code) {
+  switch (code) {
+  case TG_OK:
+    return TG_EXIT_SUCCESS;
+  case TG_ECONTRACT:
+    return TG_EXIT_GATE;
+  case TG_ETIMEOUT:
+    return TG_EXIT_DEADLINE;
+  case TG_EDAMAGED:
+  case TG_EPROTOCOL:
+  case TG_EBUG:
+    return TG_EXIT_INTERNAL;
+  case TG_ENOMEM:
+    return TG_EXIT_RETRY;
+  default:
+    break;
+  }
+  switch (tg_code_class(code)) {
+  case TG_CLASS_TRANSIENT:
+  case TG_CLASS_THROTTLED:
+  case TG_CLASS_LOST:
+    return TG_EXIT_RETRY;
+  default:
+    return TG_EXIT_USAGE;
+  }
+}
+
+int tg_exit_report(const struct tg_error *err) {
+  fprintf(stderr, "tidegate: %s\n", err->text);
+  return tg_exit_of(err->code);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/host.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+enum { TASKS_AT_ONCE = 32, SECRET_BYTES_MAX = 64 * 1024 };
+
+struct tg_host {
+  struct tg_services services;
+  struct tg_files files;
+  struct tg_worker_runner *runner;
+  char warehouse_path[4096];
+  struct tg_buf secret; // the last one that was read from a file
+  struct tg_error failed;
+};
+
+// A secret is the environment's TIDEGATE_SECRET_<NAME>, or a file that a container mounts.
+static const char *secret_get(void *self, const char *name) {
+  struct tg_host *host = self;
+  char place[512];
+  for (const char *c = name; *c; c++)
+    if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-') return NULL;
+  snprintf(place, sizeof place, "TIDEGATE_SECRET_%.256s", name);
+  const char *value = getenv(place);
+  if (value) return value;
+  snprintf(place, sizeof place, "/run/secrets/%.256s", name);
+  tg_buf_clear(&host->secret);
+  if (tg_file_read(place, &host->secret, NULL)) return NULL;
+  while (host->secret.len && isspace((unsigned char)host->secret.data[host->secret.len - 1]))
+    host->secret.data[--host->secret.len] = 0;
+  return tg_buf_text(&host->secret);
+}
+
+static int csv_open(void *self, const char *path, int *fd, struct tg_error *err) {
+  return tg_files_open_read(self, path, fd, err);
+}
+
+static void failed(void *self, const struct tg_error *err) {
+  struct tg_host *host = self;
+  host->failed = *err;
+  tg_loop_stop(host->services.loop);
+}
+
+static uint32_t core_count(void) {
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return cores > 0 ? (uint32_t)cores : 1;
+}
+
+static int files_open(struct tg_host *host, const struct tg_project *project,
+                      struct tg_error *err) {
+  int code = tg_files_init(&host->files, project->root, err);
+  for (size_t i = 0; i < project->file_count && !code; i++) {
+    struct tg_error missing;
+    const struct tg_project_folder *folder = &project->files[i];
+    code = tg_files_add_root(&host->files, folder->path, folder->may_write, &missing);
+    if (code == TG_ENOT_FOUND) {
+      tg_log(TG_LOG_INFO, "files: %s", missing.text); // whoever opens a file there will hear of it
+      code = TG_OK;
+    } else if (code && err) {
+      *err = missing;
+    }
+  }
+  host->services.files = &host->files;
+  return code;
+}
+
+static int store_open(struct tg_host *host, const struct tg_project *project,
+                      struct tg_error *err) {
+  struct tg_services *services = &host->services;
+  struct tg_history *history;
+  uint64_t last = 0;
+  int code = tg_store_open(services->loop, project->data, &services->store, err);
+  if (code) return code;
+  code = tg_history_open(project->data, &history, err);
+  if (code) return code;
+  code = tg_history_last_number(history, &last, err);
+  tg_history_close(history);
+  if (code) return code;
+  uint32_t tasks = project->limits.tasks ? project->limits.tasks : TASKS_AT_ONCE;
+  services->conductor =
+      tg_conductor_new(services->loop, services->store, tasks, last, failed, host, err);
+  return services->conductor ? TG_OK : TG_ENOMEM;
+}
+
+static int parts_open(struct tg_host *host, const struct tg_project *project, bool has_store,
+                      struct tg_error *err) {
+  struct tg_services *services = &host->services;
+  services->root = project->root;
+  services->data = project->data;
+  services->workers_max = project->limits.workers ? project->limits.workers : core_count();
+  services->loop = tg_loop_new(err);
+  if (!services->loop) return TG_EIO;
+  services->children = tg_children_new(services->loop, has_store, err);
+  if (!services->children) return TG_EIO;
+  int code = has_store ? store_open(host, project, err) : TG_OK;
+  if (!code) code = files_open(host, project, err);
+  if (code) return code;
+  struct tg_http_options http = {.ca_file = project->http.ca_file,
+                                 .proxy = project->http.proxy,
+                                 .denies_private = project->http.has_deny_private,
+                                 .secret = secret_get,
+                                 .secret_self = host};
+  services->http = has_store ? tg_http_new(services->loop, &http, err) : NULL;
+  if (has_store && !services->http) return TG_EINVALID;
+  snprintf(host->warehouse_path, sizeof host->warehouse_path, "%s/warehouse.db", project->data);
+  struct tg_warehouse_options warehouse = {
+      .path = host->warehouse_path, .open_read = csv_open, .open_self = &host->files};
+  services->warehouse = has_store ? tg_warehouse_new(services->loop, &warehouse, err) : NULL;
+  if (has_store && !services->warehouse) return TG_EIO;
+  host->runner = tg_worker_runner_new(services);
+  return TG_OK;
+}
+
+int tg_host_open(const struct tg_project *project, bool has_store, struct tg_host **out,
+                 struct tg_error *err) {
+  struct tg_host *host = calloc(1, sizeof *host);
+  if (!host) return tg_error_set(err, TG_ENOMEM, "no memory for the host");
+  tg_buf_init(&host->secret, SECRET_BYTES_MAX);
+  int code = parts_open(host, project, has_store, err);
+  if (code) {
+    tg_host_close(host);
+    return code;
+  }
+  *out = host;
+  return TG_OK;
+}
+
+// The store first: what it still finishes may be told to parts that are there. Then whoever uses
+// the services, then the services.
+void tg_host_close(struct tg_host *host) {
+  if (!host) return;
+  struct tg_services *services = &host->services;
+  if (services->conductor) tg_conductor_stop(services->conductor);
+  tg_store_close(services->store);
+  tg_worker_runner_free(host->runner);
+  tg_conductor_free(services->conductor);
+  tg_warehouse_free(services->warehouse);
+  tg_http_free(services->http);
+  tg_children_free(services->children);
+  tg_files_deinit(&host->files);
+  tg_buf_deinit(&host->secret);
+  tg_loop_free(services->loop);
+  free(host);
+}
+
+const struct tg_services *tg_host_services(const struct tg_host *host) {
+  return &host->services;
+}
+
+struct tg_scripts *tg_host_scripts(struct tg_host *host) {
+  return tg_worker_runner_scripts(host->runner);
+}
+
+int tg_host_run(struct tg_host *host, struct tg_error *err) {
+  if (!host->failed.code) tg_loop_run(host->services.loop);
+  if (err && host->failed.code) *err = host->failed;
+  return host->failed.code;
+}
+
+void tg_host_stop(struct tg_host *host) {
+  tg_loop_stop(host->services.loop);
+}
+
+struct build {
+  const struct tg_version *version;
+  char *faults;
+  struct tg_error err;
+  bool is_done;
+};
+
+static void built(void *self, const struct tg_version *version, const char *faults,
+                  const struct tg_error *err) {
+  struct build *build = self;
+  build->version = version;
+  build->faults = faults ? strdup(faults) : NULL;
+  if (err) build->err = *err;
+  build->is_done = true;
+}
+
+int tg_host_build(struct tg_host *host, enum tg_bundle_kind kind, const char *path,
+                  const struct tg_version **version, char **faults, struct tg_error *err) {
+  struct build build = {0};
+  tg_bundles_build(tg_scripts_bundles(tg_host_scripts(host)), kind, path, built, &build);
+  while (!build.is_done) tg_loop_turn(host->services.loop, true);
+  *version = build.version;
+  *faults = build.faults;
+  if (err && build.err.code) *err = build.err;
+  return build.err.code;
+}

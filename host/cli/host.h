@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host, wired: the parts of a process that builds and runs pipelines, made for a project and
+// ended in the right order. A host without a store only builds.
+#pragma once
+
+#include "cli/project.h"
+#include "worker/runner.h"
+
+struct tg_host;
+
+/// Makes a host.
+///
+/// Errors: those of the parts; TG_EBUSY when another host holds the data folder
+int tg_host_open(const struct tg_project *project, bool has_store, struct tg_host **host,
+                 struct tg_error *err);
+void tg_host_close(struct tg_host *host);
+
+/// Its parts; `conductor` is NULL without a store.
+const struct tg_services *tg_host_services(const struct tg_host *host);
+
+/// Builds a bundle from a file of the project and waits for it.
+///
+/// Shape:  one of `version` and `faults` (a JSON list) is set
+/// Owns:   the caller frees `faults`
+int tg_host_build(struct tg_host *host, enum tg_bundle_kind kind, const char *path,
+                  const struct tg_version **version, char **faults, struct tg_error *err);
+
+/// Gives the carrier of script attempts.
+struct tg_scripts *tg_host_scripts(struct tg_host *host);
+
+/// Runs the loop until tg_host_stop is called.
+///
+/// Errors: what made the host stop by itself: an outcome of the store that is not known
+int tg_host_run(struct tg_host *host, struct tg_error *err);
+void tg_host_stop(struct tg_host *host);

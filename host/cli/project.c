@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/project.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/suggest.h"
+#include "cli/exit.h"
+#include "model/yaml.h"
+
+enum { PATH_BYTES_MAX = 4096, KEYS_MAX = 16, LIMIT_MAX = 100000 };
+
+static const char settings_file[] = "tidegate.yaml";
+
+// One settings file while it is read.
+struct reader {
+  struct tg_project *project;
+  const char *file; // for errors
+  struct tg_yaml_document document;
+  struct tg_error *err;
+};
+
+// A key of a mapping: how its value is read, and where in `target` it goes.
+struct key {
+  const char *name;
+  int (*read)(struct reader *reader, const char *pointer, const json_t *value, void *target);
+  size_t offset;
+};
+
+static int no_memory(struct tg_error *err) {
+  return tg_error_set(err, TG_ENOMEM, "no memory for the project");
+}
+
+static int fault(struct reader *reader, const char *pointer, const char *message,
+                 const char *nearest) {
+  const struct tg_yaml_place *place = tg_yaml_where(&reader->document, pointer);
+  char hint[128] = "";
+  if (nearest) snprintf(hint, sizeof hint, "; did you mean \"%s\"?", nearest);
+  return tg_error_set(reader->err, TG_EINVALID, "%s:%u:%u: %s%s", reader->file,
+                      place ? place->line : 1, place ? place->column : 1, message, hint);
+}
+
+static int wrong_type(struct reader *reader, const char *pointer, const char *expected) {
+  char message[PATH_BYTES_MAX];
+  const char *name = strrchr(pointer, '/');
+  snprintf(message, sizeof message, "%s takes %s", name ? name + 1 : "the file", expected);
+  return fault(reader, pointer, message, NULL);
+}
+
+static int unknown_key(struct reader *reader, const char *pointer, const char *name,
+                       const struct key *keys) {
+  const char *names[KEYS_MAX];
+  size_t count = 0;
+  for (; keys[count].name && count < KEYS_MAX; count++) names[count] = keys[count].name;
+  char message[256];
+  snprintf(message, sizeof message, "unknown key \"%.100s\"", name);
+  return fault(reader, pointer, message, tg_suggest(name, names, count));
+}
+
+// Appends a key to a JSON pointer, its "~" and "/" escaped.
+static void pointer_extend(char *out, size_t size, const char *pointer, const char *name) {
+  size_t at = (size_t)snprintf(out, size, "%s/", pointer);
+  for (; *name && at + 3 < size; name++) {
+    if (*name == '~' || *name == '/') {
+      out[at++] = '~';
+      out[at++] = *name == '~' ? '0' : '1';
+    } else {
+      out[at++] = *name;
+    }
+  }
+  if (at < size) out[at] = 0;
+}
+
+// Reads a mapping by its table of keys.
+static int mapping_read(struct reader *reader, const char *pointer, const json_t *value,
+                        const struct key *keys, void *target) {
+  if (json_is_null(value)) return TG_OK;
+  if (!json_is_object(value)) return wrong_type(reader, pointer, "a mapping");
+  const char *name;
+  json_t *field;
+  json_object_foreach((json_t *)value, name, field) {
+    char below[PATH_BYTES_MAX];
+    pointer_extend(below, sizeof below, pointer, name);
+    const struct key *key = keys;
+    while (key->name && strcmp(key->name, name) != 0) key++;
+    if (!key->name) return unknown_key(reader, below, name, keys);
+    int code = key->read(reader, below, field, (char *)target + key->offset);
+    if (code) return code;
+  }
+  return TG_OK;
+}
+
+static int text_read(struct reader *reader, const char *pointer, const json_t *value,
+                     void *target) {
+  if (!json_string_length(value)) return wrong_type(reader, pointer, "a text");
+  const char **text = target;
+  *text = tg_arena_strdup(&reader->project->arena, json_string_value(value));
+  return *text ? TG_OK : no_memory(reader->err);
+}
+
+// Reads a path; a relative one starts at the project.
+static int path_read(struct reader *reader, const char *pointer, const json_t *value,
+                     void *target) {
+  if (!json_string_length(value)) return wrong_type(reader, pointer, "a path");
+  const char *given = json_string_value(value);
+  char path[PATH_BYTES_MAX];
+  int len = snprintf(path, sizeof path, "%s%s%s", *given == '/' ? "" : reader->project->root,
+                     *given == '/' ? "" : "/", given);
+  if (len < 0 || (size_t)len >= sizeof path) return wrong_type(reader, pointer, "a shorter path");
+  const char **text = target;
+  *text = tg_arena_strdup(&reader->project->arena, path);
+  return *text ? TG_OK : no_memory(reader->err);
+}
+
+static int count_read(struct reader *reader, const char *pointer, const json_t *value,
+                      void *target) {
+  json_int_t count = json_integer_value(value);
+  if (!json_is_integer(value) || count < 1 || count > LIMIT_MAX)
+    return wrong_type(reader, pointer, "a whole number from 1 to 100000");
+  *(uint32_t *)target = (uint32_t)count;
+  return TG_OK;
+}
+
+static int flag_read(struct reader *reader, const char *pointer, const json_t *value,
+                     void *target) {
+  if (!json_is_boolean(value)) return wrong_type(reader, pointer, "true or false");
+  *(bool *)target = json_is_true(value);
+  return TG_OK;
+}
+
+static int folder_read(struct reader *reader, const char *pointer, const json_t *value,
+                       struct tg_project_folder *folder) {
+  static const struct key keys[] = {
+      {"path", path_read, offsetof(struct tg_project_folder, path)},
+      {"write", flag_read, offsetof(struct tg_project_folder, may_write)},
+      {NULL, NULL, 0},
+  };
+  if (json_is_string(value)) return path_read(reader, pointer, value, &folder->path);
+  int code = mapping_read(reader, pointer, value, keys, folder);
+  if (!code && !folder->path) return fault(reader, pointer, "a folder needs a path", NULL);
+  return code;
+}
+
+static int files_read(struct reader *reader, const char *pointer, const json_t *value,
+                      void *target) {
+  struct tg_project *project = target;
+  if (!json_is_array(value)) return wrong_type(reader, pointer, "a list of folders");
+  size_t count = json_array_size(value);
+  struct tg_project_folder *folders =
+      tg_arena_alloc(&project->arena, (count + 1) * sizeof *folders);
+  if (!folders) return no_memory(reader->err);
+  for (size_t i = 0; i < count; i++) {
+    char below[PATH_BYTES_MAX];
+    snprintf(below, sizeof below, "%s/%zu", pointer, i);
+    int code = folder_read(reader, below, json_array_get(value, i), &folders[i]);
+    if (code) return code;
+  }
+  project->files = folders;
+  project->file_count = count;
+  return TG_OK;
+}
+
+static int limits_read(struct reader *reader, const char *pointer, const json_t *value,
+                       void *target) {
+  static const struct key keys[] = {
+      {"tasks", count_read, offsetof(struct tg_project, limits.tasks)},
+      {"workers", count_read, offsetof(struct tg_project, limits.workers)},
+      {NULL, NULL, 0},
+  };
+  return mapping_read(reader, pointer, value, keys, target);
+}
+
+static int http_read(struct reader *reader, const char *pointer, const json_t *value,
+                     void *target) {
+  static const struct key keys[] = {
+      {"proxy", text_read, offsetof(struct tg_project, http.proxy)},
+      {"ca_file", path_read, offsetof(struct tg_project, http.ca_file)},
+      {"deny_private", flag_read, offsetof(struct tg_project, http.has_deny_private)},
+      {NULL, NULL, 0},
+  };
+  return mapping_read(reader, pointer, value, keys, target);
+}
+
+static int settings_read(struct reader *reader, const struct tg_buf *text) {
+  static const struct key keys[] = {
+      {"name", text_read, offsetof(struct tg_project, name)},
+      {"files", files_read, 0},
+      {"limits", limits_read, 0},
+      {"http", http_read, 0},
+      {NULL, NULL, 0},
+  };
+  int code =
+      tg_yaml_parse(tg_buf_text(text), text->len, reader->file, &reader->document, reader->err);
+  if (!code) code = mapping_read(reader, "", reader->document.root, keys, reader->project);
+  tg_yaml_deinit(&reader->document);
+  return code;
+}
+
+// Reads a settings file of the project; TG_ENOT_FOUND when there is none.
+static int file_read(struct tg_project *project, const char *file, struct tg_error *err) {
+  char path[PATH_BYTES_MAX];
+  int len = snprintf(path, sizeof path, "%s/%s", project->root, file);
+  if (len < 0 || (size_t)len >= sizeof path)
+    return tg_error_set(err, TG_EINVALID, "path too long: %s/%s", project->root, file);
+  struct tg_buf text;
+  tg_buf_init(&text, TG_YAML_BYTES_MAX);
+  int code = tg_file_read(path, &text, err);
+  if (!code) {
+    struct reader reader = {.project = project, .file = file, .err = err};
+    code = settings_read(&reader, &text);
+  }
+  tg_buf_deinit(&text);
+  return code;
+}
+
+// Looks for a folder with a settings file, from `path` upwards; leaves `path` alone without one.
+static void root_search(char path[PATH_BYTES_MAX]) {
+  char at[PATH_BYTES_MAX], file[PATH_BYTES_MAX + sizeof settings_file + 1];
+  for (strcpy(at, path);; *strrchr(at, '/') = 0) {
+    snprintf(file, sizeof file, "%s/%s", at, settings_file);
+    if (access(file, F_OK) == 0) break;
+    if (!*at) return;
+  }
+  strcpy(path, *at ? at : "/");
+}
+
+static int root_find(struct tg_project *project, const char *given, struct tg_error *err) {
+  char path[PATH_BYTES_MAX];
+  struct stat info;
+  if (!realpath(given ? given : ".", path))
+    return tg_error_errno(err, tg_file_code(errno), errno, "cannot open the project %s",
+                          given ? given : "in the current folder");
+  if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+    return tg_error_set(err, TG_EINVALID, "the project %s is not a folder", path);
+  if (!given) root_search(path);
+  project->root = tg_arena_strdup(&project->arena, path);
+  return project->root ? TG_OK : no_memory(err);
+}
+
+static int data_find(struct tg_project *project, const char *given, struct tg_error *err) {
+  char path[PATH_BYTES_MAX * 2], current[PATH_BYTES_MAX];
+  const char *base = given ? "" : project->root;
+  if (given && *given != '/') base = getcwd(current, sizeof current);
+  if (!base) return tg_error_errno(err, TG_EIO, errno, "there is no current folder");
+  bool has_slash = !given || *given != '/';
+  int len = snprintf(path, sizeof path, "%s%s%s", strcmp(base, "/") == 0 ? "" : base,
+                     has_slash ? "/" : "", given ? given : ".tidegate");
+  if (len < 0 || (size_t)len >= PATH_BYTES_MAX)
+    return tg_error_set(err, TG_EINVALID, "the path of the data folder is too long");
+  project->data = tg_arena_strdup(&project->arena, path);
+  return project->data ? TG_OK : no_memory(err);
+}
+
+static int overlay_read(struct tg_project *project, const char *env, struct tg_error *err) {
+  char file[256];
+  if (strchr(env, '/') || *env == '.' || strlen(env) > TG_NAME_BYTES_MAX)
+    return tg_error_set(err, TG_EINVALID, "\"%.100s\" is no name of an environment", env);
+  snprintf(file, sizeof file, "env/%s.yaml", env);
+  int code = file_read(project, file, err);
+  if (code == TG_ENOT_FOUND)
+    return tg_error_set(err, TG_ENOT_FOUND, "there is no environment \"%s\": %s/%s is missing", env,
+                        project->root, file);
+  project->env = tg_arena_strdup(&project->arena, env);
+  return code;
+}
+
+int tg_project_open(struct tg_project *project, const char *root, const char *data, const char *env,
+                    struct tg_error *err) {
+  *project = (struct tg_project){0};
+  tg_arena_init(&project->arena);
+  int code = root_find(project, root, err);
+  if (!code) code = data_find(project, data, err);
+  if (!code) {
+    const char *slash = strrchr(project->root, '/');
+    project->name = slash[1] ? slash + 1 : "project";
+    code = file_read(project, settings_file, err);
+    if (code == TG_ENOT_FOUND) code = TG_OK;
+  }
+  if (!code && env) code = overlay_read(project, env, err);
+  return code;
+}
+
+void tg_project_deinit(struct tg_project *project) {
+  tg_arena_deinit(&project->arena);
+  *project = (struct tg_project){0};
+}
+
+int tg_project_of(struct tg_project *project, const struct tg_args *args) {
+  struct tg_error err;
+  int code = tg_project_open(project, tg_args_text(args, "project"), tg_args_text(args, "data"),
+                             tg_args_text(args, "env"), &err);
+  if (!code) return TG_EXIT_SUCCESS;
+  tg_project_deinit(project);
+  return tg_exit_report(&err);
+}

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/reasons.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "dag/trigger.h"
+#include "retry/policy.h"
+
+enum {
+  SLOT_MS_MIN = 100,   // a shorter wait is the ordinary way to a start
+  NAMES_SHOWN_MAX = 5, // of tasks in one sentence
+  VERSION_COLUMNS = 12,
+  TEXT_BYTES_MAX = 4096,
+};
+
+struct teller {
+  const struct tg_view *view;
+  json_t *list;
+  bool is_failed; // memory was out
+};
+
+__attribute__((format(printf, 6, 7))) static void tell(struct teller *teller, const char *task,
+                                                       const char *kind, int64_t since,
+                                                       int64_t until, const char *format, ...) {
+  char text[TEXT_BYTES_MAX];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  if (until && until < since) since = until; // carried over from an earlier run
+  json_t *reason =
+      json_pack("{s:s?, s:s, s:o, s:o, s:o, s:o}", "task", task, "kind", kind, "since",
+                tg_view_time_json(since), "until", tg_view_time_json(until), "duration_ms",
+                until ? json_integer(until - since) : json_null(), "text", tg_view_text_json(text));
+  if (!reason || json_array_append_new(teller->list, reason) != 0) teller->is_failed = true;
+}
+
+static const struct tg_task *task_at(const struct teller *teller, uint32_t task) {
+  return &teller->view->tasks[task];
+}
+
+static struct tg_graph_slice upstream_of(const struct teller *teller, uint32_t task) {
+  return tg_graph_upstream(&teller->view->plan->graph, task);
+}
+
+// Gives the first or last attempt of a task, or NULL.
+static const struct tg_attempt *attempt_find(const struct tg_view *view, uint32_t task,
+                                             bool is_last) {
+  const struct tg_attempt *found = NULL;
+  for (size_t i = 0; i < view->attempt_count; i++) {
+    if (view->attempts[i].task != task) continue;
+    found = &view->attempts[i];
+    if (!is_last) break;
+  }
+  return found;
+}
+
+// Gives when a task was past waiting: its first attempt, or its end without one; else 0.
+static int64_t settled_at(const struct teller *teller, uint32_t task) {
+  const struct tg_attempt *first = attempt_find(teller->view, task, false);
+  return first ? first->started_at : task_at(teller, task)->ended_at;
+}
+
+// Finds the upstream that ended last before a task was settled, or UINT32_MAX.
+static uint32_t last_upstream(const struct teller *teller, uint32_t task) {
+  struct tg_graph_slice up = upstream_of(teller, task);
+  int64_t settled = settled_at(teller, task);
+  uint32_t last = UINT32_MAX;
+  for (uint32_t i = 0; i < up.count; i++) {
+    int64_t ended = task_at(teller, up.nodes[i])->ended_at;
+    if (!ended || (settled && ended > settled)) continue;
+    if (last == UINT32_MAX || ended > task_at(teller, last)->ended_at) last = up.nodes[i];
+  }
+  return last;
+}
+
+// Gives when the last upstream that counted had ended; without one, when the run was made.
+static int64_t ready_at(const struct teller *teller, uint32_t task) {
+  uint32_t last = last_upstream(teller, task);
+  return last == UINT32_MAX ? teller->view->run.created_at : task_at(teller, last)->ended_at;
+}
+
+struct wait {
+  int64_t ended_at;
+  uint32_t task;
+};
+
+// Orders by end; what has not ended comes last.
+static int by_end(const void *a, const void *b) {
+  const struct wait *x = a, *y = b;
+  uint64_t x_end = (uint64_t)x->ended_at - 1, y_end = (uint64_t)y->ended_at - 1;
+  if (x_end != y_end) return x_end < y_end ? -1 : 1;
+  return x->task < y->task ? -1 : x->task > y->task;
+}
+
+static void upstreams_tell(struct teller *teller, uint32_t task) {
+  struct tg_graph_slice up = upstream_of(teller, task);
+  struct wait *waits = calloc((size_t)up.count + 1, sizeof *waits);
+  if (!waits) {
+    teller->is_failed = true;
+    return;
+  }
+  for (uint32_t i = 0; i < up.count; i++)
+    waits[i] = (struct wait){task_at(teller, up.nodes[i])->ended_at, up.nodes[i]};
+  qsort(waits, up.count, sizeof *waits, by_end);
+  for (uint32_t i = 0; i < up.count; i++) {
+    const struct tg_task *other = task_at(teller, waits[i].task);
+    tell(teller, task_at(teller, task)->name, "upstream", teller->view->run.created_at,
+         other->ended_at, other->ended_at ? "waited for %s: %s" : "waits for %s, which is %s",
+         other->name, tg_task_state_word(other->state));
+  }
+  free(waits);
+}
+
+// Says whether a branch did not choose a task that it leads to.
+static bool is_unchosen(const struct teller *teller, uint32_t branch, uint32_t task) {
+  const struct tg_plan_task *plan = &teller->view->plan->tasks[branch];
+  const char *chosen = task_at(teller, branch)->chosen;
+  bool is_way = false, is_chosen = false;
+  for (uint32_t i = 0; i < plan->to_count; i++) is_way |= plan->to[i] == task;
+  if (!is_way || !chosen) return false;
+  json_t *names = json_loads(chosen, 0, NULL);
+  for (size_t i = 0; i < json_array_size(names) && !is_chosen; i++) {
+    const char *name = json_string_value(json_array_get(names, i));
+    is_chosen = name && strcmp(name, task_at(teller, task)->name) == 0;
+  }
+  json_decref(names);
+  return !is_chosen;
+}
+
+static void decision_tell(struct teller *teller, const struct tg_decision *decision) {
+  tell(teller, tg_view_task_name(teller->view, decision->task), "decision", decision->decided_at,
+       decision->decided_at, "policy %s (version %.*s) decided %s: %s", decision->policy,
+       VERSION_COLUMNS, decision->version, decision->action ? decision->action : "nothing",
+       decision->reason ? decision->reason : "it gave no reason");
+}
+
+static void decisions_tell(struct teller *teller, uint32_t task, uint32_t attempt) {
+  for (size_t i = 0; i < teller->view->decision_count; i++) {
+    const struct tg_decision *decision = &teller->view->decisions[i];
+    if (decision->task == task && (!attempt || decision->attempt == attempt))
+      decision_tell(teller, decision);
+  }
+}
+
+// Tells of the branch that left a task out; false when there is none.
+static bool branch_tell(struct teller *teller, uint32_t task) {
+  struct tg_graph_slice up = upstream_of(teller, task);
+  for (uint32_t i = 0; i < up.count; i++) {
+    uint32_t branch = up.nodes[i];
+    if (!is_unchosen(teller, branch, task)) continue;
+    const struct tg_task *record = task_at(teller, branch);
+    decisions_tell(teller, branch, 0);
+    tell(teller, task_at(teller, task)->name, "branch", record->ended_at, record->ended_at,
+         "branch %s chose %s", record->name, record->chosen);
+    return true;
+  }
+  return false;
+}
+
+static struct tg_trigger_counts counts_of(const struct teller *teller, uint32_t task) {
+  struct tg_graph_slice up = upstream_of(teller, task);
+  struct tg_trigger_counts counts = {.upstream = up.count};
+  for (uint32_t i = 0; i < up.count; i++) {
+    enum tg_task_state state = task_at(teller, up.nodes[i])->state;
+    counts.success += state == TG_TASK_SUCCESS;
+    counts.skipped += state == TG_TASK_SKIPPED;
+    counts.failed +=
+        state == TG_TASK_FAILED || state == TG_TASK_UPSTREAM_FAILED || state == TG_TASK_CANCELLED;
+  }
+  return counts;
+}
+
+static void rule_tell(struct teller *teller, uint32_t task) {
+  static const char *const verdicts[] = {"is still open", "is met", "skips the task",
+                                         "cannot be met any more"};
+  struct tg_trigger_counts counts = counts_of(teller, task);
+  if (!counts.upstream) return;
+  enum tg_trigger_rule rule = teller->view->plan->tasks[task].when;
+  enum tg_trigger_verdict verdict = tg_trigger_judge(rule, &counts);
+  bool is_open = verdict == TG_TRIGGER_WAIT;
+  int64_t since = is_open ? teller->view->run.created_at : ready_at(teller, task);
+  tell(teller, task_at(teller, task)->name, "rule", since, is_open ? 0 : since,
+       "rule %s %s: of %u upstreams %u success, %u failed, %u skipped", tg_trigger_rule_word(rule),
+       verdicts[verdict], counts.upstream, counts.success, counts.failed, counts.skipped);
+}
+
+static void slot_tell(struct teller *teller, uint32_t task) {
+  const struct tg_attempt *first = attempt_find(teller->view, task, false);
+  const char *name = task_at(teller, task)->name;
+  int64_t ready = ready_at(teller, task);
+  if (first && first->started_at - ready >= SLOT_MS_MIN)
+    tell(teller, name, "slot", ready, first->started_at, "waited for a free place to run");
+  else if (!first && task_at(teller, task)->state == TG_TASK_READY)
+    tell(teller, name, "slot", ready, 0, "waits for a free place to run");
+}
+
+static void checks_tell(struct teller *teller, const struct tg_attempt *attempt) {
+  const struct tg_view *view = teller->view;
+  for (size_t i = 0; i < view->check_count; i++) {
+    if (view->checks[i].task != attempt->task || view->checks[i].attempt != attempt->number)
+      continue;
+    const char *rule = "?", *column = NULL, *outcome = "?", *action = "?", *message = NULL;
+    json_t *check = tg_view_check_json(view, &view->checks[i]);
+    json_unpack(check, "{s?s, s?s, s?s, s?s, s?s}", "rule", &rule, "column", &column, "outcome",
+                &outcome, "action", &action, "message", &message);
+    if (strcmp(outcome, "passed") != 0)
+      tell(teller, tg_view_task_name(view, attempt->task), "check", attempt->ended_at,
+           attempt->ended_at, "check %s%s%s ended %s, its action is %s%s%s", rule,
+           column ? " of " : "", column ? column : "", outcome, action, message ? ": " : "",
+           message ? message : "");
+    json_decref(check);
+  }
+}
+
+static void attempt_tell(struct teller *teller, const struct tg_attempt *attempt) {
+  const char *name = tg_view_task_name(teller->view, attempt->task);
+  const struct tg_failure *failure = &attempt->failure;
+  const char *state = tg_attempt_state_word(attempt->state);
+  if (failure->code)
+    tell(teller, name, "attempt", attempt->started_at, attempt->ended_at,
+         "attempt %u: %s (%s, class %s): %s", attempt->number, state, tg_code_word(failure->code),
+         tg_class_word(failure->class), failure->text ? failure->text : "");
+  else
+    tell(teller, name, "attempt", attempt->started_at, attempt->ended_at, "attempt %u: %s",
+         attempt->number, state);
+}
+
+// Tells of the time between an attempt and the next; `next` is NULL for the last.
+static void retry_tell(struct teller *teller, const struct tg_attempt *attempt,
+                       const struct tg_attempt *next) {
+  const struct tg_task *task = task_at(teller, attempt->task);
+  if (next)
+    tell(teller, task->name, "retry", attempt->ended_at, next->started_at, "waited for attempt %u",
+         next->number);
+  else if (attempt->retry_at && !tg_task_state_is_terminal(task->state))
+    tell(teller, task->name, "retry", attempt->ended_at, 0, "waits for attempt %u",
+         attempt->number + 1);
+}
+
+static void attempts_tell(struct teller *teller, uint32_t task) {
+  const struct tg_view *view = teller->view;
+  for (size_t i = 0; i < view->attempt_count; i++) {
+    const struct tg_attempt *attempt = &view->attempts[i];
+    if (attempt->task != task) continue;
+    bool has_next = i + 1 < view->attempt_count && attempt[1].task == task;
+    decisions_tell(teller, task, attempt->number);
+    checks_tell(teller, attempt);
+    attempt_tell(teller, attempt);
+    if (attempt->ended_at) retry_tell(teller, attempt, has_next ? attempt + 1 : NULL);
+  }
+}
+
+// Says why a failed task got no further attempt.
+static const char *stop_text(const struct teller *teller, uint32_t task, char text[128]) {
+  const struct tg_retry_policy *policy = &teller->view->plan->tasks[task].retry;
+  const struct tg_attempt *first = attempt_find(teller->view, task, false);
+  const struct tg_attempt *last = attempt_find(teller->view, task, true);
+  uint32_t tries = 0;
+  for (size_t i = 0; i < teller->view->attempt_count; i++)
+    tries += teller->view->attempts[i].task == task &&
+             teller->view->attempts[i].state == TG_ATTEMPT_FAILED;
+  if (!tries || last->state != TG_ATTEMPT_FAILED) return "";
+  switch (tg_retry_decide(policy, tries, last->failure.class, last->seed, 0,
+                          last->ended_at - first->started_at)
+              .stop) {
+  case TG_RETRY_STOP_CLASS:
+    snprintf(text, 128, "; the class %s is not tried again", tg_class_word(last->failure.class));
+    return text;
+  case TG_RETRY_STOP_ATTEMPTS:
+    if (policy->attempts_max <= 1) return "; it has no retry";
+    snprintf(text, 128, "; its %u attempts were used up", policy->attempts_max);
+    return text;
+  case TG_RETRY_STOP_TOTAL:
+    return "; its time for retries was used up";
+  default:
+    return "";
+  }
+}
+
+static void task_end_tell(struct teller *teller, uint32_t task) {
+  const struct tg_task *record = task_at(teller, task);
+  char text[128];
+  if (!tg_task_state_is_terminal(record->state)) return;
+  bool is_failed = record->state == TG_TASK_FAILED;
+  bool has_attempt = attempt_find(teller->view, task, false) != NULL;
+  tell(teller, record->name, "end", record->ended_at, record->ended_at, "ended %s%s%s%s",
+       tg_task_state_word(record->state), is_failed ? stop_text(teller, task, text) : "",
+       !has_attempt && record->failure.code ? ": " : "",
+       !has_attempt && record->failure.code ? record->failure.text : "");
+}
+
+static json_t *finish(struct teller *teller) {
+  if (!teller->is_failed) return teller->list;
+  json_decref(teller->list);
+  return NULL;
+}
+
+json_t *tg_reasons_of_task(const struct tg_view *view, uint32_t task) {
+  struct teller teller = {.view = view, .list = json_array()};
+  upstreams_tell(&teller, task);
+  if (!branch_tell(&teller, task)) rule_tell(&teller, task);
+  slot_tell(&teller, task);
+  attempts_tell(&teller, task);
+  task_end_tell(&teller, task);
+  return finish(&teller);
+}
+
+// Tells of the tasks that led to a task, the first of them first, and of itself.
+static void chain_tell(struct teller *teller, uint32_t task) {
+  uint32_t *chain = calloc((size_t)teller->view->task_count + 1, sizeof *chain);
+  size_t count = 0;
+  if (!chain) {
+    teller->is_failed = true;
+    return;
+  }
+  for (; task != UINT32_MAX; task = last_upstream(teller, task)) chain[count++] = task;
+  while (count) {
+    task = chain[--count];
+    if (!attempt_find(teller->view, task, false) && !branch_tell(teller, task))
+      rule_tell(teller, task);
+    slot_tell(teller, task);
+    attempts_tell(teller, task);
+    task_end_tell(teller, task);
+  }
+  free(chain);
+}
+
+// Finds the first task that failed, or UINT32_MAX.
+static uint32_t first_failed(const struct tg_view *view) {
+  uint32_t found = UINT32_MAX;
+  for (uint32_t i = 0; i < view->task_count; i++)
+    if (view->tasks[i].state == TG_TASK_FAILED &&
+        (found == UINT32_MAX || view->tasks[i].ended_at < view->tasks[found].ended_at))
+      found = i;
+  return found;
+}
+
+static uint32_t last_ended(const struct tg_view *view) {
+  uint32_t found = UINT32_MAX;
+  for (uint32_t i = 0; i < view->task_count; i++)
+    if (view->tasks[i].ended_at &&
+        (found == UINT32_MAX || view->tasks[i].ended_at > view->tasks[found].ended_at))
+      found = i;
+  return found;
+}
+
+static void open_tell(struct teller *teller) {
+  for (uint32_t i = 0; i < teller->view->task_count; i++) {
+    enum tg_task_state state = teller->view->tasks[i].state;
+    if (state == TG_TASK_RUNNING || state == TG_TASK_READY) chain_tell(teller, i);
+  }
+}
+
+// Tells what did not run because something else failed.
+static void blocked_tell(struct teller *teller) {
+  const struct tg_view *view = teller->view;
+  struct tg_buf names;
+  uint32_t count = 0;
+  tg_buf_init(&names, TEXT_BYTES_MAX);
+  for (uint32_t i = 0; i < view->task_count; i++) {
+    if (view->tasks[i].state != TG_TASK_UPSTREAM_FAILED) continue;
+    if (count < NAMES_SHOWN_MAX)
+      tg_buf_putf(&names, "%s%s", count ? ", " : "", view->tasks[i].name);
+    count++;
+  }
+  if (count)
+    tell(teller, NULL, "end", view->run.ended_at, view->run.ended_at,
+         "%u task%s did not run because of a failed upstream: %s%s", count, count == 1 ? "" : "s",
+         tg_buf_text(&names), count > NAMES_SHOWN_MAX ? ", ..." : "");
+  tg_buf_deinit(&names);
+}
+
+json_t *tg_reasons_of_run(const struct tg_view *view) {
+  struct teller teller = {.view = view, .list = json_array()};
+  const struct tg_run *run = &view->run;
+  uint32_t failed = first_failed(view);
+  if (!tg_run_state_is_terminal(run->state)) {
+    open_tell(&teller);
+    return finish(&teller);
+  }
+  chain_tell(&teller, failed != UINT32_MAX ? failed : last_ended(view));
+  blocked_tell(&teller);
+  tell(&teller, NULL, "end", run->ended_at, run->ended_at, "the run ended %s%s%s",
+       tg_run_state_word(run->state), run->failure.code ? ": " : "",
+       run->failure.code ? run->failure.text : "");
+  return finish(&teller);
+}

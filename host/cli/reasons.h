@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a run or a task came to what it is: reasons in the order of time, derived from the records.
+//
+// A reason is an object {"task", "kind", "since", "until", "duration_ms", "text"}; "until" is null
+// while it lasts. Kinds:
+//
+//   upstream   an upstream was waited for           retry     the next attempt was waited for
+//   rule       the trigger rule's verdict           decision  a policy answered
+//   branch     a branch took other ways             check     a contract rule failed
+//   slot       a free place to run was waited for   end       how it ended, and why not otherwise
+//   attempt    an attempt ran
+#pragma once
+
+#include <jansson.h>
+
+#include "cli/view.h"
+
+/// Gives the reasons of one task.
+///
+/// Owns:   the caller releases the list; NULL when memory is out
+json_t *tg_reasons_of_task(const struct tg_view *view, uint32_t task);
+
+/// Gives the reasons of the run: along the chain of tasks that decided its end. The chain leads to
+/// the first task that failed, or else to the last that ended; of a run that is not over, to each
+/// task that is open now.
+///
+/// Owns:   the caller releases the list; NULL when memory is out
+json_t *tg_reasons_of_run(const struct tg_view *view);

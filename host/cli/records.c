@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/records.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/suggest.h"
+#include "cli/exit.h"
+
+int tg_records_open(struct tg_records *records, const struct tg_args *args) {
+  *records = (struct tg_records){.output = tg_output_of(args, STDOUT_FILENO)};
+  int exit_code = tg_project_of(&records->project, args);
+  if (exit_code) return exit_code;
+  struct tg_error err;
+  int code = tg_history_open(records->project.data, &records->history, &err);
+  return code && code != TG_ENOT_FOUND ? tg_exit_report(&err) : TG_EXIT_SUCCESS;
+}
+
+void tg_records_close(struct tg_records *records) {
+  tg_history_close(records->history);
+  tg_project_deinit(&records->project);
+}
+
+int tg_records_view(const struct tg_records *records, const struct tg_args *args,
+                    struct tg_view *view) {
+  struct tg_error err;
+  *view = (struct tg_view){0};
+  int code = records->history ? tg_view_read(view, records->history, tg_args_word(args, 0), &err)
+                              : tg_error_set(&err, TG_ENOT_FOUND,
+                                             "there are no runs in %s yet; start one with "
+                                             "\"tidegate run PIPELINE\"",
+                                             records->project.data);
+  return code ? tg_exit_report(&err) : TG_EXIT_SUCCESS;
+}
+
+static int unknown_task(const struct tg_plan *plan, const char *name) {
+  struct tg_error err;
+  const char *nearest = NULL;
+  const char **names = calloc(plan->count + 1, sizeof *names);
+  if (names) {
+    for (uint32_t i = 0; i < plan->count; i++) names[i] = plan->tasks[i].name;
+    nearest = tg_suggest(name, names, plan->count);
+  }
+  tg_error_set(&err, TG_ENOT_FOUND, "pipeline %s has no task \"%.100s\"%s%s%s", plan->name, name,
+               nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+  free(names);
+  return tg_exit_report(&err);
+}
+
+int tg_records_task(const struct tg_args *args, const struct tg_view *view, uint32_t *task) {
+  const char *name = tg_args_word(args, 1);
+  *task = name ? tg_plan_find(view->plan, name) : UINT32_MAX;
+  return name && *task == UINT32_MAX ? unknown_task(view->plan, name) : TG_EXIT_SUCCESS;
+}

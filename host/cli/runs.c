@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// runs: what ran, newest first.
+#include <string.h>
+
+#include "base/units.h"
+#include "cli/exit.h"
+#include "cli/records.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+
+enum { LIMIT = 20 };
+
+// Takes in the part of an id that differs between runs of the same millisecond.
+enum { ID_COLUMNS = 18 };
+
+#define X(name, word, is_terminal) word,
+static const char *const state_choices[] = {TG_RUN_STATES(X) NULL};
+#undef X
+
+static void row_add(struct tg_table *table, const struct tg_run *run) {
+  char id[TG_ID_TEXT_LEN + 1], started[TG_TIME_TEXT_LEN + 1];
+  char duration[TG_DURATION_TEXT_MAX] = "";
+  tg_id_format(run->id, id);
+  id[ID_COLUMNS] = 0;
+  tg_time_format(run->created_at, started);
+  strcpy(started + strlen("2026-11-20T05:00:00"), "Z");
+  if (run->ended_at) tg_duration_format(run->ended_at - run->created_at, duration);
+  const char *state = tg_run_state_word(run->state);
+  tg_table_add(table, (struct tg_cell[]){
+                          {id, TG_STYLE_PLAIN},
+                          {run->pipeline, TG_STYLE_BOLD},
+                          {state, tg_style_of_state(state)},
+                          {started, TG_STYLE_PLAIN},
+                          {duration, TG_STYLE_PLAIN},
+                          {run->failure.code ? run->failure.text : run->params, TG_STYLE_DIM},
+                      });
+}
+
+static int text_print(const struct tg_output *output, const struct tg_run *runs, size_t count) {
+  static const struct tg_column columns[] = {{"RUN", false},     {"PIPELINE", false},
+                                             {"STATE", false},   {"STARTED", false},
+                                             {"DURATION", true}, {"PARAMETERS OR ERROR", false}};
+  struct tg_table table;
+  struct tg_buf text;
+  tg_table_init(&table, columns, sizeof columns / sizeof *columns);
+  tg_buf_init(&text, SIZE_MAX / 2);
+  for (size_t i = 0; i < count; i++) row_add(&table, &runs[i]);
+  tg_table_put(&table, output, &text);
+  int code = tg_output_text(&text);
+  tg_buf_deinit(&text);
+  tg_table_deinit(&table);
+  return code;
+}
+
+static int runs_print(const struct tg_output *output, const struct tg_run *runs, size_t count) {
+  if (output->format == TG_FORMAT_TEXT) return text_print(output, runs, count);
+  json_t *list = json_array();
+  for (size_t i = 0; i < count; i++) json_array_append_new(list, tg_view_run_json(&runs[i]));
+  return tg_output_list(output, "runs", list);
+}
+
+static int runs_run(const struct tg_args *args) {
+  struct tg_records records;
+  struct tg_arena arena;
+  struct tg_run *runs = NULL;
+  size_t count = 0;
+  struct tg_error err;
+  tg_arena_init(&arena);
+  int exit_code = tg_records_open(&records, args);
+  if (exit_code) goto done;
+  struct tg_run_filter filter = {.pipeline = tg_args_text(args, "pipeline"),
+                                 .state = tg_args_choice(args, "state", -1),
+                                 .limit = (size_t)tg_args_count(args, "limit", LIMIT)};
+  int code = TG_OK;
+  if (records.history)
+    code = tg_history_runs(records.history, &filter, &arena, &runs, &count, &err);
+  exit_code = code ? tg_exit_report(&err) : runs_print(&records.output, runs, count);
+
+done:
+  tg_records_close(&records);
+  tg_arena_deinit(&arena);
+  return exit_code;
+}
+
+const struct tg_verb tg_verb_runs = {
+    .name = "runs",
+    .arguments = "",
+    .summary = "list runs, newest first",
+    .options =
+        (const struct tg_option[]){
+            {"pipeline", 0, TG_OPTION_TEXT, "NAME", "of this pipeline only", NULL, NULL},
+            {"state", 0, TG_OPTION_CHOICE, "STATE", "running, success, failed or cancelled",
+             state_choices, NULL},
+            {"limit", 'n', TG_OPTION_COUNT, "N", "at most so many (default 20)", NULL, NULL},
+            {NULL, 0, TG_OPTION_FLAG, NULL, NULL, NULL, NULL},
+        },
+    .examples =
+        (const struct tg_example[]){
+            {"runs --state failed", "what failed lately"},
+            {"runs --pipeline packages --limit 1 -o json", "the last run of one pipeline"},
+            {NULL, NULL},
+        },
+    .run = runs_run,
+};

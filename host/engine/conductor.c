@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Effects are carried out before the next input comes: neither the store nor the runner nor an
+// observer calls back while it is called, so the engine is never entered twice.
+#include "engine/conductor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "engine/context.h"
+
+struct tg_conductor {
+  struct tg_loop *loop;
+  struct tg_store *store;
+  struct tg_engine *engine;
+  struct tg_runner runner;
+  struct tg_observer observer;
+  struct tg_timer *timer;
+  void (*failed)(void *self, const struct tg_error *err);
+  void *self;
+  bool is_stopped;
+  struct tg_buf context;
+};
+
+static void timer_fired(void *self);
+
+struct tg_conductor *tg_conductor_new(struct tg_loop *loop, struct tg_store *store, uint32_t slots,
+                                      uint64_t last_run,
+                                      void (*failed)(void *self, const struct tg_error *err),
+                                      void *self, struct tg_error *err) {
+  struct tg_conductor *conductor = calloc(1, sizeof *conductor);
+  if (conductor) conductor->engine = tg_engine_new(slots, last_run);
+  if (!conductor || !conductor->engine) {
+    free(conductor);
+    tg_error_set(err, TG_ENOMEM, "no memory for the engine");
+    return NULL;
+  }
+  conductor->loop = loop;
+  conductor->store = store;
+  conductor->failed = failed;
+  conductor->self = self;
+  tg_buf_init(&conductor->context, (size_t)TG_FRAME_BYTES_MAX);
+  conductor->timer = tg_timer_new(loop, timer_fired, conductor, err);
+  if (conductor->timer) return conductor;
+  tg_conductor_free(conductor);
+  return NULL;
+}
+
+void tg_conductor_free(struct tg_conductor *conductor) {
+  if (!conductor) return;
+  tg_timer_free(conductor->timer);
+  tg_engine_free(conductor->engine);
+  tg_buf_deinit(&conductor->context);
+  free(conductor);
+}
+
+void tg_conductor_set_runner(struct tg_conductor *conductor, const struct tg_runner *runner) {
+  conductor->runner = *runner;
+}
+
+void tg_conductor_set_observer(struct tg_conductor *conductor, const struct tg_observer *observer) {
+  conductor->observer = *observer;
+}
+
+const struct tg_observer *tg_conductor_observer(const struct tg_conductor *conductor) {
+  return &conductor->observer;
+}
+
+const struct tg_live_run *tg_conductor_find_attempt(struct tg_conductor *conductor,
+                                                    uint64_t attempt, uint32_t *task) {
+  return tg_engine_find_attempt(conductor->engine, attempt, task);
+}
+
+bool tg_conductor_is_quiet(const struct tg_conductor *conductor) {
+  return tg_engine_is_quiet(conductor->engine);
+}
+
+static struct tg_now now_get(const struct tg_conductor *conductor) {
+  const struct tg_clock *clock = tg_loop_clock(conductor->loop);
+  return (struct tg_now){.wall_ms = tg_clock_wall_ms(clock), .mono_ms = tg_clock_mono_ms(clock)};
+}
+
+static void stop(struct tg_conductor *conductor, const struct tg_error *err) {
+  if (conductor->is_stopped) return;
+  conductor->is_stopped = true;
+  tg_timer_stop(conductor->timer);
+  conductor->failed(conductor->self, err);
+}
+
+void tg_conductor_stop(struct tg_conductor *conductor) {
+  conductor->is_stopped = true;
+  tg_timer_stop(conductor->timer);
+}
+
+static void committed(void *self, struct tg_batch *batch, const struct tg_error *err) {
+  struct tg_conductor *conductor = self;
+  if (err || conductor->is_stopped) {
+    tg_batch_free(batch);
+    if (err) stop(conductor, err);
+    return;
+  }
+  tg_conductor_input(conductor,
+                     &(struct tg_input){.kind = TG_INPUT_COMMITTED, .committed = batch});
+}
+
+static void start(struct tg_conductor *conductor, const struct tg_effect *effect) {
+  tg_buf_clear(&conductor->context);
+  tg_context_write(effect->run, effect->task, effect->number, now_get(conductor).wall_ms,
+                   &conductor->context);
+  conductor->runner.start(conductor->runner.self,
+                          &(struct tg_start){.attempt = effect->attempt,
+                                             .run = effect->run,
+                                             .task = effect->task,
+                                             .number = effect->number,
+                                             .seed = effect->seed,
+                                             .context = tg_buf_text(&conductor->context),
+                                             .context_len = conductor->context.len});
+}
+
+static void effect_do(struct tg_conductor *conductor, const struct tg_effect *effect) {
+  const struct tg_observer *observer = &conductor->observer;
+  switch (effect->kind) {
+  case TG_EFFECT_COMMIT:
+    tg_store_commit(conductor->store, effect->batch, committed, conductor);
+    break;
+  case TG_EFFECT_START: start(conductor, effect); break;
+  case TG_EFFECT_CANCEL:
+    conductor->runner.cancel(conductor->runner.self, effect->attempt, effect->code);
+    break;
+  case TG_EFFECT_TASK:
+    if (observer->task_changed) observer->task_changed(observer->self, effect->run, effect->task);
+    break;
+  case TG_EFFECT_RUN_ENDED:
+    if (observer->run_ended) observer->run_ended(observer->self, effect->run);
+    break;
+  }
+}
+
+static void timer_set(struct tg_conductor *conductor) {
+  int64_t next = tg_engine_next_timer(conductor->engine);
+  if (next == INT64_MAX) {
+    tg_timer_stop(conductor->timer);
+    return;
+  }
+  int64_t wait = next - now_get(conductor).mono_ms;
+  tg_timer_start(conductor->timer, wait > 0 ? wait : 0);
+}
+
+void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *input) {
+  const struct tg_effect *effects;
+  size_t count;
+  struct tg_error err;
+  if (conductor->is_stopped) return;
+  int code =
+      tg_engine_step(conductor->engine, now_get(conductor), input, &effects, &count, &err);
+  for (size_t i = 0; i < count; i++) effect_do(conductor, &effects[i]);
+  if (code)
+    stop(conductor, &err);
+  else
+    timer_set(conductor);
+}
+
+static void timer_fired(void *self) {
+  tg_conductor_input(self, &(struct tg_input){.kind = TG_INPUT_TIMER});
+}
+
+void tg_conductor_result(struct tg_conductor *conductor, uint64_t attempt,
+                         const struct tg_outcome *outcome) {
+  tg_conductor_input(conductor,
+                     &(struct tg_input){.kind = TG_INPUT_RESULT,
+                                        .result = {.attempt = attempt, .outcome = outcome}});
+}

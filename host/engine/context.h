@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an attempt is told: its context, as the JSON document that becomes `ctx` in Lua.
+#pragma once
+
+#include "base/buf.h"
+#include "engine/live.h"
+
+enum { TG_KEY_TEXT_LEN = 32 };
+
+/// Gives the idempotency key of a task: the same for all its attempts, different for every other
+/// task and run. Source: the first half of SHA-256 over the run's id and the task's name.
+void tg_context_key(const struct tg_run *run, const char *task, char key[TG_KEY_TEXT_LEN + 1]);
+
+/// Writes the context of an attempt.
+///
+/// Shape:  {"run", "pipeline", "task", "attempt", "key", "params", "logical_date", "interval":
+///         {"start", "end"}, "now", "output": {upstream task: value}, "states": {upstream task:
+///         word}}; outputs of the direct upstream tasks only
+void tg_context_write(const struct tg_live_run *run, uint32_t task, uint32_t number,
+                      int64_t now_wall_ms, struct tg_buf *out);
+
+/// Says whether `ancestor` must be done before `task` can start, directly or not.
+bool tg_context_is_ancestor(const struct tg_plan *plan, uint32_t ancestor, uint32_t task);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine: the only code that changes a run. It does no input or output: it is given an input
+// and the time, and leaves effects for its driver to carry out. The same inputs give the same
+// effects.
+//
+// At each hop: decide (an input comes, records are written into a batch) -> commit (the driver makes
+// the batch durable) -> apply (the batch comes back as an input, and changes the live state) -> act
+// (what became ready is started). Nothing is started on a fact that is not durable. Only the start
+// of an attempt goes ahead of its record: a crash repeats it either way.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/live.h"
+#include "engine/timers.h"
+
+struct tg_now {
+  int64_t wall_ms, mono_ms;
+};
+
+/// How an attempt ended. Strings are the sender's.
+struct tg_outcome {
+  struct tg_error err;   // code 0: success
+  const char *result;    // JSON, or NULL
+  const char *facts;     // JSON object {"chosen", "assets", "checks"}, or NULL
+  const char *traceback; // or NULL
+  uint32_t worker;       // number of the script worker, 0 for a command
+};
+
+enum tg_input_kind {
+  TG_INPUT_RUN,       // a new run
+  TG_INPUT_RESUME,    // a run that a host did not finish
+  TG_INPUT_RESULT,    // an attempt has ended
+  TG_INPUT_COMMITTED, // a batch is durable
+  TG_INPUT_TIMER,     // tg_engine_next_timer has come
+  TG_INPUT_CANCEL,    // a run is to end
+  TG_INPUT_DRAIN,     // nothing new is to start
+};
+
+struct tg_input {
+  enum tg_input_kind kind;
+  union {
+    struct {
+      const struct tg_run *run; // without its number, which the engine gives
+      struct tg_plan *plan;     // shared; outlives the run
+      const struct tg_task *carried; // tasks of an earlier run that need not run again
+      size_t carried_count;
+    } run;
+    struct {
+      const struct tg_run *run;
+      struct tg_plan *plan;
+      const struct tg_task *tasks;
+      size_t task_count;
+      const struct tg_attempt *attempts;
+      size_t attempt_count;
+    } resume;
+    struct {
+      uint64_t attempt;
+      const struct tg_outcome *outcome;
+    } result;
+    struct tg_batch *committed; // the engine frees it
+    struct {
+      uint64_t run;
+      int code; // TG_ECANCELLED or TG_ETIMEOUT
+      const char *reason;
+    } cancel;
+  };
+};
+
+enum tg_effect_kind {
+  TG_EFFECT_COMMIT,     // make `batch` durable, then give it back as an input
+  TG_EFFECT_START,      // start an attempt
+  TG_EFFECT_CANCEL,     // end an attempt; its result is still to come
+  TG_EFFECT_TASK,       // a task's state has changed, for those who watch
+  TG_EFFECT_RUN_ENDED,  // a run has ended; its live state is freed at the next step
+};
+
+struct tg_effect {
+  enum tg_effect_kind kind;
+  struct tg_batch *batch;
+  struct tg_live_run *run;
+  uint32_t task;    // index in the plan
+  uint32_t number;  // of the attempt
+  uint64_t attempt; // handle
+  uint64_t seed;
+  int code; // of a cancel
+};
+
+struct tg_engine;
+
+/// Makes an engine that runs at most `slots` attempts at once, and numbers runs from `last_run` + 1.
+struct tg_engine *tg_engine_new(uint32_t slots, uint64_t last_run);
+void tg_engine_free(struct tg_engine *engine);
+
+/// Takes an input and gives the effects, which stay valid until the next step.
+///
+/// Errors: TG_ENOMEM, TG_EBUG: the live state can no longer be trusted, the host must stop
+int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_input *input,
+                   const struct tg_effect **effects, size_t *count, struct tg_error *err);
+
+/// Gives the monotonic instant of the next TG_INPUT_TIMER, INT64_MAX for none.
+int64_t tg_engine_next_timer(const struct tg_engine *engine);
+
+/// Gives the run of an attempt in flight with its task, or NULL.
+struct tg_live_run *tg_engine_find_attempt(struct tg_engine *engine, uint64_t attempt,
+                                           uint32_t *task);
+
+/// Says whether no attempt is in flight and no batch is on its way.
+bool tg_engine_is_quiet(const struct tg_engine *engine);

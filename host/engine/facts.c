@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Adds a record whose document is the compact text of `body`.
+static int body_add(struct tg_batch *batch, struct tg_record *record, const char **field,
+                    const json_t *body) {
+  char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+  if (!text) return TG_ENOMEM;
+  *field = text;
+  int code = tg_batch_add(batch, record);
+  free(text);
+  return code;
+}
+
+static int checks_add(const struct tg_attempt *attempt, const json_t *checks,
+                      struct tg_batch *batch) {
+  for (size_t i = 0; i < json_array_size(checks); i++) {
+    struct tg_record record = {.kind = TG_RECORD_CHECK,
+                               .check = {.run = attempt->run,
+                                         .task = attempt->task,
+                                         .attempt = attempt->number,
+                                         .position = (uint32_t)i}};
+    int code = body_add(batch, &record, &record.check.body, json_array_get(checks, i));
+    if (code) return code;
+  }
+  return TG_OK;
+}
+
+static int assets_add(const struct tg_attempt *attempt, const json_t *assets,
+                      struct tg_batch *batch, struct tg_error *err) {
+  for (size_t i = 0; i < json_array_size(assets); i++) {
+    const json_t *asset = json_array_get(assets, i);
+    const char *name = json_string_value(json_object_get(asset, "name"));
+    const char *partition = json_string_value(json_object_get(asset, "partition"));
+    const json_t *rows = json_object_get(asset, "rows");
+    if (!name) return tg_error_set(err, TG_EPROTOCOL, "an asset has no name");
+    struct tg_record record = {
+        .kind = TG_RECORD_ASSET_VERSION,
+        .asset_version = {.run = attempt->run,
+                          .task = attempt->task,
+                          .attempt = attempt->number,
+                          .asset = name,
+                          .partition = partition ? partition : "",
+                          .rows = json_is_integer(rows) ? json_integer_value(rows) : -1,
+                          .created_at = attempt->ended_at}};
+    int code = body_add(batch, &record, &record.asset_version.facts, asset);
+    if (code) return code;
+  }
+  return TG_OK;
+}
+
+static bool is_choice(const struct tg_plan *plan, const struct tg_plan_task *branch,
+                      const char *name) {
+  for (uint32_t i = 0; name && i < branch->to_count; i++)
+    if (strcmp(plan->tasks[branch->to[i]].name, name) == 0) return true;
+  return false;
+}
+
+static int chosen_get(const struct tg_plan *plan, uint32_t task, const json_t *chosen,
+                      struct tg_batch *batch, const char **text, struct tg_error *err) {
+  const struct tg_plan_task *branch = &plan->tasks[task];
+  if (!branch->to_count) return TG_OK;
+  if (!json_is_array(chosen))
+    return tg_error_set(err, TG_EPROTOCOL, "branch %s ended without a choice", branch->name);
+  for (size_t i = 0; i < json_array_size(chosen); i++)
+    if (!is_choice(plan, branch, json_string_value(json_array_get(chosen, i))))
+      return tg_error_set(err, TG_EPROTOCOL, "branch %s chose a task that it does not lead to",
+                          branch->name);
+  char *dump = json_dumps(chosen, JSON_COMPACT);
+  *text = dump ? tg_arena_strdup(&batch->arena, dump) : NULL;
+  free(dump);
+  return *text ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for a choice");
+}
+
+int tg_facts_record(const struct tg_plan *plan, const struct tg_attempt *attempt,
+                    const char *facts, struct tg_batch *batch, const char **chosen,
+                    struct tg_error *err) {
+  *chosen = NULL;
+  bool is_branch = plan->tasks[attempt->task].to_count > 0;
+  if ((!facts || !*facts) && (!is_branch || attempt->state != TG_ATTEMPT_SUCCESS)) return TG_OK;
+  json_t *root = facts && *facts ? json_loads(facts, 0, NULL) : json_object();
+  int code = json_is_object(root)
+                 ? TG_OK
+                 : tg_error_set(err, TG_EPROTOCOL, "the facts of an attempt are malformed");
+  if (!code) code = checks_add(attempt, json_object_get(root, "checks"), batch);
+  if (!code) code = assets_add(attempt, json_object_get(root, "assets"), batch, err);
+  if (!code && attempt->state == TG_ATTEMPT_SUCCESS)
+    code = chosen_get(plan, attempt->task, json_object_get(root, "chosen"), batch, chosen, err);
+  json_decref(root);
+  return code;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/live.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void run_own(struct tg_live_run *live, const struct tg_run *run) {
+  live->run = *run;
+  live->run.pipeline = tg_arena_strdup(&live->arena, run->pipeline);
+  live->run.bundle = tg_arena_strdup(&live->arena, run->bundle);
+  live->run.params = tg_arena_strdup(&live->arena, run->params);
+  live->run.occurrence = tg_arena_strdup(&live->arena, run->occurrence);
+  live->run.trigger = tg_arena_strdup(&live->arena, run->trigger);
+  live->run.rerun_of = tg_arena_strdup(&live->arena, run->rerun_of);
+  live->run.failure.text = tg_arena_strdup(&live->arena, run->failure.text);
+}
+
+// A task's own priority goes before the length of the path that hangs on it.
+static void priorities_set(struct tg_live_run *live) {
+  const struct tg_plan *plan = live->plan;
+  tg_graph_tails(&plan->graph, NULL, live->priorities);
+  for (uint32_t i = 0; i < plan->count; i++)
+    live->priorities[i] += (int64_t)plan->tasks[i].priority * INT64_C(0x100000000);
+}
+
+static struct tg_trigger_counts counts_of(const struct tg_live_run *live, uint32_t task) {
+  const struct tg_live_task *t = &live->tasks[task];
+  return (struct tg_trigger_counts){
+      .upstream = tg_graph_upstream(&live->plan->graph, task).count,
+      .success = t->success,
+      .failed = t->failed,
+      .skipped = t->skipped,
+  };
+}
+
+static enum tg_trigger_verdict judge(const struct tg_live_run *live, uint32_t task) {
+  if (live->tasks[task].is_unchosen) return TG_TRIGGER_SKIP;
+  struct tg_trigger_counts counts = counts_of(live, task);
+  return tg_trigger_judge(live->plan->tasks[task].when, &counts);
+}
+
+int tg_live_make_ready(struct tg_live_run *live, uint32_t task) {
+  live->tasks[task].state = TG_TASK_READY;
+  live->tasks[task].retry_at = 0;
+  return tg_ready_push(&live->ready, task, live->priorities[task], NULL);
+}
+
+// Lets a waiting task follow its trigger rule.
+static int task_consider(struct tg_live_run *live, uint32_t task) {
+  struct tg_live_task *t = &live->tasks[task];
+  if (t->state != TG_TASK_WAITING || t->attempts) return TG_OK;
+  switch (judge(live, task)) {
+  case TG_TRIGGER_WAIT: return TG_OK;
+  case TG_TRIGGER_READY: return tg_live_make_ready(live, task);
+  case TG_TRIGGER_SKIP:
+  case TG_TRIGGER_UPSTREAM_FAILED:
+    if (!t->is_deciding) live->settled[live->settled_count++] = task;
+    t->is_deciding = true;
+    return TG_OK;
+  }
+  return TG_OK;
+}
+
+enum tg_task_state tg_live_settled_state(const struct tg_live_run *live, uint32_t task) {
+  return judge(live, task) == TG_TRIGGER_SKIP ? TG_TASK_SKIPPED : TG_TASK_UPSTREAM_FAILED;
+}
+
+struct tg_live_run *tg_live_new(const struct tg_run *run, struct tg_plan *plan) {
+  struct tg_live_run *live = calloc(1, sizeof *live);
+  if (!live) return NULL;
+  live->plan = plan;
+  live->open = plan->count;
+  tg_arena_init(&live->arena);
+  tg_ready_init(&live->ready, tg_memory_heap());
+  run_own(live, run);
+  live->tasks = calloc(plan->count, sizeof *live->tasks);
+  live->priorities = calloc(plan->count, sizeof *live->priorities);
+  live->settled = calloc(plan->count, sizeof *live->settled);
+  int code = live->tasks && live->priorities && live->settled ? TG_OK : TG_ENOMEM;
+  if (!code) priorities_set(live);
+  for (uint32_t i = 0; i < plan->count && !code; i++) code = task_consider(live, i);
+  if (!code) return live;
+  tg_live_free(live);
+  return NULL;
+}
+
+void tg_live_free(struct tg_live_run *live) {
+  if (!live) return;
+  for (uint32_t i = 0; live->tasks && i < live->plan->count; i++) {
+    free(live->tasks[i].output);
+    free((char *)live->tasks[i].failure.text);
+  }
+  free(live->tasks);
+  free(live->priorities);
+  free(live->settled);
+  tg_ready_deinit(&live->ready);
+  tg_arena_deinit(&live->arena);
+  free(live);
+}
+
+// Marks the tasks that a branch did not choose. The names were checked when they were decided.
+static void chosen_apply(struct tg_live_run *live, uint32_t branch, const char *chosen) {
+  const struct tg_plan_task *task = &live->plan->tasks[branch];
+  json_t *names = json_loads(chosen, 0, NULL);
+  for (uint32_t i = 0; i < task->to_count; i++) {
+    const char *name = live->plan->tasks[task->to[i]].name;
+    bool is_chosen = false;
+    for (size_t n = 0; n < json_array_size(names) && !is_chosen; n++) {
+      const char *text = json_string_value(json_array_get(names, n));
+      is_chosen = text && strcmp(text, name) == 0;
+    }
+    if (!is_chosen) live->tasks[task->to[i]].is_unchosen = true;
+  }
+  json_decref(names);
+}
+
+static int downstream_count(struct tg_live_run *live, uint32_t task, enum tg_task_state state) {
+  struct tg_graph_slice down = tg_graph_downstream(&live->plan->graph, task);
+  for (uint32_t i = 0; i < down.count; i++) {
+    struct tg_live_task *t = &live->tasks[down.nodes[i]];
+    if (state == TG_TASK_SUCCESS)
+      t->success++;
+    else if (state == TG_TASK_SKIPPED)
+      t->skipped++;
+    else
+      t->failed++;
+    int code = task_consider(live, down.nodes[i]);
+    if (code) return code;
+  }
+  return TG_OK;
+}
+
+static char *text_copy(const char *text) {
+  return text ? strdup(text) : NULL;
+}
+
+static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
+  if (record->index >= live->plan->count) return TG_OK;
+  struct tg_live_task *t = &live->tasks[record->index];
+  if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
+  if (!tg_task_state_is_terminal(record->state)) return TG_OK; // a start, which may be forgotten
+  t->state = (uint8_t)record->state;
+  t->is_deciding = false;
+  t->ended_at = record->ended_at;
+  t->output = text_copy(record->output);
+  t->failure = record->failure;
+  t->failure.text = text_copy(record->failure.text);
+  if ((record->output && !t->output) || (record->failure.text && !t->failure.text))
+    return TG_ENOMEM;
+  live->open--;
+  if (record->chosen) chosen_apply(live, record->index, record->chosen);
+  return downstream_count(live, record->index, record->state);
+}
+
+static int attempt_apply(struct tg_live_run *live, const struct tg_attempt *record) {
+  if (record->task >= live->plan->count) return TG_OK;
+  struct tg_live_task *t = &live->tasks[record->task];
+  if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
+  if (record->number > t->attempts) t->attempts = record->number;
+  if (!t->first_started_at) t->first_started_at = record->started_at;
+  if (record->state == TG_ATTEMPT_RUNNING) return TG_OK;
+  t->is_deciding = false;
+  t->is_recorded = false;
+  if (record->state == TG_ATTEMPT_LOST) {
+    t->lost++;
+    return tg_live_make_ready(live, record->task);
+  }
+  t->state = TG_TASK_WAITING; // for its retry, or for the record of its end, which comes next
+  t->retry_at = record->retry_at;
+  return TG_OK;
+}
+
+int tg_live_apply(struct tg_live_run *live, const struct tg_record *record) {
+  switch (record->kind) {
+  case TG_RECORD_RUN:
+    live->is_durable = true;
+    live->run.state = record->run.state;
+    live->run.ended_at = record->run.ended_at;
+    live->run.failure = record->run.failure;
+    live->run.failure.text = tg_arena_strdup(&live->arena, record->run.failure.text);
+    return TG_OK;
+  case TG_RECORD_TASK: return task_apply(live, &record->task);
+  case TG_RECORD_ATTEMPT: return attempt_apply(live, &record->attempt);
+  default: return TG_OK; // decisions, checks and assets are for readers
+  }
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/plan.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+
+// What is being read, so that a fault can be named by its path.
+struct reading {
+  struct tg_plan *plan;
+  struct tg_error *err;
+  uint32_t task;
+};
+
+static int fault(struct reading *r, const char *field, const char *what) {
+  return tg_error_set(r->err, TG_EINVALID, "malformed plan: tasks[%u].%s %s", r->task, field, what);
+}
+
+static const char *text_get(struct tg_plan *plan, const json_t *object, const char *field) {
+  const char *text = json_string_value(json_object_get(object, field));
+  return tg_arena_strdup(&plan->arena, text ? text : "");
+}
+
+// An absent number is 0; anything that is no number of the range is a fault.
+static int number_get(struct reading *r, const json_t *object, const char *field, int64_t low,
+                      int64_t high, int64_t *value) {
+  const json_t *item = json_object_get(object, field);
+  *value = 0;
+  if (!item || json_is_null(item)) return TG_OK;
+  *value = json_integer_value(item);
+  if (json_is_integer(item) && *value >= low && *value <= high) return TG_OK;
+  return fault(r, field, "is out of range");
+}
+
+static int word_get(struct reading *r, const json_t *object, const char *field,
+                    int (*parse)(const char *word), int *value) {
+  const char *word = json_string_value(json_object_get(object, field));
+  *value = word ? parse(word) : -1;
+  return *value < 0 ? fault(r, field, "is not a known word") : TG_OK;
+}
+
+static int texts_get(struct reading *r, const json_t *list, const char *field,
+                     const char *const **texts) {
+  size_t count = json_array_size(list);
+  const char **all = tg_arena_alloc(&r->plan->arena, (count + 1) * sizeof *all);
+  if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  for (size_t i = 0; i < count; i++) {
+    const char *text = json_string_value(json_array_get(list, i));
+    if (!text) return fault(r, field, "is not a list of texts");
+    all[i] = tg_arena_strdup(&r->plan->arena, text);
+  }
+  *texts = all;
+  return TG_OK;
+}
+
+static int indexes_get(struct reading *r, const json_t *list, const char *field,
+                       const uint32_t **indexes, uint32_t *count) {
+  *count = (uint32_t)json_array_size(list);
+  uint32_t *all = tg_arena_alloc(&r->plan->arena, (*count + 1u) * sizeof *all);
+  if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  for (uint32_t i = 0; i < *count; i++) {
+    const json_t *item = json_array_get(list, i);
+    json_int_t index = json_integer_value(item);
+    if (!json_is_integer(item) || index < 0 || index >= r->plan->count)
+      return fault(r, field, "names a task that is not there");
+    all[i] = (uint32_t)index;
+  }
+  *indexes = all;
+  return TG_OK;
+}
+
+static int classes_get(struct reading *r, const json_t *list, uint32_t *classes) {
+  *classes = 0;
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    const char *word = json_string_value(json_array_get(list, i));
+    int class = word ? tg_class_parse(word) : -1;
+    if (class < 0) return fault(r, "retry.on", "has an unknown class");
+    *classes |= TG_RETRY_CLASS_BIT(class);
+  }
+  return TG_OK;
+}
+
+static int retry_get(struct reading *r, const json_t *retry, struct tg_retry_policy *policy) {
+  tg_retry_policy_init(policy);
+  policy->attempts_max = 1;
+  if (!json_is_object(retry)) return TG_OK;
+  int64_t attempts = 1;
+  int backoff, jitter, code;
+  if ((code = number_get(r, retry, "attempts", 1, UINT32_MAX, &attempts)) ||
+      (code = number_get(r, retry, "base_ms", 0, INT64_MAX, &policy->base_ms)) ||
+      (code = number_get(r, retry, "cap_ms", 0, INT64_MAX, &policy->cap_ms)) ||
+      (code = number_get(r, retry, "total_ms", 0, INT64_MAX, &policy->total_ms)) ||
+      (code = word_get(r, retry, "backoff", tg_backoff_parse, &backoff)) ||
+      (code = word_get(r, retry, "jitter", tg_jitter_parse, &jitter)) ||
+      (code = classes_get(r, json_object_get(retry, "on"), &policy->classes)))
+    return code;
+  policy->attempts_max = (uint32_t)attempts;
+  policy->backoff = (enum tg_backoff)backoff;
+  policy->jitter = (enum tg_jitter)jitter;
+  const json_t *factor = json_object_get(retry, "factor");
+  if (json_is_number(factor)) policy->factor = json_number_value(factor);
+  return tg_retry_policy_validate(policy, r->err);
+}
+
+static int ok_codes_get(struct reading *r, const json_t *list, struct tg_plan_command *command) {
+  uint32_t count = (uint32_t)json_array_size(list);
+  int *codes = tg_arena_alloc(&r->plan->arena, (count + 1u) * sizeof *codes);
+  if (!codes) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  for (uint32_t i = 0; i < count; i++) {
+    json_int_t value = json_integer_value(json_array_get(list, i));
+    if (value < 0 || value > 255) return fault(r, "command.ok_codes", "has a code that is none");
+    codes[i] = (int)value;
+  }
+  command->ok_codes = codes;
+  command->ok_code_count = count ? count : 1; // without any, 0 is the good one
+  return TG_OK;
+}
+
+// Gives {"STAGE": "prod"} as "STAGE=prod".
+static int env_set_get(struct reading *r, const json_t *object, const char *const **texts) {
+  size_t count = 0;
+  const char **all =
+      tg_arena_alloc(&r->plan->arena, (json_object_size(object) + 1) * sizeof *all);
+  if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  const char *name;
+  json_t *value;
+  json_object_foreach((json_t *)object, name, value) {
+    const char *text = json_string_value(value);
+    if (!text || !*name || strchr(name, '=')) return fault(r, "command.env.set", "is malformed");
+    size_t len = strlen(name) + strlen(text) + 2;
+    char *pair = tg_arena_alloc(&r->plan->arena, len);
+    if (!pair) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+    snprintf(pair, len, "%s=%s", name, text);
+    all[count++] = pair;
+  }
+  *texts = all;
+  return TG_OK;
+}
+
+static int command_get(struct reading *r, const json_t *object,
+                       const struct tg_plan_command **out) {
+  struct tg_plan_command *command = tg_arena_alloc(&r->plan->arena, sizeof *command);
+  if (!command) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  const json_t *env = json_object_get(object, "env");
+  int code;
+  if ((code = texts_get(r, json_object_get(object, "argv"), "command.argv", &command->argv)) ||
+      (code = texts_get(r, json_object_get(env, "pass"), "command.env.pass",
+                        &command->env_pass)) ||
+      (code = env_set_get(r, json_object_get(env, "set"), &command->env_set)) ||
+      (code = ok_codes_get(r, json_object_get(object, "ok_codes"), command)) ||
+      (code = number_get(r, object, "grace_ms", 0, INT64_MAX, &command->grace_ms)))
+    return code;
+  if (!command->argv[0]) return fault(r, "command.argv", "is empty");
+  command->is_shell = json_is_true(json_object_get(object, "shell"));
+  command->cwd = text_get(r->plan, object, "cwd");
+  command->stdin_text = text_get(r->plan, object, "stdin");
+  command->is_json_output = strcmp(text_get(r->plan, object, "output"), "json") == 0;
+  *out = command;
+  return TG_OK;
+}
+
+static int task_get(struct reading *r, const json_t *object, struct tg_graph_builder *edges) {
+  struct tg_plan_task *task = &r->plan->tasks[r->task];
+  const uint32_t *after;
+  uint32_t after_count;
+  int64_t line, priority;
+  int when, code;
+  if ((code = word_get(r, object, "when", tg_trigger_rule_parse, &when)) ||
+      (code = number_get(r, object, "line", 0, UINT32_MAX, &line)) ||
+      (code = number_get(r, object, "priority", INT32_MIN, INT32_MAX, &priority)) ||
+      (code = number_get(r, object, "timeout_ms", 0, INT64_MAX / 2, &task->timeout_ms)) ||
+      (code = indexes_get(r, json_object_get(object, "to"), "to", &task->to, &task->to_count)) ||
+      (code = texts_get(r, json_object_get(object, "tags"), "tags", &task->tags)) ||
+      (code = texts_get(r, json_object_get(object, "produces"), "produces", &task->produces)) ||
+      (code = retry_get(r, json_object_get(object, "retry"), &task->retry)) ||
+      (code = indexes_get(r, json_object_get(object, "after"), "after", &after, &after_count)))
+    return code;
+  task->name = text_get(r->plan, object, "name");
+  task->word = text_get(r->plan, object, "word");
+  task->doc = text_get(r->plan, object, "doc");
+  task->when = (enum tg_trigger_rule)when;
+  task->line = (uint32_t)line;
+  task->priority = (int32_t)priority;
+  if (!*task->name || strlen(task->name) > TG_NAME_BYTES_MAX || strchr(task->name, '/'))
+    return fault(r, "name", "is empty or too long, or has a slash");
+  const char *runner = json_string_value(json_object_get(object, "runner"));
+  if (runner && strcmp(runner, "command") == 0) {
+    task->runner = TG_RUNNER_COMMAND;
+    code = command_get(r, json_object_get(object, "command"), &task->command);
+  } else if (!runner || strcmp(runner, "script") != 0) {
+    code = fault(r, "runner", "is not a known word");
+  }
+  for (uint32_t i = 0; i < after_count && !code; i++)
+    code = tg_graph_add_edge(edges, after[i], r->task, r->err);
+  for (uint32_t i = 0; i < task->to_count && !code; i++)
+    code = tg_graph_add_edge(edges, r->task, task->to[i], r->err);
+  return code;
+}
+
+static int cycle_fault(struct tg_plan *plan, struct tg_error *err) {
+  uint32_t *path = malloc((plan->count + 1u) * sizeof *path), count = 0;
+  if (!path) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
+  int code = tg_graph_find_cycle(&plan->graph, path, &count, err);
+  if (!code)
+    code = tg_error_set(err, TG_EINVALID, "malformed plan: tasks wait for each other, from %s to %s",
+                        plan->tasks[path[0]].name, plan->tasks[path[count - 1]].name);
+  free(path);
+  return code;
+}
+
+static int tasks_get(struct tg_plan *plan, const json_t *tasks, struct tg_error *err) {
+  struct reading r = {.plan = plan, .err = err};
+  size_t count = json_array_size(tasks);
+  if (!count || count > TG_GRAPH_NODES_MAX)
+    return tg_error_set(err, TG_EINVALID, "malformed plan: %zu tasks", count);
+  plan->count = (uint32_t)count;
+  plan->tasks = tg_arena_alloc(&plan->arena, count * sizeof *plan->tasks);
+  if (!plan->tasks) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
+  struct tg_graph_builder edges;
+  tg_graph_builder_init(&edges, tg_memory_heap());
+  int code = TG_OK;
+  for (r.task = 0; r.task < plan->count && !code; r.task++)
+    code = task_get(&r, json_array_get(tasks, r.task), &edges);
+  if (!code) code = tg_graph_init(&plan->graph, plan->count, &edges, err);
+  if (!code && !tg_graph_is_acyclic(&plan->graph)) code = cycle_fault(plan, err);
+  tg_graph_builder_deinit(&edges);
+  return code;
+}
+
+static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_error *err) {
+  int64_t timeout = json_integer_value(json_object_get(limits, "timeout_ms"));
+  int64_t tasks = json_integer_value(json_object_get(limits, "tasks"));
+  if (timeout < 0 || timeout > INT64_MAX / 2 || tasks < 0 || tasks > UINT32_MAX)
+    return tg_error_set(err, TG_EINVALID, "malformed plan: limits are out of range");
+  plan->timeout_ms = timeout;
+  plan->tasks_max = (uint32_t)tasks;
+  return TG_OK;
+}
+
+int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_error *err) {
+  struct tg_plan *plan = calloc(1, sizeof *plan);
+  if (!plan) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
+  tg_arena_init(&plan->arena);
+  json_error_t where;
+  int code = TG_OK;
+  plan->document = json_loadb(text, len, 0, &where);
+  if (!json_is_object(plan->document))
+    code = tg_error_set(err, TG_EINVALID, "malformed plan: %s", where.text);
+  if (!code) {
+    plan->name = text_get(plan, plan->document, "name");
+    plan->doc = text_get(plan, plan->document, "doc");
+    plan->file = text_get(plan, plan->document, "file");
+    plan->params = json_object_get(plan->document, "params");
+    code = limits_get(plan, json_object_get(plan->document, "limits"), err);
+  }
+  if (!code && (!*plan->name || strlen(plan->name) > TG_NAME_BYTES_MAX))
+    code = tg_error_set(err, TG_EINVALID, "malformed plan: its name is empty or too long");
+  if (!code) code = tasks_get(plan, json_object_get(plan->document, "tasks"), err);
+  if (code) {
+    tg_plan_free(plan);
+    return code;
+  }
+  *out = plan;
+  return TG_OK;
+}
+
+void tg_plan_free(struct tg_plan *plan) {
+  if (!plan) return;
+  tg_graph_deinit(&plan->graph);
+  json_decref(plan->document);
+  tg_arena_deinit(&plan->arena);
+  free(plan);
+}
+
+uint32_t tg_plan_find(const struct tg_plan *plan, const char *name) {
+  for (uint32_t i = 0; i < plan->count; i++)
+    if (strcmp(plan->tasks[i].name, name) == 0) return i;
+  return UINT32_MAX;
+}

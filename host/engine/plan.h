@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan: what a pipeline was baked to, as the engine uses it. It is read from the JSON that a
+// script worker gives (and the store keeps), and never changes afterwards.
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "dag/graph.h"
+#include "dag/trigger.h"
+#include "retry/policy.h"
+
+enum tg_runner_kind { TG_RUNNER_SCRIPT, TG_RUNNER_COMMAND };
+
+/// A command task's part of the plan.
+struct tg_plan_command {
+  const char *const *argv; // NULL-terminated; with is_shell one text for sh -c
+  bool is_shell;
+  const char *const *env_pass; // names, NULL-terminated
+  const char *const *env_set;  // "NAME=value", NULL-terminated
+  const char *cwd;             // "" for the project's folder
+  const char *stdin_text;
+  int64_t grace_ms;
+  const int *ok_codes;
+  uint32_t ok_code_count;
+  bool is_json_output; // the last line of JSON on stdout is the result
+};
+
+struct tg_plan_task {
+  const char *name, *word, *doc;
+  enum tg_runner_kind runner;
+  uint32_t line;
+  enum tg_trigger_rule when;
+  const uint32_t *to; // of a branch: the tasks it chooses among
+  uint32_t to_count;
+  int64_t timeout_ms; // 0 for none
+  int32_t priority;
+  struct tg_retry_policy retry;
+  const char *const *tags;     // NULL-terminated
+  const char *const *produces; // NULL-terminated
+  const struct tg_plan_command *command; // NULL for scripts
+};
+
+struct tg_plan {
+  struct tg_arena arena;
+  const char *name, *doc, *file;
+  int64_t timeout_ms;   // of a run, 0 for none
+  uint32_t tasks_max;   // running at once in a run, 0 for no limit
+  json_t *params;       // the list of parameter schemas (model/params.h)
+  json_t *document;     // all of it, for readers
+  struct tg_plan_task *tasks;
+  uint32_t count;
+  struct tg_graph graph;
+};
+
+/// Reads a plan and checks it as a stranger's: indexes, words, numbers, no cycle.
+///
+/// Owns:   the caller frees the plan
+/// Errors: TG_EINVALID with the field's path, TG_ENOMEM
+int tg_plan_parse(const char *text, size_t len, struct tg_plan **plan, struct tg_error *err);
+void tg_plan_free(struct tg_plan *plan);
+
+/// Finds a task by name; returns its index or UINT32_MAX.
+uint32_t tg_plan_find(const struct tg_plan *plan, const char *name);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine's driver needs from whoever carries attempts out. Filled in by host/worker.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/live.h"
+
+/// An attempt to be carried out. Pointers are valid during the call.
+struct tg_start {
+  uint64_t attempt; // handle
+  const struct tg_live_run *run;
+  uint32_t task, number;
+  uint64_t seed;
+  const char *context; // JSON
+  size_t context_len;
+};
+
+struct tg_runner {
+  /// Starts an attempt; its result comes through tg_conductor_result, exactly once, and not before
+  /// this returns.
+  void (*start)(void *self, const struct tg_start *start);
+
+  /// Ends an attempt that was started; the result still comes, soon, with this code.
+  void (*cancel)(void *self, uint64_t attempt, int code);
+
+  void *self;
+};
+
+/// Those who watch: a progress display, a log. Any function may be NULL.
+struct tg_observer {
+  void (*task_changed)(void *self, const struct tg_live_run *run, uint32_t task);
+  void (*task_progress)(void *self, const struct tg_live_run *run, uint32_t task, double done,
+                        double total);
+  void (*task_log)(void *self, const struct tg_live_run *run, uint32_t task, const char *level,
+                   const char *text, size_t len);
+  void (*run_ended)(void *self, const struct tg_live_run *run);
+  void *self;
+};

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The records: what the engine decides, the store remembers and readers show. Plain data.
+//
+// Every change of a run is one of these records. They travel in batches: the engine fills a batch,
+// the store commits it whole, and only then is each record applied to the live state. Strings of
+// a batch live in its arena and may be NULL where a field is optional; times are ms since 1970,
+// 0 where not known; documents are JSON text.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "model/state.h"
+
+/// A failure as it is kept; code 0 means there was none.
+struct tg_failure {
+  int code;
+  enum tg_class class;
+  const char *text;
+};
+
+/// One execution of one pipeline version for one trigger, logical instant and parameters.
+struct tg_run {
+  uint64_t number; // the store's key, in order of creation, from 1
+  struct tg_id id;
+  const char *pipeline;
+  const char *bundle;     // hash
+  const char *params;     // JSON object
+  const char *occurrence; // RFC 3339 instant of a scheduled run; NULL for one by hand
+  const char *trigger;    // "manual", "at", "rerun"
+  uint32_t rerun;         // 0 for the first run of an occurrence, then 1, 2, ...
+  const char *rerun_of;   // id of the run this one repeats, or NULL
+  int64_t logical_at;
+  enum tg_run_state state;
+  int64_t created_at, ended_at;
+  struct tg_failure failure;
+};
+
+/// A node of a run's frozen graph. Tasks without a row are waiting.
+struct tg_task {
+  uint64_t run;
+  uint32_t index; // in the plan
+  const char *name;
+  enum tg_task_state state;
+  uint32_t attempts; // tries that were started
+  int64_t started_at, ended_at;
+  const char *output; // JSON, or NULL
+  const char *chosen; // of a branch: JSON list of task names, or NULL
+  struct tg_failure failure;
+};
+
+/// One try of a task.
+struct tg_attempt {
+  uint64_t run;
+  uint32_t task;
+  uint32_t number; // from 1
+  enum tg_attempt_state state;
+  uint32_t worker; // number of the script worker, 0 for a command
+  uint64_t seed;
+  int64_t started_at, ended_at;
+  int64_t retry_at; // when the next try may start, 0 if there is none
+  struct tg_failure failure;
+  const char *traceback;
+};
+
+/// What a policy answered.
+struct tg_decision {
+  uint64_t run;
+  uint32_t task, attempt;
+  const char *policy;
+  const char *version; // hash of the policy's source
+  const char *input, *output; // JSON
+  const char *action, *reason;
+  int64_t decided_at;
+};
+
+/// One contract rule on one asset version.
+struct tg_check {
+  uint64_t run;
+  uint32_t task, attempt;
+  uint32_t position; // in the order of the checks
+  const char *body;  // JSON object as tidegate.quality gives it
+};
+
+/// What an attempt produced.
+struct tg_asset_version {
+  uint64_t run;
+  uint32_t task, attempt;
+  const char *asset;
+  const char *partition; // "" for none
+  int64_t rows;          // -1 if not known
+  const char *facts;     // JSON object
+  int64_t created_at;
+};
+
+/// X(NAME, struct, field of the union)
+#define TG_RECORDS(X)                                                                              \
+  X(RUN, tg_run, run)                                                                              \
+  X(TASK, tg_task, task)                                                                           \
+  X(ATTEMPT, tg_attempt, attempt)                                                                  \
+  X(DECISION, tg_decision, decision)                                                               \
+  X(CHECK, tg_check, check)                                                                        \
+  X(ASSET_VERSION, tg_asset_version, asset_version)
+
+#define X(name, type, field) TG_RECORD_##name,
+enum tg_record_kind { TG_RECORDS(X) TG_RECORD_COUNT };
+#undef X
+
+struct tg_record {
+  enum tg_record_kind kind;
+  union {
+#define X(name, type, field) struct type field;
+    TG_RECORDS(X)
+#undef X
+  };
+};
+
+/// Records that become durable together, or not at all.
+struct tg_batch {
+  struct tg_arena arena;
+  struct tg_record *records;
+  size_t count, cap;
+  struct tg_batch *next; // for whoever holds it in a list
+};
+
+/// Makes an empty batch, or gives NULL when memory is out.
+struct tg_batch *tg_batch_new(void);
+void tg_batch_free(struct tg_batch *batch);
+
+/// Adds a record (a copy of the struct; its strings are copied into the arena).
+///
+/// Errors: returns TG_ENOMEM and leaves the batch as it was
+int tg_batch_add(struct tg_batch *batch, const struct tg_record *record);

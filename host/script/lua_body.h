@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The body of a request or a reply, in a userdata: a mistake that raises in the middle, or memory
+// that runs out, leaks nothing.
+#pragma once
+
+#include <lua.h>
+
+#include "base/buf.h"
+
+/// Pushes a userdata with an empty buffer that holds what fits into a frame; tg_world_request takes
+/// what is put into it.
+struct tg_buf *tg_lua_new_body(lua_State *L);

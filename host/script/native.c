@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "script/native.h"
+
+#include "base/limits.h"
+#include "script/fiber.h"
+#include "script/json_module.h"
+#include "script/lua_error.h"
+#include "script/state.h"
+
+// What passes between a script and the host as JSON is held to what a task may return.
+static const struct tg_json_caps caps = {
+    .bytes_max = (size_t)TG_RESULT_BYTES_MAX,
+    .depth_max = TG_RESULT_DEPTH_MAX,
+    .nodes_max = TG_RESULT_NODES_MAX,
+};
+
+static struct tg_buf body_new(void) {
+  struct tg_buf body;
+  tg_buf_init(&body, (size_t)TG_FRAME_BYTES_MAX);
+  return body;
+}
+
+// Pushes JSON that the host sent; what does not parse is the host's mistake.
+static int json_push(lua_State *L, struct tg_slice json) {
+  struct tg_error err;
+  if (tg_lua_json_push(L, json.data, json.len, &caps, &err) != TG_OK) return tg_lua_fail(L, &err);
+  return 1;
+}
+
+static int l_native_source(lua_State *L) {
+  return tg_state_source(L, luaL_checkstring(L, 1), luaL_checkstring(L, 2));
+}
+
+// Level 0 is this function, level 1 the one that asks, whose caller is level 1 for it.
+static int l_native_where(lua_State *L) {
+  lua_Debug at;
+  int level = (int)luaL_checkinteger(L, 1);
+  if (!lua_getstack(L, level + 1, &at)) return lua_pushliteral(L, "?:0"), 1;
+  lua_getinfo(L, "Sl", &at);
+  const char *source = *at.source == '@' ? at.source + 1 : at.short_src;
+  lua_pushfstring(L, "%s:%d", source, at.currentline);
+  return 1;
+}
+
+static int l_native_log(lua_State *L) {
+  size_t len;
+  int level = tg_log_level_parse(luaL_checkstring(L, 1));
+  const char *text = luaL_checklstring(L, 2, &len);
+  luaL_argcheck(L, level >= 0, 1, "no such level");
+  tg_scheduler_log(tg_scheduler_of(L), (enum tg_log_level)level, text, len);
+  return 0;
+}
+
+static int l_native_progress(lua_State *L) {
+  double done = luaL_checknumber(L, 1), total = luaL_checknumber(L, 2);
+  struct tg_buf body = body_new();
+  tg_wire_put_f64(&body, done);
+  tg_wire_put_f64(&body, total);
+  tg_scheduler_tell(tg_scheduler_of(L), TG_REQUEST_PROGRESS, &body);
+  return 0;
+}
+
+static int l_native_now(lua_State *L) {
+  lua_pushinteger(L, tg_clock_wall_ms(&tg_state_of(L)->clock));
+  return 1;
+}
+
+static int decide_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
+  return err ? tg_lua_fail(L, err) : json_push(L, tg_wire_get_bytes(body));
+}
+
+static int l_native_decide(lua_State *L) {
+  const char *policy = luaL_checkstring(L, 1);
+  struct tg_buf json = body_new(), body = body_new();
+  struct tg_error err;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  if (tg_lua_json_encode(L, 2, &caps, &json, &err) != TG_OK) {
+    tg_buf_deinit(&json);
+    return tg_lua_fail(L, &err);
+  }
+  tg_wire_put_text(&body, policy);
+  tg_wire_put_bytes(&body, json.data, json.len);
+  tg_buf_deinit(&json);
+  return tg_world_request(L, TG_REQUEST_DECIDE, &body, decide_push);
+}
+
+static int output_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
+  if (err) return tg_lua_fail(L, err);
+  if (!tg_wire_get_u8(body)) return lua_pushnil(L), 1;
+  return json_push(L, tg_wire_get_bytes(body));
+}
+
+static int l_native_output(lua_State *L) {
+  const char *task = luaL_checkstring(L, 1);
+  struct tg_buf body = body_new();
+  tg_wire_put_text(&body, task);
+  return tg_world_request(L, TG_REQUEST_OUTPUT, &body, output_push);
+}
+
+static int sleep_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
+  (void)body;
+  return err ? tg_lua_fail(L, err) : 0;
+}
+
+static int l_native_sleep(lua_State *L) {
+  lua_Integer ms = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, ms >= 0, 1, "negative");
+  struct tg_buf body = body_new();
+  tg_wire_put_i64(&body, ms);
+  return tg_world_request(L, TG_REQUEST_SLEEP, &body, sleep_push);
+}
+
+static const luaL_Reg functions[] = {
+    {"source", l_native_source}, {"where", l_native_where},       {"log", l_native_log},
+    {"progress", l_native_progress}, {"now", l_native_now},       {"decide", l_native_decide},
+    {"output", l_native_output}, {"sleep", l_native_sleep},       {NULL, NULL},
+};
+
+void tg_native_module_push(lua_State *L, struct tg_world *world) {
+  tg_world_new_module(L, functions, world);
+  lua_pushlightuserdata(L, NULL); // as tidegate.json has it
+  lua_setfield(L, -2, "null");
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/history.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/database.h"
+
+struct tg_history {
+  sqlite3 *db;
+};
+
+int tg_history_open(const char *data, struct tg_history **out, struct tg_error *err) {
+  struct tg_history *history = calloc(1, sizeof *history);
+  if (!history) return tg_error_set(err, TG_ENOMEM, "no memory to read the store");
+  int code = tg_database_open(data, false, &history->db, err);
+  if (code) {
+    free(history);
+    return code;
+  }
+  *out = history;
+  return TG_OK;
+}
+
+void tg_history_close(struct tg_history *history) {
+  if (!history) return;
+  sqlite3_close(history->db);
+  free(history);
+}
+
+// A query in progress: rows are read into `items`, one after the other.
+struct query {
+  sqlite3 *db;
+  sqlite3_stmt *statement;
+  struct tg_arena *arena;
+};
+
+static int query_start(struct tg_history *history, const char *sql, struct tg_arena *arena,
+                       struct query *query, struct tg_error *err) {
+  *query = (struct query){.db = history->db, .arena = arena};
+  if (sqlite3_prepare_v2(query->db, sql, -1, &query->statement, NULL) == SQLITE_OK) return TG_OK;
+  return tg_database_error(query->db, "cannot read the store", err);
+}
+
+// Steps through the rows and lets `read` fill one item each; the items stand in the arena.
+static int query_collect(struct query *query, size_t item_size,
+                         void (*read)(struct query *query, void *item), void **items,
+                         size_t *count, struct tg_error *err) {
+  size_t cap = 0, used = 0;
+  char *list = NULL;
+  int result;
+  while ((result = sqlite3_step(query->statement)) == SQLITE_ROW) {
+    if (used == cap) {
+      cap = cap ? cap * 2 : 16;
+      char *bigger = tg_arena_alloc(query->arena, cap * item_size);
+      if (!bigger) break;
+      if (used) memcpy(bigger, list, used * item_size);
+      list = bigger;
+    }
+    read(query, list + used++ * item_size);
+  }
+  int code = result == SQLITE_DONE  ? TG_OK
+             : result == SQLITE_ROW ? tg_error_set(err, TG_ENOMEM, "no memory for what was read")
+                                    : tg_database_error(query->db, "cannot read the store", err);
+  sqlite3_finalize(query->statement);
+  *items = list;
+  *count = used;
+  return code;
+}
+
+static const char *text(struct query *query, int at) {
+  return tg_column_text(query->statement, at, query->arena);
+}
+
+static int64_t number(struct query *query, int at) {
+  return sqlite3_column_int64(query->statement, at);
+}
+
+#define RUN_COLUMNS                                                                                \
+  "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
+  " created_at, ended_at, error_code, error_class, error_message"
+
+static void run_read(struct query *q, void *item) {
+  struct tg_run *run = item;
+  *run = (struct tg_run){
+      .number = (uint64_t)number(q, 0),
+      .pipeline = text(q, 2),
+      .bundle = text(q, 3),
+      .params = text(q, 4),
+      .occurrence = text(q, 5),
+      .trigger = text(q, 6),
+      .rerun = (uint32_t)number(q, 7),
+      .rerun_of = text(q, 8),
+      .logical_at = number(q, 9),
+      .created_at = number(q, 11),
+      .ended_at = number(q, 12),
+      .failure = tg_column_failure(q->statement, 13, q->arena),
+  };
+  const char *id = text(q, 1), *state = text(q, 10);
+  if (id) tg_id_parse(id, &run->id);
+  int known = state ? tg_run_state_parse(state) : -1;
+  run->state = known < 0 ? TG_RUN_FAILED : (enum tg_run_state)known;
+}
+
+int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filter,
+                    struct tg_arena *arena, struct tg_run **runs, size_t *count,
+                    struct tg_error *err) {
+  struct query q;
+  int code = query_start(history,
+                         "SELECT " RUN_COLUMNS " FROM runs WHERE (?1 IS NULL OR pipeline = ?1)"
+                         " AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR params = ?3)"
+                         " AND (?4 IS NULL OR occurrence = ?4) ORDER BY number DESC LIMIT ?5",
+                         arena, &q, err);
+  if (code) return code;
+  tg_bind_text(q.statement, 1, filter->pipeline);
+  tg_bind_text(q.statement, 2,
+               filter->state < 0 ? NULL : tg_run_state_word((enum tg_run_state)filter->state));
+  tg_bind_text(q.statement, 3, filter->params);
+  tg_bind_text(q.statement, 4, filter->occurrence);
+  sqlite3_bind_int64(q.statement, 5, filter->limit ? (int64_t)filter->limit : -1);
+  return query_collect(&q, sizeof **runs, run_read, (void **)runs, count, err);
+}
+
+int tg_history_run(struct tg_history *history, const char *name, struct tg_arena *arena,
+                   struct tg_run *run, struct tg_error *err) {
+  bool is_last = strcmp(name, "last") == 0;
+  struct query q;
+  int code = query_start(history,
+                         is_last ? "SELECT " RUN_COLUMNS " FROM runs ORDER BY number DESC LIMIT 1"
+                                 : "SELECT " RUN_COLUMNS " FROM runs WHERE substr(id, 1,"
+                                   " length(?1)) = ?1 LIMIT 2",
+                         arena, &q, err);
+  if (code) return code;
+  if (!is_last) tg_bind_text(q.statement, 1, name);
+  struct tg_run *found = NULL;
+  size_t count = 0;
+  code = query_collect(&q, sizeof *found, run_read, (void **)&found, &count, err);
+  if (code) return code;
+  if (count == 1) {
+    *run = found[0];
+    return TG_OK;
+  }
+  if (is_last) return tg_error_set(err, TG_ENOT_FOUND, "there is no run yet");
+  if (!count || !*name)
+    return tg_error_set(err, TG_ENOT_FOUND, "no run has the id '%s'; `tidegate runs` lists them",
+                        name);
+  return tg_error_set(err, TG_EINVALID, "several runs have an id that starts with '%s'; give more"
+                      " of it", name);
+}
+
+// Runs a query about one run.
+static int run_collect(struct tg_history *history, const char *sql, uint64_t run,
+                       struct tg_arena *arena, size_t item_size,
+                       void (*read)(struct query *query, void *item), void **items, size_t *count,
+                       struct tg_error *err) {
+  struct query q;
+  int code = query_start(history, sql, arena, &q, err);
+  if (code) return code;
+  sqlite3_bind_int64(q.statement, 1, (int64_t)run);
+  return query_collect(&q, item_size, read, items, count, err);
+}
+
+static void task_read(struct query *q, void *item) {
+  struct tg_task *task = item;
+  const char *state = text(q, 3);
+  int known = state ? tg_task_state_parse(state) : -1;
+  *task = (struct tg_task){
+      .run = (uint64_t)number(q, 0),
+      .index = (uint32_t)number(q, 1),
+      .name = text(q, 2),
+      .state = known < 0 ? TG_TASK_WAITING : (enum tg_task_state)known,
+      .attempts = (uint32_t)number(q, 4),
+      .started_at = number(q, 5),
+      .ended_at = number(q, 6),
+      .output = text(q, 7),
+      .chosen = text(q, 8),
+      .failure = tg_column_failure(q->statement, 9, q->arena),
+  };
+}
+
+int tg_history_tasks(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                     struct tg_task **tasks, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, name, state, attempts, started_at, ended_at, output, chosen,"
+                     " error_code, error_class, error_message FROM tasks WHERE run = ?1"
+                     " ORDER BY task",
+                     run, arena, sizeof **tasks, task_read, (void **)tasks, count, err);
+}
+
+static void attempt_read(struct query *q, void *item) {
+  struct tg_attempt *attempt = item;
+  const char *state = text(q, 3);
+  int known = state ? tg_attempt_state_parse(state) : -1;
+  *attempt = (struct tg_attempt){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .number = (uint32_t)number(q, 2),
+      .state = known < 0 ? TG_ATTEMPT_LOST : (enum tg_attempt_state)known,
+      .worker = (uint32_t)number(q, 4),
+      .seed = (uint64_t)number(q, 5),
+      .started_at = number(q, 6),
+      .ended_at = number(q, 7),
+      .retry_at = number(q, 8),
+      .failure = tg_column_failure(q->statement, 9, q->arena),
+      .traceback = text(q, 12),
+  };
+}
+
+int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                        struct tg_attempt **attempts, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, number, state, worker, seed, started_at, ended_at,"
+                     " retry_at, error_code, error_class, error_message, traceback FROM attempts"
+                     " WHERE run = ?1 ORDER BY task, number",
+                     run, arena, sizeof **attempts, attempt_read, (void **)attempts, count, err);
+}
+
+static void decision_read(struct query *q, void *item) {
+  *(struct tg_decision *)item = (struct tg_decision){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .attempt = (uint32_t)number(q, 2),
+      .policy = text(q, 3),
+      .version = text(q, 4),
+      .input = text(q, 5),
+      .output = text(q, 6),
+      .action = text(q, 7),
+      .reason = text(q, 8),
+      .decided_at = number(q, 9),
+  };
+}
+
+int tg_history_decisions(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                         struct tg_decision **decisions, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, attempt, policy, version, input, output, action, reason,"
+                     " decided_at FROM decisions WHERE run = ?1 ORDER BY decided_at, rowid",
+                     run, arena, sizeof **decisions, decision_read, (void **)decisions, count, err);
+}
+
+static void check_read(struct query *q, void *item) {
+  *(struct tg_check *)item = (struct tg_check){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .attempt = (uint32_t)number(q, 2),
+      .position = (uint32_t)number(q, 3),
+      .body = text(q, 4),
+  };
+}
+
+int tg_history_checks(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                      struct tg_check **checks, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, attempt, position, body FROM checks WHERE run = ?1"
+                     " ORDER BY task, attempt, position",
+                     run, arena, sizeof **checks, check_read, (void **)checks, count, err);
+}
+
+static void asset_version_read(struct query *q, void *item) {
+  bool has_rows = sqlite3_column_type(q->statement, 5) != SQLITE_NULL;
+  *(struct tg_asset_version *)item = (struct tg_asset_version){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .attempt = (uint32_t)number(q, 2),
+      .asset = text(q, 3),
+      .partition = text(q, 4),
+      .rows = has_rows ? number(q, 5) : -1,
+      .facts = text(q, 6),
+      .created_at = number(q, 7),
+  };
+}
+
+int tg_history_asset_versions(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                              struct tg_asset_version **versions, size_t *count,
+                              struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, attempt, asset, partition, rows, facts, created_at"
+                     " FROM asset_versions WHERE run = ?1 ORDER BY version",
+                     run, arena, sizeof **versions, asset_version_read, (void **)versions, count,
+                     err);
+}
+
+static void plan_read(struct query *q, void *item) {
+  *(const char **)item = text(q, 0);
+}
+
+int tg_history_plan(struct tg_history *history, const char *bundle, struct tg_arena *arena,
+                    const char **plan, struct tg_error *err) {
+  struct query q;
+  int code = query_start(history, "SELECT plan FROM bundles WHERE hash = ?1", arena, &q, err);
+  if (code) return code;
+  tg_bind_text(q.statement, 1, bundle);
+  const char **found = NULL;
+  size_t count = 0;
+  code = query_collect(&q, sizeof *found, plan_read, (void **)&found, &count, err);
+  if (code) return code;
+  if (!count) return tg_error_set(err, TG_ENOT_FOUND, "the store has no bundle %s", bundle);
+  *plan = found[0];
+  return TG_OK;
+}
+
+static void source_read(struct query *q, void *item) {
+  struct tg_source *source = item;
+  const char *bytes = sqlite3_column_blob(q->statement, 2);
+  size_t len = (size_t)sqlite3_column_bytes(q->statement, 2);
+  *source = (struct tg_source){
+      .key = text(q, 0),
+      .path = text(q, 1),
+      .text = tg_arena_copy(q->arena, bytes ? bytes : "", bytes ? len : 0),
+      .len = len,
+  };
+}
+
+int tg_history_sources(struct tg_history *history, const char *bundle, struct tg_arena *arena,
+                       struct tg_source **sources, size_t *count, struct tg_error *err) {
+  struct query q;
+  int code = query_start(history,
+                         "SELECT f.key, f.path, s.text FROM bundle_files f"
+                         " JOIN sources s ON s.hash = f.source WHERE f.bundle = ?1 ORDER BY f.key",
+                         arena, &q, err);
+  if (code) return code;
+  tg_bind_text(q.statement, 1, bundle);
+  return query_collect(&q, sizeof **sources, source_read, (void **)sources, count, err);
+}
+
+static void number_read(struct query *q, void *item) {
+  *(uint64_t *)item = (uint64_t)number(q, 0);
+}
+
+int tg_history_last_number(struct tg_history *history, uint64_t *last, struct tg_error *err) {
+  struct tg_arena arena;
+  struct query q;
+  tg_arena_init(&arena);
+  uint64_t *found = NULL;
+  size_t count = 0;
+  int code = query_start(history, "SELECT ifnull(max(number), 0) FROM runs", &arena, &q, err);
+  if (!code) code = query_collect(&q, sizeof *found, number_read, (void **)&found, &count, err);
+  *last = !code && count ? found[0] : 0;
+  tg_arena_deinit(&arena);
+  return code;
+}
+
+int tg_history_check(struct tg_history *history, struct tg_error *err) {
+  struct tg_arena arena;
+  struct query q;
+  tg_arena_init(&arena);
+  const char **lines = NULL;
+  size_t count = 0;
+  int code = query_start(history, "PRAGMA integrity_check(1)", &arena, &q, err);
+  if (!code) code = query_collect(&q, sizeof *lines, plan_read, (void **)&lines, &count, err);
+  if (!code && (count != 1 || !lines[0] || strcmp(lines[0], "ok") != 0))
+    code = tg_error_set(err, TG_EDAMAGED, "the store is damaged: %s",
+                        count && lines[0] ? lines[0] : "no answer");
+  tg_arena_deinit(&arena);
+  return code;
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading the store: what happened, for the command line, the API and recovery. A history is a
+// read-only connection of its own; it may be used while a host writes, and sees committed facts
+// only. Results live in the arena that the caller gives.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "model/record.h"
+
+struct tg_history;
+
+/// Opens the store of a data folder for reading.
+///
+/// Errors: TG_ENOT_FOUND when there is no store yet, TG_EDAMAGED, TG_EINVALID when the store was
+///         written by a newer version
+int tg_history_open(const char *data, struct tg_history **history, struct tg_error *err);
+void tg_history_close(struct tg_history *history);
+
+/// What runs to list; zero fields do not restrict.
+struct tg_run_filter {
+  const char *pipeline;
+  int state; // -1 for any (so set it)
+  const char *params; // JSON object, compared as text
+  const char *occurrence;
+  size_t limit;
+};
+
+/// Gives runs, newest first.
+int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filter,
+                    struct tg_arena *arena, struct tg_run **runs, size_t *count,
+                    struct tg_error *err);
+
+/// Finds one run by its id, a unique prefix of it, or "last".
+///
+/// Errors: TG_ENOT_FOUND; TG_EINVALID when several runs have the prefix
+int tg_history_run(struct tg_history *history, const char *name, struct tg_arena *arena,
+                   struct tg_run *run, struct tg_error *err);
+
+/// Give what belongs to a run, in the order of task, attempt and time.
+int tg_history_tasks(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                     struct tg_task **tasks, size_t *count, struct tg_error *err);
+int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                        struct tg_attempt **attempts, size_t *count, struct tg_error *err);
+int tg_history_decisions(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                         struct tg_decision **decisions, size_t *count, struct tg_error *err);
+int tg_history_checks(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                      struct tg_check **checks, size_t *count, struct tg_error *err);
+int tg_history_asset_versions(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                              struct tg_asset_version **versions, size_t *count,
+                              struct tg_error *err);
+
+/// Gives the plan (JSON text) of a bundle.
+///
+/// Errors: TG_ENOT_FOUND
+int tg_history_plan(struct tg_history *history, const char *bundle, struct tg_arena *arena,
+                    const char **plan, struct tg_error *err);
+
+/// One file of a bundle.
+struct tg_source {
+  const char *key, *path; // "contract:silver_orders", "contracts/silver_orders.yaml"
+  const char *text;
+  size_t len;
+};
+
+/// Gives the files of a bundle.
+int tg_history_sources(struct tg_history *history, const char *bundle, struct tg_arena *arena,
+                       struct tg_source **sources, size_t *count, struct tg_error *err);
+
+/// Gives the highest run number, 0 when there is none.
+int tg_history_last_number(struct tg_history *history, uint64_t *number, struct tg_error *err);
+
+/// Runs SQLite's integrity check; an error's text says what is wrong.
+int tg_history_check(struct tg_history *history, struct tg_error *err);

@@ -1,0 +1,121 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- The records of ARCHITECTURE.md. Times are ms since 1970-01-01T00:00:00Z, documents are JSON.
+CREATE TABLE sources (
+  hash TEXT PRIMARY KEY,               -- SHA-256 of the text
+  text BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE bundles (
+  hash       TEXT PRIMARY KEY,         -- SHA-256 over its files
+  pipeline   TEXT NOT NULL,
+  plan       TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE bundle_files (
+  bundle TEXT NOT NULL REFERENCES bundles (hash),
+  key    TEXT NOT NULL,                -- what the script asked for: "contract:silver_orders"
+  path   TEXT NOT NULL,
+  source TEXT NOT NULL REFERENCES sources (hash),
+  PRIMARY KEY (bundle, key)
+) WITHOUT ROWID;
+
+CREATE TABLE runs (
+  number        INTEGER PRIMARY KEY,   -- in the order of creation
+  id            TEXT NOT NULL UNIQUE,  -- UUID version 7
+  pipeline      TEXT NOT NULL,
+  bundle        TEXT NOT NULL,
+  params        TEXT NOT NULL,
+  occurrence    TEXT,                  -- the scheduled instant; NULL for a run by hand
+  trigger       TEXT NOT NULL,
+  rerun         INTEGER NOT NULL DEFAULT 0,
+  rerun_of      TEXT,
+  logical_at    INTEGER NOT NULL,
+  state         TEXT NOT NULL,
+  created_at    INTEGER NOT NULL,
+  ended_at      INTEGER,
+  error_code    TEXT,
+  error_class   TEXT,
+  error_message TEXT,
+  UNIQUE (pipeline, occurrence, params, rerun)
+);
+CREATE INDEX runs_by_pipeline ON runs (pipeline, state);
+
+CREATE TABLE tasks (                   -- a task without a row is waiting
+  run           INTEGER NOT NULL,
+  task          INTEGER NOT NULL,      -- index in the plan
+  name          TEXT NOT NULL,
+  state         TEXT NOT NULL,
+  attempts      INTEGER NOT NULL,
+  started_at    INTEGER,
+  ended_at      INTEGER,
+  output        TEXT,
+  chosen        TEXT,
+  error_code    TEXT,
+  error_class   TEXT,
+  error_message TEXT,
+  PRIMARY KEY (run, task)
+) WITHOUT ROWID;
+
+CREATE TABLE attempts (
+  run           INTEGER NOT NULL,
+  task          INTEGER NOT NULL,
+  number        INTEGER NOT NULL,      -- from 1
+  state         TEXT NOT NULL,
+  worker        INTEGER NOT NULL,
+  seed          INTEGER NOT NULL,
+  started_at    INTEGER NOT NULL,
+  ended_at      INTEGER,
+  retry_at      INTEGER,
+  error_code    TEXT,
+  error_class   TEXT,
+  error_message TEXT,
+  traceback     TEXT,
+  PRIMARY KEY (run, task, number)
+) WITHOUT ROWID;
+
+CREATE TABLE decisions (
+  run        INTEGER NOT NULL,
+  task       INTEGER NOT NULL,
+  attempt    INTEGER NOT NULL,
+  policy     TEXT NOT NULL,
+  version    TEXT NOT NULL,            -- hash of the policy's bundle
+  input      TEXT NOT NULL,
+  output     TEXT NOT NULL,
+  action     TEXT,
+  reason     TEXT,
+  decided_at INTEGER NOT NULL
+);
+CREATE INDEX decisions_by_run ON decisions (run, task);
+
+CREATE TABLE checks (
+  run      INTEGER NOT NULL,
+  task     INTEGER NOT NULL,
+  attempt  INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  body     TEXT NOT NULL,
+  PRIMARY KEY (run, task, attempt, position)
+) WITHOUT ROWID;
+
+CREATE TABLE asset_versions (
+  version    INTEGER PRIMARY KEY,
+  asset      TEXT NOT NULL,
+  partition  TEXT NOT NULL,
+  run        INTEGER NOT NULL,
+  task       INTEGER NOT NULL,
+  attempt    INTEGER NOT NULL,
+  rows       INTEGER,
+  facts      TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE INDEX asset_versions_by_asset ON asset_versions (asset, version);
+CREATE INDEX asset_versions_by_run ON asset_versions (run);
+
+CREATE TABLE kv (                      -- tidegate.store
+  pipeline   TEXT NOT NULL,
+  key        TEXT NOT NULL,
+  value      TEXT NOT NULL,
+  version    INTEGER NOT NULL,
+  expires_at INTEGER,
+  PRIMARY KEY (pipeline, key)
+) WITHOUT ROWID;

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store's thread sleeps until something is queued, takes all of it, and makes it one
+// transaction. Finished jobs go back through a list and a bell to the loop, in their order.
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/database.h"
+#include "store/job.h"
+
+struct job_list {
+  struct tg_job *first, **last;
+};
+
+struct tg_store {
+  sqlite3 *db;
+  struct tg_writer writer;
+  struct tg_wake *wake;
+  int lock_fd;
+  pthread_t thread;
+  bool has_thread;
+  pthread_mutex_t mutex;
+  pthread_cond_t queued_some, finished_some;
+  struct job_list queued, finished; // under the mutex
+  bool is_closing;                  // under the mutex
+};
+
+static void list_init(struct job_list *list) {
+  list->first = NULL;
+  list->last = &list->first;
+}
+
+static void list_add(struct job_list *list, struct tg_job *job) {
+  job->next = NULL;
+  *list->last = job;
+  list->last = &job->next;
+}
+
+static struct tg_job *list_take(struct job_list *list) {
+  struct tg_job *first = list->first;
+  list_init(list);
+  return first;
+}
+
+static bool is_own_failure(int code) {
+  return code == TG_EEXISTS || code == TG_EINVALID;
+}
+
+// A failed COMMIT may still have reached the disk, so it is told as an outcome that nobody knows.
+static int group_commit(struct tg_store *store, struct tg_error *err) {
+  int code = tg_database_exec(store->db, "COMMIT", err);
+  if (code == TG_EFULL || code == TG_OK) return code;
+  char reason[TG_ERROR_TEXT_MAX / 2];
+  snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1, err->text);
+  return tg_error_set(err, code == TG_EDAMAGED ? TG_EDAMAGED : TG_EIO,
+                      "a commit failed and its outcome is not known: %s", reason);
+}
+
+static void group_write(struct tg_store *store, struct tg_job *group) {
+  struct tg_error failed = {0};
+  int code = tg_database_exec(store->db, "BEGIN IMMEDIATE", &failed);
+  for (struct tg_job *job = group; job && !code; job = job->next) {
+    int own = job->write(job, &store->writer, &job->err);
+    if (!own || is_own_failure(own)) continue;
+    code = own;
+    failed = job->err;
+  }
+  if (!code) code = group_commit(store, &failed);
+  if (!code) return;
+  if (!sqlite3_get_autocommit(store->db)) tg_database_exec(store->db, "ROLLBACK", NULL);
+  for (struct tg_job *job = group; job; job = job->next) job->err = failed;
+}
+
+static void *thread_main(void *self) {
+  struct tg_store *store = self;
+  pthread_mutex_lock(&store->mutex);
+  for (;;) {
+    while (!store->queued.first && !store->is_closing)
+      pthread_cond_wait(&store->queued_some, &store->mutex);
+    struct tg_job *group = list_take(&store->queued);
+    if (!group) break;
+    pthread_mutex_unlock(&store->mutex);
+    group_write(store, group);
+    pthread_mutex_lock(&store->mutex);
+    while (group) {
+      struct tg_job *next = group->next;
+      list_add(&store->finished, group);
+      group = next;
+    }
+    pthread_cond_broadcast(&store->finished_some);
+    tg_wake_send(store->wake);
+  }
+  pthread_mutex_unlock(&store->mutex);
+  return NULL;
+}
+
+static void jobs_finish(void *self) {
+  struct tg_store *store = self;
+  pthread_mutex_lock(&store->mutex);
+  struct tg_job *job = list_take(&store->finished);
+  pthread_mutex_unlock(&store->mutex);
+  while (job) {
+    struct tg_job *next = job->next;
+    job->finish(job, job->err.code ? &job->err : NULL);
+    job = next;
+  }
+}
+
+void tg_store_submit(struct tg_store *store, struct tg_job *job) {
+  tg_error_clear(&job->err);
+  pthread_mutex_lock(&store->mutex);
+  list_add(&store->queued, job);
+  pthread_cond_signal(&store->queued_some);
+  pthread_mutex_unlock(&store->mutex);
+}
+
+static int folder_lock(const char *data, int *fd, struct tg_error *err) {
+  char path[4096], owner[32] = "";
+  snprintf(path, sizeof path, "%s/lock", data);
+  *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (*fd < 0)
+    return tg_error_errno(err, tg_file_code(errno), errno, "cannot write in the data folder %s",
+                          data);
+  if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+    int errnum = errno;
+    ssize_t len = pread(*fd, owner, sizeof owner - 1, 0);
+    owner[len > 0 ? (size_t)len : 0] = 0;
+    close(*fd);
+    *fd = -1;
+    if (errnum != EWOULDBLOCK)
+      return tg_error_errno(err, TG_EIO, errnum, "cannot lock the data folder %s", data);
+    return tg_error_set(err, TG_EBUSY,
+                        "the data folder %s is in use by another host (process %s); wait for it to "
+                        "end, or give this one another folder with --data",
+                        data, *owner ? owner : "unknown");
+  }
+  int len = snprintf(owner, sizeof owner, "%d", (int)getpid());
+  if (ftruncate(*fd, 0) != 0 || pwrite(*fd, owner, (size_t)len, 0) != len)
+    return tg_error_errno(err, TG_EIO, errno, "cannot write in the data folder %s", data);
+  return TG_OK;
+}
+
+static int thread_start(struct tg_store *store, struct tg_error *err) {
+  int errnum = pthread_create(&store->thread, NULL, thread_main, store);
+  if (errnum) return tg_error_errno(err, TG_EIO, errnum, "cannot start the store's thread");
+  store->has_thread = true;
+  return TG_OK;
+}
+
+int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **out,
+                  struct tg_error *err) {
+  int code = tg_file_make_folder(data, err);
+  if (code) return code;
+  struct tg_store *store = calloc(1, sizeof *store);
+  if (!store) return tg_error_set(err, TG_ENOMEM, "no memory for the store");
+  store->lock_fd = -1;
+  pthread_mutex_init(&store->mutex, NULL);
+  pthread_cond_init(&store->queued_some, NULL);
+  pthread_cond_init(&store->finished_some, NULL);
+  list_init(&store->queued);
+  list_init(&store->finished);
+  code = folder_lock(data, &store->lock_fd, err);
+  if (!code) code = tg_database_open(data, true, &store->db, err);
+  if (!code) code = tg_writer_init(&store->writer, store->db, err);
+  if (!code) {
+    store->wake = tg_wake_new(loop, jobs_finish, store, err);
+    code = store->wake ? thread_start(store, err) : TG_EIO;
+  }
+  if (code) {
+    tg_store_close(store);
+    return code;
+  }
+  *out = store;
+  return TG_OK;
+}
+
+void tg_store_close(struct tg_store *store) {
+  if (!store) return;
+  if (store->has_thread) {
+    pthread_mutex_lock(&store->mutex);
+    store->is_closing = true;
+    pthread_cond_signal(&store->queued_some);
+    pthread_mutex_unlock(&store->mutex);
+    pthread_join(store->thread, NULL);
+    jobs_finish(store);
+  }
+  tg_wake_free(store->wake);
+  tg_writer_deinit(&store->writer);
+  sqlite3_close(store->db);
+  if (store->lock_fd >= 0) close(store->lock_fd);
+  pthread_cond_destroy(&store->finished_some);
+  pthread_cond_destroy(&store->queued_some);
+  pthread_mutex_destroy(&store->mutex);
+  free(store);
+}
+
+struct batch_job {
+  struct tg_job job;
+  struct tg_batch *batch;
+  tg_store_done *done;
+  void *self;
+};
+
+static int batch_write(struct tg_job *job, struct tg_writer *writer, struct tg_error *err) {
+  struct tg_batch *batch = ((struct batch_job *)job)->batch;
+  int code = TG_OK;
+  for (size_t i = 0; i < batch->count && !code; i++)
+    code = tg_writer_put(writer, &batch->records[i], err);
+  return code;
+}
+
+static void batch_finish(struct tg_job *job, const struct tg_error *err) {
+  struct batch_job *own = (struct batch_job *)job;
+  own->done(own->self, own->batch, err);
+  free(own);
+}
+
+void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_done *done,
+                     void *self) {
+  struct batch_job *own = calloc(1, sizeof *own);
+  if (!own) abort(); // nothing can be remembered any more
+  *own = (struct batch_job){.job = {.write = batch_write, .finish = batch_finish},
+                            .batch = batch,
+                            .done = done,
+                            .self = self};
+  tg_store_submit(store, &own->job);
+}
+
+struct bundle_job {
+  struct tg_job job;
+  const char *hash, *pipeline, *plan;
+  const struct tg_source *sources;
+  size_t count;
+};
+
+static int bundle_write(struct tg_job *job, struct tg_writer *writer, struct tg_error *err) {
+  struct bundle_job *own = (struct bundle_job *)job;
+  return tg_writer_put_bundle(writer, own->hash, own->pipeline, own->plan, own->sources, own->count,
+                              err);
+}
+
+static void bundle_finish(struct tg_job *job, const struct tg_error *err) {
+  (void)job;
+  (void)err;
+}
+
+static bool is_finished(struct tg_store *store, const struct tg_job *job) {
+  for (const struct tg_job *at = store->finished.first; at; at = at->next)
+    if (at == job) return true;
+  return false;
+}
+
+int tg_store_put_bundle(struct tg_store *store, const char *hash, const char *pipeline,
+                        const char *plan, const struct tg_source *sources, size_t count,
+                        struct tg_error *err) {
+  struct bundle_job own = {.job = {.write = bundle_write, .finish = bundle_finish},
+                           .hash = hash,
+                           .pipeline = pipeline,
+                           .plan = plan,
+                           .sources = sources,
+                           .count = count};
+  tg_store_submit(store, &own.job);
+  pthread_mutex_lock(&store->mutex);
+  while (!is_finished(store, &own.job))
+    pthread_cond_wait(&store->finished_some, &store->mutex);
+  pthread_mutex_unlock(&store->mutex);
+  jobs_finish(store); // takes our job off the list, with those that finished before it
+  if (err && own.job.err.code) *err = own.job.err;
+  return own.job.err.code;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store: what a host remembers. One SQLite file in WAL mode, synchronous=FULL, written by one
+// connection on a thread of its own. Commits are grouped: whatever was queued while the last
+// transaction ran is the next one. Schema and migrations are the SQL files in schema/.
+//
+// A host holds the data folder by flock for as long as the store is open; the kernel lets go of it
+// when the host dies, however it dies.
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "loop/loop.h"
+#include "model/record.h"
+#include "store/history.h"
+
+struct tg_store;
+
+/// Opens (or makes) the store of a data folder, brings its schema up to date and starts its thread.
+///
+/// Errors: TG_EBUSY when another host holds the folder (its process id is named), TG_EDENIED,
+///         TG_EFULL, TG_EDAMAGED, TG_EINVALID when a newer version wrote it
+int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **store,
+                  struct tg_error *err);
+
+/// Ends the thread after what is queued is written, and lets go of the folder.
+void tg_store_close(struct tg_store *store);
+
+/// Commits a batch. `done` is called on the loop's thread, in the order of the calls; the batch is
+/// then the callback's again.
+///
+/// Owns:   takes the batch until `done`
+/// Errors: through `done`: TG_EFULL (nothing of the batch is stored; the store goes on), or
+///         TG_EIO / TG_EDAMAGED (the outcome is not known: the host must stop and read again)
+typedef void tg_store_done(void *self, struct tg_batch *batch, const struct tg_error *err);
+void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_done *done,
+                     void *self);
+
+/// Keeps a bundle: its plan and the sources it was made of. Waits until it is durable; called when
+/// a bundle is accepted, never while runs are served from the loop.
+int tg_store_put_bundle(struct tg_store *store, const char *hash, const char *pipeline,
+                        const char *plan, const struct tg_source *sources, size_t count,
+                        struct tg_error *err);

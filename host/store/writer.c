@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/writer.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "store/database.h"
+
+// A later record of the same key updates what may change; the rest was fixed by the first.
+static const char *const record_sql[TG_RECORD_COUNT] = {
+    [TG_RECORD_RUN] =
+        "INSERT INTO runs (number, id, pipeline, bundle, params, occurrence, trigger, rerun,"
+        " rerun_of, logical_at, state, created_at, ended_at, error_code, error_class,"
+        " error_message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
+        " ?16) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13, error_code = ?14,"
+        " error_class = ?15, error_message = ?16",
+    [TG_RECORD_TASK] =
+        "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+        " ON CONFLICT (run, task) DO UPDATE SET state = ?4, attempts = ?5, started_at = ?6,"
+        " ended_at = ?7, output = ?8, chosen = ?9, error_code = ?10, error_class = ?11,"
+        " error_message = ?12",
+    [TG_RECORD_ATTEMPT] =
+        "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        " ON CONFLICT (run, task, number) DO UPDATE SET state = ?4, worker = ?5, ended_at = ?8,"
+        " retry_at = ?9, error_code = ?10, error_class = ?11, error_message = ?12, traceback = ?13",
+    [TG_RECORD_DECISION] = "INSERT INTO decisions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [TG_RECORD_CHECK] = "INSERT OR REPLACE INTO checks VALUES (?1, ?2, ?3, ?4, ?5)",
+    [TG_RECORD_ASSET_VERSION] =
+        "INSERT INTO asset_versions (asset, partition, run, task, attempt, rows, facts, created_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+};
+
+int tg_writer_init(struct tg_writer *writer, sqlite3 *db, struct tg_error *err) {
+  *writer = (struct tg_writer){.db = db};
+  for (int i = 0; i < TG_RECORD_COUNT; i++)
+    if (sqlite3_prepare_v3(db, record_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &writer->records[i],
+                           NULL) != SQLITE_OK) {
+      tg_writer_deinit(writer);
+      return tg_database_error(db, "the store does not have the tables it should", err);
+    }
+  return TG_OK;
+}
+
+void tg_writer_deinit(struct tg_writer *writer) {
+  for (int i = 0; i < TG_RECORD_COUNT; i++) {
+    sqlite3_finalize(writer->records[i]);
+    writer->records[i] = NULL;
+  }
+}
+
+static void int_bind(sqlite3_stmt *s, int at, int64_t value) {
+  sqlite3_bind_int64(s, at, value);
+}
+
+static void run_bind(sqlite3_stmt *s, const struct tg_run *run, char id[TG_ID_TEXT_LEN + 1]) {
+  tg_id_format(run->id, id);
+  int_bind(s, 1, (int64_t)run->number);
+  tg_bind_text(s, 2, id);
+  tg_bind_text(s, 3, run->pipeline);
+  tg_bind_text(s, 4, run->bundle);
+  tg_bind_text(s, 5, run->params);
+  tg_bind_text(s, 6, run->occurrence);
+  tg_bind_text(s, 7, run->trigger);
+  int_bind(s, 8, run->rerun);
+  tg_bind_text(s, 9, run->rerun_of);
+  int_bind(s, 10, run->logical_at);
+  tg_bind_text(s, 11, tg_run_state_word(run->state));
+  int_bind(s, 12, run->created_at);
+  tg_bind_time(s, 13, run->ended_at);
+  tg_bind_failure(s, 14, &run->failure);
+}
+
+static void task_bind(sqlite3_stmt *s, const struct tg_task *task) {
+  int_bind(s, 1, (int64_t)task->run);
+  int_bind(s, 2, task->index);
+  tg_bind_text(s, 3, task->name);
+  tg_bind_text(s, 4, tg_task_state_word(task->state));
+  int_bind(s, 5, task->attempts);
+  tg_bind_time(s, 6, task->started_at);
+  tg_bind_time(s, 7, task->ended_at);
+  tg_bind_text(s, 8, task->output);
+  tg_bind_text(s, 9, task->chosen);
+  tg_bind_failure(s, 10, &task->failure);
+}
+
+static void attempt_bind(sqlite3_stmt *s, const struct tg_attempt *attempt) {
+  int_bind(s, 1, (int64_t)attempt->run);
+  int_bind(s, 2, attempt->task);
+  int_bind(s, 3, attempt->number);
+  tg_bind_text(s, 4, tg_attempt_state_word(attempt->state));
+  int_bind(s, 5, attempt->worker);
+  int_bind(s, 6, (int64_t)attempt->seed);
+  int_bind(s, 7, attempt->started_at);
+  tg_bind_time(s, 8, attempt->ended_at);
+  tg_bind_time(s, 9, attempt->retry_at);
+  tg_bind_failure(s, 10, &attempt->failure);
+  tg_bind_text(s, 13, attempt->traceback);
+}
+
+static void decision_bind(sqlite3_stmt *s, const struct tg_decision *decision) {
+  int_bind(s, 1, (int64_t)decision->run);
+  int_bind(s, 2, decision->task);
+  int_bind(s, 3, decision->attempt);
+  tg_bind_text(s, 4, decision->policy);
+  tg_bind_text(s, 5, decision->version);
+  tg_bind_text(s, 6, decision->input);
+  tg_bind_text(s, 7, decision->output);
+  tg_bind_text(s, 8, decision->action);
+  tg_bind_text(s, 9, decision->reason);
+  int_bind(s, 10, decision->decided_at);
+}
+
+static void check_bind(sqlite3_stmt *s, const struct tg_check *check) {
+  int_bind(s, 1, (int64_t)check->run);
+  int_bind(s, 2, check->task);
+  int_bind(s, 3, check->attempt);
+  int_bind(s, 4, check->position);
+  tg_bind_text(s, 5, check->body);
+}
+
+static void asset_version_bind(sqlite3_stmt *s, const struct tg_asset_version *version) {
+  tg_bind_text(s, 1, version->asset);
+  tg_bind_text(s, 2, version->partition);
+  int_bind(s, 3, (int64_t)version->run);
+  int_bind(s, 4, version->task);
+  int_bind(s, 5, version->attempt);
+  if (version->rows < 0)
+    sqlite3_bind_null(s, 6);
+  else
+    int_bind(s, 6, version->rows);
+  tg_bind_text(s, 7, version->facts);
+  int_bind(s, 8, version->created_at);
+}
+
+int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, struct tg_error *err) {
+  sqlite3_stmt *s = writer->records[record->kind];
+  char id[TG_ID_TEXT_LEN + 1];
+  switch (record->kind) {
+  case TG_RECORD_RUN: run_bind(s, &record->run, id); break;
+  case TG_RECORD_TASK: task_bind(s, &record->task); break;
+  case TG_RECORD_ATTEMPT: attempt_bind(s, &record->attempt); break;
+  case TG_RECORD_DECISION: decision_bind(s, &record->decision); break;
+  case TG_RECORD_CHECK: check_bind(s, &record->check); break;
+  case TG_RECORD_ASSET_VERSION: asset_version_bind(s, &record->asset_version); break;
+  case TG_RECORD_COUNT: break;
+  }
+  int result = sqlite3_step(s), code = TG_OK;
+  if ((result & 0xff) == SQLITE_CONSTRAINT)
+    code = tg_error_set(err, TG_EEXISTS, "%s", sqlite3_errmsg(writer->db));
+  else if (result != SQLITE_DONE)
+    code = tg_database_error(writer->db, "cannot write to the store", err);
+  sqlite3_reset(s);
+  return code;
+}
+
+// Runs a statement of text (and one blob) parameters once.
+static int texts_put(sqlite3 *db, const char *sql, const char *const *texts, int count,
+                     const struct tg_source *blob, int64_t number, struct tg_error *err) {
+  sqlite3_stmt *s = NULL;
+  if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
+    return tg_database_error(db, "cannot write to the store", err);
+  for (int i = 0; i < count; i++) tg_bind_text(s, i + 1, texts[i]);
+  if (blob) sqlite3_bind_blob64(s, count + 1, blob->text, blob->len, SQLITE_STATIC);
+  if (number) sqlite3_bind_int64(s, count + 1, number);
+  int code = sqlite3_step(s) == SQLITE_DONE
+                 ? TG_OK
+                 : tg_database_error(db, "cannot write to the store", err);
+  sqlite3_finalize(s);
+  return code;
+}
+
+static int source_put(sqlite3 *db, const char *bundle, const struct tg_source *source,
+                      struct tg_error *err) {
+  char hash[TG_HASH_TEXT_LEN + 1];
+  tg_hash_text(source->text, source->len, hash);
+  const char *name[] = {hash};
+  const char *file[] = {bundle, source->key, source->path, hash};
+  int code = texts_put(db, "INSERT OR IGNORE INTO sources (hash, text) VALUES (?1, ?2)", name, 1,
+                       source, 0, err);
+  if (code) return code;
+  return texts_put(db, "INSERT OR IGNORE INTO bundle_files VALUES (?1, ?2, ?3, ?4)", file, 4, NULL,
+                   0, err);
+}
+
+int tg_writer_put_bundle(struct tg_writer *writer, const char *hash, const char *pipeline,
+                         const char *plan, const struct tg_source *sources, size_t count,
+                         struct tg_error *err) {
+  const char *row[] = {hash, pipeline, plan};
+  int code = texts_put(writer->db,
+                       "INSERT OR IGNORE INTO bundles (hash, pipeline, plan, created_at)"
+                       " VALUES (?1, ?2, ?3, ?4)",
+                       row, 3, NULL, tg_clock_wall_ms(tg_clock_system()), err);
+  for (size_t i = 0; i < count && !code; i++) code = source_put(writer->db, hash, &sources[i], err);
+  return code;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The writing half of the store: prepared statements that put records into the state file. Used on
+// the store's thread only, inside its transaction.
+#pragma once
+
+#include <sqlite3.h>
+
+#include "model/record.h"
+#include "store/history.h"
+
+struct tg_writer {
+  sqlite3 *db;
+  sqlite3_stmt *records[TG_RECORD_COUNT];
+};
+
+/// Prepares the statements.
+int tg_writer_init(struct tg_writer *writer, sqlite3 *db, struct tg_error *err);
+void tg_writer_deinit(struct tg_writer *writer);
+
+/// Writes one record.
+///
+/// Errors: TG_EEXISTS when a run's occurrence is there already; else as tg_database_error
+int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, struct tg_error *err);
+
+/// Writes a bundle with its sources; what is there already stays.
+int tg_writer_put_bundle(struct tg_writer *writer, const char *hash, const char *pipeline,
+                         const char *plan, const struct tg_source *sources, size_t count,
+                         struct tg_error *err);

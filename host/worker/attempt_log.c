@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/attempt_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/units.h"
+
+static const char *const stream_words[] = {"out", "err"};
+
+// The line of a command's stream that is not ended yet, and the last one that was.
+struct stream {
+  struct tg_buf open, last;
+};
+
+struct tg_attempt_log {
+  char folder[4096], path[4096];
+  int fd;
+  int64_t written;
+  int64_t dropped_lines, dropped_bytes;
+  struct tg_buf out; // lines of one call, written together
+  struct stream streams[2];
+};
+
+struct tg_attempt_log *tg_attempt_log_new(const char *data, const char *run, const char *task,
+                                          uint32_t attempt) {
+  struct tg_attempt_log *log = calloc(1, sizeof *log);
+  if (!log) abort();
+  log->fd = -1;
+  snprintf(log->folder, sizeof log->folder, "%s/logs/%s", data, run);
+  snprintf(log->path, sizeof log->path, "%.3800s/%.128s.%" PRIu32 ".log", log->folder, task,
+           attempt);
+  tg_buf_init(&log->out, (size_t)TG_ATTEMPT_LOG_BYTES_MAX * 2);
+  for (int i = 0; i < 2; i++) {
+    tg_buf_init(&log->streams[i].open, (size_t)TG_RESULT_BYTES_MAX);
+    tg_buf_init(&log->streams[i].last, (size_t)TG_RESULT_BYTES_MAX);
+  }
+  return log;
+}
+
+static bool file_open(struct tg_attempt_log *log) {
+  if (log->fd >= 0) return true;
+  if (tg_file_make_folder(log->folder, NULL)) return false;
+  log->fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  return log->fd >= 0;
+}
+
+static void drop(struct tg_attempt_log *log, size_t len) {
+  log->dropped_lines++;
+  log->dropped_bytes += (int64_t)len;
+}
+
+// Formats a line into `out`; the file gets it with the next flush.
+static void line_put(struct tg_attempt_log *log, const char *stream, const char *text, size_t len) {
+  if (log->written + (int64_t)log->out.len + (int64_t)len > TG_ATTEMPT_LOG_BYTES_MAX) {
+    drop(log, len);
+    return;
+  }
+  char time[TG_TIME_TEXT_LEN + 1];
+  tg_time_format(tg_clock_wall_ms(tg_clock_system()), time);
+  tg_buf_putf(&log->out, "%s %s ", time, stream);
+  size_t kept = len < (size_t)TG_LOG_LINE_BYTES_MAX ? len : (size_t)TG_LOG_LINE_BYTES_MAX;
+  for (size_t i = 0; i < kept; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if ((c >= 0x20 && c != 0x7f) || c == '\t')
+      tg_buf_putc(&log->out, (char)c);
+    else
+      tg_buf_putf(&log->out, "\\x%02x", c);
+  }
+  if (kept < len) tg_buf_putf(&log->out, " (%zu bytes of this line dropped)", len - kept);
+  tg_buf_putc(&log->out, '\n');
+}
+
+static void flush(struct tg_attempt_log *log) {
+  if (!log->out.len) return;
+  tg_log_redact(log->out.data);
+  size_t len = strlen(log->out.data), done = 0;
+  while (file_open(log) && done < len) {
+    ssize_t put = write(log->fd, log->out.data + done, len - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) break;
+    done += (size_t)put;
+  }
+  if (done < len) drop(log, len - done); // no folder, or no space: the run goes on without
+  log->written += (int64_t)done;
+  tg_buf_clear(&log->out);
+}
+
+void tg_attempt_log_line(struct tg_attempt_log *log, const char *stream, const char *text,
+                         size_t len) {
+  while (len) {
+    const char *end = memchr(text, '\n', len);
+    size_t line = end ? (size_t)(end - text) : len;
+    line_put(log, stream, text, line);
+    if (!end) break;
+    text += line + 1;
+    len -= line + 1;
+  }
+  flush(log);
+}
+
+static bool is_blank(const char *text, size_t len) {
+  while (len && (text[len - 1] == ' ' || text[len - 1] == '\t' || text[len - 1] == '\r')) len--;
+  return len == 0;
+}
+
+static void stream_line(struct tg_attempt_log *log, int at) {
+  struct stream *stream = &log->streams[at];
+  struct tg_buf *open = &stream->open;
+  if (open->is_failed) {
+    drop(log, open->len);
+  } else {
+    if (open->len && open->data[open->len - 1] == '\r') open->data[--open->len] = 0;
+    line_put(log, stream_words[at], tg_buf_text(open), open->len);
+    if (!is_blank(tg_buf_text(open), open->len)) {
+      struct tg_buf last = stream->last;
+      stream->last = *open;
+      *open = last;
+    }
+  }
+  tg_buf_clear(open);
+}
+
+void tg_attempt_log_output(struct tg_attempt_log *log, int stream, const char *bytes, size_t len) {
+  while (len) {
+    const char *end = memchr(bytes, '\n', len);
+    size_t part = end ? (size_t)(end - bytes) : len;
+    tg_buf_put(&log->streams[stream].open, bytes, part);
+    if (!end) break;
+    stream_line(log, stream);
+    bytes += part + 1;
+    len -= part + 1;
+  }
+  flush(log);
+}
+
+const char *tg_attempt_log_last(struct tg_attempt_log *log, int stream, size_t *len) {
+  struct stream *s = &log->streams[stream];
+  if (s->open.len || s->open.is_failed) stream_line(log, stream);
+  *len = s->last.len;
+  return tg_buf_text(&s->last);
+}
+
+void tg_attempt_log_free(struct tg_attempt_log *log) {
+  if (!log) return;
+  for (int i = 0; i < 2; i++)
+    if (log->streams[i].open.len || log->streams[i].open.is_failed) stream_line(log, i);
+  flush(log);
+  if (log->dropped_lines) {
+    char text[128];
+    int len = snprintf(text, sizeof text, "%" PRId64 " lines (%" PRId64 " bytes) dropped",
+                       log->dropped_lines, log->dropped_bytes);
+    log->written = 0; // this line has its place whatever came before
+    line_put(log, "warn", text, (size_t)len);
+    flush(log);
+  }
+  if (log->fd >= 0) close(log->fd);
+  tg_buf_deinit(&log->out);
+  for (int i = 0; i < 2; i++) {
+    tg_buf_deinit(&log->streams[i].open);
+    tg_buf_deinit(&log->streams[i].last);
+  }
+  free(log);
+}

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/bundles.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "worker/sources.h"
+
+struct version {
+  struct tg_version face; // the first member
+  struct tg_arena arena;
+  size_t cap;
+  uint64_t workers; // a bit per slot that has it
+  struct version *next;
+};
+
+// A LOAD on its way, or waiting for the worker to be done with another.
+struct load {
+  struct tg_bundles *bundles;
+  struct version *version;
+  struct tg_process *process;
+  tg_bundles_built *built; // of a build
+  tg_bundles_ready *ready; // of a require
+  void *self;
+  bool is_sent;
+  struct tg_timer *deadline;
+  struct load *next;
+};
+
+struct tg_bundles {
+  struct tg_loop *loop;
+  struct tg_pool *pool;
+  char *root;
+  struct version *versions;
+  struct load *loads; // in the order in which they were asked for
+  uint64_t last_handle;
+};
+
+static void *must(void *memory) {
+  if (!memory) abort(); // a host without memory for its own books cannot go on
+  return memory;
+}
+
+struct tg_bundles *tg_bundles_new(struct tg_loop *loop, struct tg_pool *pool, const char *root) {
+  struct tg_bundles *bundles = must(calloc(1, sizeof *bundles));
+  bundles->loop = loop;
+  bundles->pool = pool;
+  bundles->root = must(strdup(root));
+  return bundles;
+}
+
+static void version_free(struct version *version) {
+  tg_arena_deinit(&version->arena);
+  free(version->face.sources);
+  free(version);
+}
+
+static void load_free(struct load *load) {
+  tg_timer_free(load->deadline);
+  free(load);
+}
+
+void tg_bundles_free(struct tg_bundles *bundles) {
+  if (!bundles) return;
+  while (bundles->versions) {
+    struct version *version = bundles->versions;
+    bundles->versions = version->next;
+    version_free(version);
+  }
+  while (bundles->loads) {
+    struct load *load = bundles->loads;
+    bundles->loads = load->next;
+    if (load->built) version_free(load->version);
+    load_free(load);
+  }
+  free(bundles->root);
+  free(bundles);
+}
+
+// Versions.
+
+static struct version *version_new(struct tg_bundles *bundles, enum tg_bundle_kind kind,
+                                   const char *entry) {
+  struct version *version = must(calloc(1, sizeof *version));
+  tg_arena_init(&version->arena);
+  version->face.handle = ++bundles->last_handle;
+  version->face.kind = kind;
+  version->face.entry = must(tg_arena_strdup(&version->arena, entry));
+  return version;
+}
+
+static void source_add(struct version *version, const char *key, const char *path,
+                       const char *text, size_t len) {
+  struct tg_version *face = &version->face;
+  if (face->count == version->cap) {
+    version->cap = version->cap ? version->cap * 2 : 8;
+    face->sources = must(realloc(face->sources, version->cap * sizeof *face->sources));
+  }
+  face->sources[face->count++] = (struct tg_source){
+      .key = must(tg_arena_strdup(&version->arena, key)),
+      .path = must(tg_arena_strdup(&version->arena, path)),
+      .text = must(tg_arena_copy(&version->arena, text, len)),
+      .len = len,
+  };
+}
+
+static int source_compare(const void *a, const void *b) {
+  return strcmp(((const struct tg_source *)a)->key, ((const struct tg_source *)b)->key);
+}
+
+static void version_name(struct version *version) {
+  struct tg_version *face = &version->face;
+  struct tg_hash hash;
+  qsort(face->sources, face->count, sizeof *face->sources, source_compare);
+  tg_hash_init(&hash);
+  tg_hash_add_field(&hash, face->entry, strlen(face->entry));
+  for (size_t i = 0; i < face->count; i++) {
+    tg_hash_add_field(&hash, face->sources[i].key, strlen(face->sources[i].key));
+    tg_hash_add_field(&hash, face->sources[i].text, face->sources[i].len);
+  }
+  tg_hash_take(&hash, face->hash);
+}
+
+static struct version *version_find(const struct tg_bundles *bundles, const char *hash) {
+  struct version *version = bundles->versions;
+  while (version && strcmp(version->face.hash, hash) != 0) version = version->next;
+  return version;
+}
+
+const struct tg_version *tg_bundles_find(const struct tg_bundles *bundles, const char *hash) {
+  struct version *version = version_find(bundles, hash);
+  return version ? &version->face : NULL;
+}
+
+static void version_keep(struct tg_bundles *bundles, struct version *version) {
+  version->next = bundles->versions;
+  bundles->versions = version;
+}
+
+const struct tg_version *tg_bundles_adopt(struct tg_bundles *bundles, enum tg_bundle_kind kind,
+                                          const char *entry, const struct tg_source *sources,
+                                          size_t count) {
+  struct version *version = version_new(bundles, kind, entry);
+  for (size_t i = 0; i < count; i++)
+    source_add(version, sources[i].key, sources[i].path, sources[i].text, sources[i].len);
+  version_name(version);
+  struct version *known = version_find(bundles, version->face.hash);
+  if (known) {
+    version_free(version);
+    return &known->face;
+  }
+  version_keep(bundles, version);
+  return &version->face;
+}
+
+// Loads.
+
+static void load_remove(struct load *load) {
+  struct load **at = &load->bundles->loads;
+  while (*at != load) at = &(*at)->next;
+  *at = load->next;
+}
+
+static void build_end(struct load *load, const char *faults, const struct tg_error *err) {
+  struct version *version = load->version;
+  const struct tg_version *face = NULL;
+  if (!faults && !err) {
+    version_name(version);
+    struct version *known = version_find(load->bundles, version->face.hash);
+    if (!known) version_keep(load->bundles, version);
+    face = known ? &known->face : &version->face;
+    if (known && !known->face.plan)
+      known->face.plan = must(tg_arena_strdup(&known->arena, version->face.plan));
+    if (!known) version = NULL;
+  }
+  load->built(load->self, face, faults, err);
+  if (version) version_free(version);
+}
+
+// Ends a load, tells whoever asked, and gives the worker its next one.
+static void load_end(struct load *load, const char *faults, const struct tg_error *err);
+
+static struct load *load_of(struct tg_bundles *bundles, struct tg_process *process) {
+  struct load *load = bundles->loads;
+  while (load && load->process != process) load = load->next;
+  return load;
+}
+
+static void build_overdue(void *self) {
+  struct load *load = self;
+  tg_process_kill(load->process, "loading took longer than its budget");
+}
+
+static void load_send(struct load *load) {
+  const struct tg_version *version = &load->version->face;
+  struct tg_error err;
+  struct tg_buf *out = tg_process_begin(load->process, TG_MESSAGE_LOAD);
+  load->is_sent = true;
+  tg_wire_put_u64(out, version->handle);
+  tg_wire_put_u8(out, (uint8_t)version->kind);
+  tg_wire_put_text(out, version->entry);
+  tg_wire_put_i64(out, tg_clock_wall_ms(tg_loop_clock(load->bundles->loop)));
+  tg_wire_put_u32(out, (uint32_t)version->count);
+  for (size_t i = 0; i < version->count; i++) {
+    tg_wire_put_text(out, version->sources[i].key);
+    tg_wire_put_text(out, version->sources[i].path);
+    tg_wire_put_bytes(out, version->sources[i].text, version->sources[i].len);
+  }
+  if (tg_process_send(load->process, &err)) {
+    load_end(load, NULL, &err);
+    return;
+  }
+  load->deadline = tg_timer_new(load->bundles->loop, build_overdue, load, &err);
+  if (load->deadline)
+    tg_timer_start(load->deadline, TG_BUNDLE_BUILD_MS + TG_WORKER_GRACE_MS);
+}
+
+// A version may have been required twice before the first was answered.
+static void next_send(struct tg_bundles *bundles, struct tg_process *process) {
+  struct load *next = load_of(bundles, process);
+  if (!next || next->is_sent) return;
+  if (!next->built && (next->version->workers >> tg_process_slot(process) & 1))
+    load_end(next, NULL, NULL);
+  else
+    load_send(next);
+}
+
+static void load_end(struct load *load, const char *faults, const struct tg_error *err) {
+  struct tg_bundles *bundles = load->bundles;
+  struct tg_process *process = load->process;
+  load_remove(load);
+  tg_process_add_load(process, -1);
+  if (load->built) {
+    build_end(load, faults, err);
+  } else {
+    struct tg_error own;
+    if (faults)
+      tg_error_set(&own, TG_EBUG, "a bundle that was accepted cannot be loaded again: %.900s",
+                   faults);
+    load->ready(load->self, faults ? &own : err);
+  }
+  load_free(load);
+  next_send(bundles, process);
+}
+
+static void load_add(struct tg_bundles *bundles, const struct load *fields) {
+  struct load *load = must(malloc(sizeof *load));
+  *load = *fields;
+  load->bundles = bundles;
+  bool is_free = !load_of(bundles, load->process);
+  struct load **at = &bundles->loads;
+  while (*at) at = &(*at)->next;
+  *at = load;
+  tg_process_add_load(load->process, 1);
+  if (is_free) load_send(load);
+}
+
+void tg_bundles_build(struct tg_bundles *bundles, enum tg_bundle_kind kind, const char *entry,
+                      tg_bundles_built *done, void *self) {
+  struct tg_error err;
+  struct tg_buf text;
+  struct tg_process *process;
+  tg_buf_init(&text, (size_t)TG_SOURCE_BYTES_MAX);
+  int code = tg_sources_read(bundles->root, entry, &text, &err);
+  if (!code) code = tg_pool_pick(bundles->pool, &process, &err);
+  if (code) {
+    done(self, NULL, NULL, &err);
+  } else {
+    struct version *version = version_new(bundles, kind, entry);
+    source_add(version, "entry:", entry, tg_buf_text(&text), text.len);
+    load_add(bundles,
+             &(struct load){.version = version, .process = process, .built = done, .self = self});
+  }
+  tg_buf_deinit(&text);
+}
+
+void tg_bundles_require(struct tg_bundles *bundles, const struct tg_version *face,
+                        struct tg_process *process, tg_bundles_ready *done, void *self) {
+  struct version *version = (struct version *)face;
+  if (version->workers >> tg_process_slot(process) & 1) {
+    done(self, NULL);
+    return;
+  }
+  load_add(bundles,
+           &(struct load){.version = version, .process = process, .ready = done, .self = self});
+}
+
+int tg_bundles_loaded(struct tg_bundles *bundles, struct tg_process *process,
+                      struct tg_reader *body, struct tg_error *err) {
+  struct load *load = load_of(bundles, process);
+  uint64_t handle = tg_wire_get_u64(body);
+  struct tg_slice plan = tg_wire_get_bytes(body);
+  if (!tg_reader_is_done(body) || !load || !load->is_sent || load->version->face.handle != handle)
+    return tg_error_set(err, TG_EPROTOCOL, "it says it loaded what nobody asked for");
+  load->version->workers |= UINT64_C(1) << tg_process_slot(process);
+  if (load->built)
+    load->version->face.plan = must(tg_arena_copy(&load->version->arena, plan.data, plan.len));
+  load_end(load, NULL, NULL);
+  return TG_OK;
+}
+
+int tg_bundles_faults(struct tg_bundles *bundles, struct tg_process *process,
+                      struct tg_reader *body, struct tg_error *err) {
+  struct load *load = load_of(bundles, process);
+  uint64_t handle = tg_wire_get_u64(body);
+  struct tg_slice faults = tg_wire_get_bytes(body);
+  if (!tg_reader_is_done(body) || !load || !load->is_sent || load->version->face.handle != handle)
+    return tg_error_set(err, TG_EPROTOCOL, "it faults what nobody asked for");
+  load_end(load, faults.data, NULL);
+  return TG_OK;
+}
+
+static void source_reply(struct tg_process *process, uint64_t request, const char *path,
+                         const struct tg_buf *text, const struct tg_error *failed) {
+  struct tg_buf *out = tg_process_begin(process, TG_MESSAGE_REPLY);
+  tg_wire_put_u64(out, 0);
+  tg_wire_put_u64(out, request);
+  tg_wire_put_error(out, failed);
+  if (!failed) {
+    tg_wire_put_text(out, path);
+    tg_wire_put_bytes(out, tg_buf_text(text), text->len);
+  }
+  tg_process_send(process, NULL); // smaller than a frame: TG_SOURCE_BYTES_MAX
+}
+
+int tg_bundles_source(struct tg_bundles *bundles, struct tg_process *process, uint64_t request,
+                      struct tg_slice body, struct tg_error *err) {
+  struct load *load = load_of(bundles, process);
+  struct tg_reader in = tg_reader_of(body.data, body.len);
+  const char *kind = tg_wire_get_text(&in), *name = tg_wire_get_text(&in);
+  if (!tg_reader_is_done(&in) || !load || !load->is_sent)
+    return tg_error_set(err, TG_EPROTOCOL, "it asks for a file of no bundle");
+  struct tg_error failed;
+  struct tg_buf text;
+  char path[4096];
+  tg_buf_init(&text, (size_t)TG_SOURCE_BYTES_MAX);
+  int code = load->built ? tg_sources_find(bundles->root, kind, name, path, &text, &failed)
+                         : tg_error_set(&failed, TG_ENOT_FOUND,
+                                        "the bundle has no %s '%s'", kind, name);
+  if (!code && load->version->face.count >= TG_BUNDLE_FILES_MAX)
+    code = tg_error_set(&failed, TG_ELIMIT, "a bundle has at most %d files", TG_BUNDLE_FILES_MAX);
+  if (!code) {
+    char key[1200];
+    snprintf(key, sizeof key, "%s:%s", kind, name);
+    source_add(load->version, key, path, tg_buf_text(&text), text.len);
+  }
+  source_reply(process, request, path, &text, code ? &failed : NULL);
+  tg_buf_deinit(&text);
+  return TG_OK;
+}
+
+void tg_bundles_worker_gone(struct tg_bundles *bundles, struct tg_process *process,
+                            const char *why) {
+  for (struct version *version = bundles->versions; version; version = version->next)
+    version->workers &= ~(UINT64_C(1) << tg_process_slot(process));
+  struct load *load;
+  while ((load = load_of(bundles, process))) {
+    load_remove(load);
+    if (load->built && load->is_sent) {
+      char faults[512];
+      snprintf(faults, sizeof faults,
+               "[{\"file\":\"%.200s\",\"line\":1,\"message\":\"loading this file ended its worker"
+               " (%.100s); it is not tried again until it changes\"}]",
+               load->version->face.entry, why);
+      build_end(load, faults, NULL);
+    } else if (load->built) {
+      struct tg_error err;
+      tg_error_set(&err, TG_ELOST, "the worker was lost (%s)", why);
+      build_end(load, NULL, &err);
+    }
+    load_free(load);
+  }
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/requests.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "engine/context.h"
+#include "files/service.h"
+#include "http/service.h"
+#include "store/kv_service.h"
+
+// A request that is not answered yet. The services that cannot be cancelled (store, policies) may
+// answer after the attempt has ended; then `attempt` is NULL and the answer is dropped.
+struct tg_request_open {
+  struct tg_script_attempt *attempt;
+  uint64_t request;
+  enum tg_request kind;
+  struct tg_http_service_call *http;
+  struct tg_timer *timer;
+  struct tg_request_open *next;
+};
+
+static struct tg_request_open *open_new(struct tg_script_attempt *attempt, uint64_t request,
+                                        enum tg_request kind) {
+  struct tg_request_open *open = calloc(1, sizeof *open);
+  if (!open) abort();
+  *open = (struct tg_request_open){
+      .attempt = attempt, .request = request, .kind = kind, .next = attempt->requests};
+  attempt->requests = open;
+  return open;
+}
+
+// Answers and forgets a request, if its attempt is still there.
+static void open_end(struct tg_request_open *open, const struct tg_error *err, const void *body,
+                     size_t len) {
+  struct tg_script_attempt *attempt = open->attempt;
+  if (attempt) {
+    struct tg_request_open **at = &attempt->requests;
+    while (*at != open) at = &(*at)->next;
+    *at = open->next;
+    tg_scripts_reply(attempt, open->request, err, body, len);
+  }
+  tg_timer_free(open->timer);
+  free(open);
+}
+
+static void buf_answered(void *self, const struct tg_error *err, struct tg_buf *reply) {
+  open_end(self, err, reply ? tg_buf_text(reply) : "", reply ? reply->len : 0);
+}
+
+static void kv_answered(void *self, const struct tg_error *err, const struct tg_buf *reply) {
+  open_end(self, err, tg_buf_text(reply), reply->len);
+}
+
+static const struct tg_services *services_of(const struct tg_script_attempt *attempt) {
+  return tg_scripts_services(attempt->scripts);
+}
+
+static const struct tg_live_run *run_of(const struct tg_script_attempt *attempt) {
+  uint32_t task;
+  return tg_conductor_find_attempt(services_of(attempt)->conductor, attempt->handle, &task);
+}
+
+static int http_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
+                     struct tg_error *err) {
+  struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_HTTP);
+  struct tg_error failed;
+  int code = tg_http_service_start(services_of(attempt)->http, body.data, body.len, buf_answered,
+                                   open, &open->http, &failed);
+  if (!code) return TG_OK;
+  open_end(open, &failed, NULL, 0);
+  return code == TG_EPROTOCOL ? tg_error_set(err, code, "%s", failed.text) : TG_OK;
+}
+
+static int sql_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body) {
+  struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_SQL);
+  attempt->has_session = true;
+  if (tg_warehouse_service_call(services_of(attempt)->warehouse, attempt->handle,
+                                attempt->deadline_ms, body.data, body.len, buf_answered, open))
+    return TG_OK;
+  struct tg_error failed;
+  tg_error_set(&failed, TG_ENOMEM, "no memory for a statement");
+  open_end(open, &failed, NULL, 0);
+  return TG_OK;
+}
+
+static int kv_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body) {
+  struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_KV);
+  tg_kv_service_call(services_of(attempt)->store, run_of(attempt)->plan->name, body.data, body.len,
+                     kv_answered, open);
+  return TG_OK;
+}
+
+static int file_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
+                     struct tg_error *err) {
+  struct tg_buf reply;
+  struct tg_error failed;
+  tg_buf_init(&reply, (size_t)TG_FRAME_BYTES_MAX);
+  int code = tg_files_service_call(services_of(attempt)->files, body.data, body.len, &reply,
+                                   &failed);
+  if (code != TG_EPROTOCOL)
+    tg_scripts_reply(attempt, request, code ? &failed : NULL, tg_buf_text(&reply), reply.len);
+  tg_buf_deinit(&reply);
+  return code == TG_EPROTOCOL ? tg_error_set(err, code, "%s", failed.text) : TG_OK;
+}
+
+static void decided(void *self, const struct tg_error *err, const char *output,
+                    const char *version) {
+  struct tg_buf reply;
+  tg_buf_init(&reply, (size_t)TG_FRAME_BYTES_MAX);
+  tg_wire_put_text(&reply, output);
+  tg_wire_put_text(&reply, version);
+  open_end(self, err, tg_buf_text(&reply), reply.len);
+  tg_buf_deinit(&reply);
+}
+
+static int decide_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
+                       struct tg_error *err) {
+  struct tg_reader in = tg_reader_of(body.data, body.len);
+  const char *policy = tg_wire_get_text(&in), *input = tg_wire_get_text(&in);
+  if (!tg_reader_is_done(&in)) return tg_error_set(err, TG_EPROTOCOL, "its question is malformed");
+  struct tg_question question = {.policy = policy,
+                                 .input = input,
+                                 .bundle = attempt->version,
+                                 .run = attempt->run,
+                                 .task = attempt->task,
+                                 .attempt = attempt->number};
+  tg_policies_ask(tg_scripts_policies(attempt->scripts), &question, decided,
+                  open_new(attempt, request, TG_REQUEST_DECIDE));
+  return TG_OK;
+}
+
+static int output_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
+                       struct tg_error *err) {
+  struct tg_reader in = tg_reader_of(body.data, body.len);
+  const char *name = tg_wire_get_text(&in);
+  if (!tg_reader_is_done(&in)) return tg_error_set(err, TG_EPROTOCOL, "its request is malformed");
+  const struct tg_live_run *run = run_of(attempt);
+  uint32_t task = tg_plan_find(run->plan, name);
+  struct tg_error failed;
+  if (task == UINT32_MAX || !tg_context_is_ancestor(run->plan, task, attempt->task)) {
+    tg_error_set(&failed, TG_EINVALID, "task %s is not upstream of %s; name it in `after`", name,
+                 run->plan->tasks[attempt->task].name);
+    tg_scripts_reply(attempt, request, &failed, NULL, 0);
+    return TG_OK;
+  }
+  const char *output = run->tasks[task].output;
+  struct tg_buf reply;
+  tg_buf_init(&reply, (size_t)TG_FRAME_BYTES_MAX);
+  tg_wire_put_u8(&reply, output != NULL);
+  tg_wire_put_text(&reply, output);
+  tg_scripts_reply(attempt, request, NULL, tg_buf_text(&reply), reply.len);
+  tg_buf_deinit(&reply);
+  return TG_OK;
+}
+
+static void slept(void *self) {
+  open_end(self, NULL, "", 0);
+}
+
+static int sleep_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
+                      struct tg_error *err) {
+  struct tg_reader in = tg_reader_of(body.data, body.len);
+  int64_t ms = tg_wire_get_i64(&in);
+  if (!tg_reader_is_done(&in) || ms < 0)
+    return tg_error_set(err, TG_EPROTOCOL, "its sleep is malformed");
+  struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_SLEEP);
+  struct tg_error failed;
+  open->timer = tg_timer_new(services_of(attempt)->loop, slept, open, &failed);
+  if (open->timer)
+    tg_timer_start(open->timer, ms);
+  else
+    open_end(open, &failed, NULL, 0);
+  return TG_OK;
+}
+
+static int progress_take(struct tg_script_attempt *attempt, struct tg_slice body,
+                         struct tg_error *err) {
+  struct tg_reader in = tg_reader_of(body.data, body.len);
+  double done = tg_wire_get_f64(&in), total = tg_wire_get_f64(&in);
+  if (!tg_reader_is_done(&in))
+    return tg_error_set(err, TG_EPROTOCOL, "its progress is malformed");
+  const struct tg_observer *observer = tg_conductor_observer(services_of(attempt)->conductor);
+  if (observer->task_progress)
+    observer->task_progress(observer->self, run_of(attempt), attempt->task, done, total);
+  return TG_OK;
+}
+
+int tg_requests_take(struct tg_script_attempt *attempt, uint64_t request, uint8_t kind,
+                     struct tg_slice body, struct tg_error *err) {
+  switch (kind) {
+  case TG_REQUEST_HTTP: return http_take(attempt, request, body, err);
+  case TG_REQUEST_SQL: return sql_take(attempt, request, body);
+  case TG_REQUEST_KV: return kv_take(attempt, request, body);
+  case TG_REQUEST_FILE: return file_take(attempt, request, body, err);
+  case TG_REQUEST_DECIDE: return decide_take(attempt, request, body, err);
+  case TG_REQUEST_OUTPUT: return output_take(attempt, request, body, err);
+  case TG_REQUEST_SLEEP: return sleep_take(attempt, request, body, err);
+  case TG_REQUEST_PROGRESS: return progress_take(attempt, body, err);
+  default: return tg_error_set(err, TG_EPROTOCOL, "it asks for a thing of unknown kind %u", kind);
+  }
+}
+
+void tg_requests_end(struct tg_script_attempt *attempt) {
+  while (attempt->requests) {
+    struct tg_request_open *open = attempt->requests;
+    attempt->requests = open->next;
+    open->attempt = NULL;
+    if (open->kind == TG_REQUEST_HTTP) tg_http_service_cancel(open->http);
+    if (open->kind == TG_REQUEST_HTTP || open->kind == TG_REQUEST_SLEEP)
+      open_end(open, NULL, NULL, 0);
+  }
+  if (attempt->has_session)
+    tg_warehouse_end_session(services_of(attempt)->warehouse, attempt->handle);
+}

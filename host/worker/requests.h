@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What attempts ask the host for, by kind: HTTP, SQL, key-value state, files, decisions, outputs of
+// other tasks, sleep and progress. Bodies are documented where they are served (http/service.h,
+// warehouse/service.h, store/kv_service.h, files/service.h), and for the others:
+//
+//   DECIDE    text policy, bytes input (JSON)  -> bytes output (JSON), text version
+//   OUTPUT    text task                        -> u8 found, bytes output (JSON)
+//   SLEEP     i64 ms                           -> nothing
+//   PROGRESS  f64 done, f64 total              -> no reply
+//
+// A request that is open when its attempt ends is cancelled.
+#pragma once
+
+#include "worker/scripts.h"
+
+/// Takes in a request of an attempt.
+///
+/// Errors: TG_EPROTOCOL when the worker sends what ours never does; failures of the request itself
+///         are told in its reply
+int tg_requests_take(struct tg_script_attempt *attempt, uint64_t request, uint8_t kind,
+                     struct tg_slice body, struct tg_error *err);
+
+/// Ends what an attempt still has open, its transaction too.
+void tg_requests_end(struct tg_script_attempt *attempt);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/runner.h"
+
+#include <stdlib.h>
+
+struct tg_worker_runner {
+  struct tg_scripts *scripts;
+  struct tg_commands *commands;
+};
+
+static void start(void *self, const struct tg_start *start) {
+  struct tg_worker_runner *runner = self;
+  if (start->run->plan->tasks[start->task].runner == TG_RUNNER_COMMAND)
+    tg_commands_start(runner->commands, start);
+  else
+    tg_scripts_start(runner->scripts, start);
+}
+
+static void cancel(void *self, uint64_t attempt, int code) {
+  struct tg_worker_runner *runner = self;
+  if (!tg_scripts_cancel(runner->scripts, attempt, code))
+    tg_commands_cancel(runner->commands, attempt, code);
+}
+
+struct tg_worker_runner *tg_worker_runner_new(const struct tg_services *services) {
+  struct tg_worker_runner *runner = calloc(1, sizeof *runner);
+  if (!runner) abort();
+  runner->scripts = tg_scripts_new(services);
+  runner->commands = tg_commands_new(services);
+  if (services->conductor)
+    tg_conductor_set_runner(services->conductor, &(struct tg_runner){.start = start,
+                                                                     .cancel = cancel,
+                                                                     .self = runner});
+  return runner;
+}
+
+void tg_worker_runner_free(struct tg_worker_runner *runner) {
+  if (!runner) return;
+  tg_scripts_free(runner->scripts);
+  tg_commands_free(runner->commands);
+  free(runner);
+}
+
+struct tg_scripts *tg_worker_runner_scripts(struct tg_worker_runner *runner) {
+  return runner->scripts;
+}

@@ -1,0 +1,152 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- What a task's function is given: the facts of its attempt and the few things it can do.
+--- A context cannot be changed, and nothing in it is shared with another attempt.
+local absent = require "tidegate.absent"
+local native = require "tidegate._native"
+local plain = require "tidegate.plain"
+local suggest = require "tidegate.suggest"
+local units = require "tidegate.units"
+
+local context = {}
+
+-- What a context holds of the attempt's data; true where it may be nil.
+local FIELDS = {
+  run = false, pipeline = false, task = false, attempt = false, key = false, params = false,
+  logical_date = true, interval = true, now = false, event = true, output = false, states = false,
+}
+
+local LEVELS = { debug = true, info = true, warn = true, error = true }
+
+local function present(value)
+  if value == native.null then return nil end
+  return value
+end
+
+-- Raises unless a task's output can be there when this task runs.
+local function check_upstream(pipeline, task, name)
+  for _, ancestor in ipairs(pipeline.graph:ancestors(task.name)) do
+    if ancestor == name then return end
+  end
+  local names = {}
+  for i, other in ipairs(pipeline.tasks) do
+    names[i] = other.name
+    if other.name == name then
+      error(("ctx.output.%s: %q does not come before %q; add after = %q"):format(
+        name, name, task.name, name), 3)
+    end
+  end
+  local hint = suggest.hint(name, names)
+  error(("ctx.output.%s: there is no such task%s"):format(name, hint and "; " .. hint or ""), 3)
+end
+
+-- The outputs of the tasks before this one: those right before it came with the attempt, those of
+-- others are asked for once.
+local function outputs(inline, pipeline, task)
+  local known = {}
+  for _, name in ipairs(task.after) do known[name] = { present(inline[name]) } end
+  local function visible()
+    local values = {}
+    for name, slot in pairs(known) do values[name] = slot[1] end
+    return values
+  end
+  return setmetatable({}, {
+    __metatable = false,
+    __index = function(_, name)
+      if not known[name] then
+        check_upstream(pipeline, task, tostring(name))
+        local value, err = native.output(name)
+        if value == nil and err ~= nil then error(err, 0) end
+        known[name] = { present(value) }
+      end
+      return known[name][1]
+    end,
+    __newindex = function() error("ctx.output cannot be changed: return the task's result", 2) end,
+    __pairs = function() return next, visible(), nil end,
+  })
+end
+
+-- ctx:log("loaded %d rows", n), ctx:log("warn", "%d rows are late", n)
+local function log(_, first, ...)
+  local level, format, arguments = "info", first, table.pack(...)
+  if LEVELS[first] and arguments.n > 0 then
+    level, format = first, table.remove(arguments, 1)
+    arguments.n = arguments.n - 1
+  end
+  local text = tostring(format)
+  if arguments.n > 0 then
+    local ok, result = pcall(string.format, text, table.unpack(arguments, 1, arguments.n))
+    if not ok then error("ctx:log: " .. tostring(result), 2) end
+    text = result
+  end
+  native.log(level, text)
+end
+
+local function progress(_, done, total)
+  if type(done) ~= "number" or type(total) ~= "number" then
+    error("ctx:progress takes two numbers: done, total", 2)
+  end
+  native.progress(done, total)
+end
+
+local function sleep(_, duration)
+  local ms = units.duration(duration)
+  if not ms then
+    error(("ctx:sleep takes %s, not %s"):format(units.duration_hint, tostring(duration)), 2)
+  end
+  native.sleep(ms)
+end
+
+local function asset_emitter(facts)
+  return function(_, asset)
+    if type(asset) ~= "table" or type(asset.name) ~= "string" or asset.name == "" then
+      error('ctx:emit_asset takes a table with a name: { name = "silver_orders", rows = 12 }', 2)
+    end
+    local ok, copy = pcall(plain.copy, asset, "asset")
+    if not ok then error("ctx:emit_asset: " .. copy, 2) end
+    facts.assets = facts.assets or {}
+    facts.assets[#facts.assets + 1] = copy
+  end
+end
+
+local function unknown(key, members)
+  key = tostring(key)
+  if absent.context[key] then error(("ctx:%s is not part of this version"):format(key), 3) end
+  local names = plain.keys(FIELDS)
+  for name in pairs(members) do
+    if FIELDS[name] == nil then names[#names + 1] = name end
+  end
+  local nearest = suggest.nearest(key, names)
+  local hint = nearest and ("; did you mean %q?"):format(nearest) or ""
+  error(("ctx has no %q%s"):format(key, hint), 3)
+end
+
+---Makes the context of an attempt.
+---
+---Shape:  the attempt's data, the baked task and its pipeline -> the context, and the facts that
+---        the attempt collects: { assets =, chosen =, checks = }
+---@param data table
+---@param task tidegate.BakedTask
+---@param pipeline tidegate.Pipeline
+---@return tidegate.Context
+---@return table facts
+function context.new(data, task, pipeline)
+  local facts, members = {}, {}
+  for name in pairs(FIELDS) do members[name] = present(data[name]) end
+  members.params = members.params or {}
+  members.states = members.states or {}
+  members.output = outputs(members.output or {}, pipeline, task)
+  members.log, members.progress, members.sleep = log, progress, sleep
+  members.emit_asset = asset_emitter(facts)
+  local ctx = setmetatable({}, {
+    __metatable = false,
+    __index = function(_, key)
+      local value = members[key]
+      if value == nil and not FIELDS[key] then unknown(key, members) end
+      return value
+    end,
+    __newindex = function() error("ctx cannot be changed: use a local variable", 2) end,
+  })
+  return ctx, facts
+end
+
+return context

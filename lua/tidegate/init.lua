@@ -1,0 +1,189 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- The words pipelines are written with. They only declare; baking and validating are in
+--- tidegate.pipeline, what the tasks do in tidegate.task.
+---
+---   local tg = require "tidegate"
+---   return tg.pipeline "orders" {
+---     tasks = {
+---       tg.task "bronze" { run = function(ctx) return { rows = 12 } end },
+---       tg.sql  "silver" { after = "bronze", file = "silver_orders.sql", into = "silver_orders" },
+---     },
+---   }
+local native = require "tidegate._native"
+local plain = require "tidegate.plain"
+local secret = require "tidegate.secret"
+local words = require "tidegate.pipeline.words"
+
+---@class tidegate.Declaration what a word returns; it cannot be looked into
+
+---@alias tidegate.Word.Pipeline fun(name: string): fun(fields: tidegate.PipelineFields): tidegate.Declaration
+---@alias tidegate.Word.Task fun(name: string): fun(fields: tidegate.ScriptFields): tidegate.Declaration
+---@alias tidegate.Word.Sql fun(name: string): fun(fields: tidegate.SqlFields): tidegate.Declaration
+---@alias tidegate.Word.Gate fun(name: string): fun(fields: tidegate.GateFields): tidegate.Declaration
+---@alias tidegate.Word.Branch fun(name: string): fun(fields: tidegate.BranchFields): tidegate.Declaration
+---@alias tidegate.Word.Cmd fun(name: string): fun(fields: tidegate.CmdFields): tidegate.Declaration
+
+---@class tidegate
+---@field pipeline tidegate.Word.Pipeline tasks in an order, what starts them, what they take
+---@field task tidegate.Word.Task a Lua function
+---@field sql tidegate.Word.Sql statements on the warehouse
+---@field gate tidegate.Word.Gate a contract that must hold before anything behind it starts
+---@field branch tidegate.Word.Branch a choice of which tasks go on
+---@field cmd tidegate.Word.Cmd a program
+---@field policy fun(name: string): tidegate.Declaration pipelines/policies/NAME.lua, read live
+---@field secret fun(name: string): tidegate.Secret a handle; its value is known to the host alone
+---@field cron fun(expr: string, options?: tidegate.CronOptions): tidegate.Declaration
+---@field event fun(fields: tidegate.EventFields): tidegate.Declaration
+---@field string fun(fields?: tidegate.StringFields): tidegate.Declaration
+---@field int fun(fields?: tidegate.NumberFields): tidegate.Declaration
+---@field number fun(fields?: tidegate.NumberFields): tidegate.Declaration
+---@field bool fun(fields?: tidegate.TypeFields): tidegate.Declaration
+---@field enum fun(fields: tidegate.EnumFields): tidegate.Declaration
+---@field date fun(fields?: tidegate.TypeFields): tidegate.Declaration "2026-11-20"
+---@field list fun(fields: tidegate.ListFields): tidegate.Declaration
+---@field logical_date tidegate.Declaration the default of a date: the day the run stands for
+
+---@class tidegate.PipelineFields
+---@field tasks tidegate.Declaration[]
+---@field doc? string
+---@field tags? string|string[]
+---@field on? tidegate.Declaration[] tg.cron, tg.event
+---@field params? table<string, tidegate.Declaration>
+---@field limits? tidegate.LimitFields
+
+---@class tidegate.LimitFields
+---@field runs? integer at once; 1 by default, 0 for no limit
+---@field overlap? "queue"|"skip"|"cancel" what becomes of a run too many, or of the one before it
+---@field timeout? string of a run: "2h"
+---@field tasks? integer running at once in a run
+
+---@class tidegate.TaskFields
+---@field after? string|string[] the tasks it waits for
+---@field when? tidegate.TriggerRule what must have become of them; all_success by default
+---@field retry? tidegate.RetryFields
+---@field timeout? string of an attempt: "30m"
+---@field doc? string
+---@field tags? string|string[]
+---@field produces? string|string[] names of assets
+---@field priority? integer the higher the sooner
+
+---@alias tidegate.TriggerRule
+---| "all_success" | "all_done" | "all_failed" | "all_skipped" | "one_success" | "one_failed"
+---| "one_done" | "none_failed" | "none_failed_min_one_success" | "none_skipped" | "always"
+
+---@class tidegate.RetryFields
+---@field attempts integer in all, the first one counted
+---@field backoff? "constant"|"linear"|"exponential"|"decorrelated"
+---@field base? string the first delay: "1s"
+---@field cap? string the longest delay: "5m"
+---@field factor? number of exponential backoff
+---@field jitter? "none"|"full"|"equal"
+---@field on? ("transient"|"throttled"|"permanent"|"contract"|"bug")[] which classes of errors
+---@field total? string no more attempts after this time
+
+---@class tidegate.ScriptFields: tidegate.TaskFields
+---@field run fun(ctx: tidegate.Context): any, any plain data; or nil and an error
+
+---@class tidegate.SqlFields: tidegate.TaskFields
+---@field file? string statements, relative to pipelines/
+---@field query? string statements, in place of a file
+---@field into? string the table that holds the rows of the one query, and nothing else
+---@field partition? { column: string, value: any } replaces these rows of `into` only
+---@field params? table<string, string|number|boolean|fun(ctx: tidegate.Context): any>
+
+---@class tidegate.GateFields: tidegate.TaskFields
+---@field contract string contracts/NAME.yaml
+---@field table? string by default the one the contract names
+
+---@class tidegate.BranchFields: tidegate.TaskFields
+---@field to string|string[]
+---@field decide tidegate.Declaration|fun(ctx: tidegate.Context): string|string[]
+---@field input? fun(ctx: tidegate.Context): table what the policy sees
+
+---@class tidegate.CmdFields: tidegate.TaskFields
+---@field argv string|string[] the program and its arguments; with shell = true one string
+---@field shell? boolean
+---@field env? table<integer|string, string> names to pass through, pairs to set
+---@field cwd? string
+---@field stdin? string
+---@field grace? string from TERM to KILL: "10s"
+---@field ok_codes? integer[]
+---@field output? "text"|"json" with json the last line of it on stdout is the result
+
+---@class tidegate.CronOptions
+---@field tz? string "Europe/Berlin"; UTC by default
+---@field missed? "skip"|"latest"|"all"
+
+---@class tidegate.EventFields
+---@field type string
+---@field subject? string a glob
+---@field source? string a glob
+---@field fate? "each"|"coalesce"
+---@field window? string events within it become one run: "30s"
+
+---@class tidegate.TypeFields
+---@field default? any
+---@field doc? string
+---@field optional? boolean of a policy's input
+
+---@class tidegate.StringFields: tidegate.TypeFields
+---@field pattern? string a Lua pattern for the whole string
+---@field min_length? integer
+---@field max_length? integer
+
+---@class tidegate.NumberFields: tidegate.TypeFields
+---@field min? number
+---@field max? number
+
+---@class tidegate.EnumFields: tidegate.TypeFields
+---@field [integer] string
+
+---@class tidegate.ListFields: tidegate.TypeFields
+---@field of tidegate.Declaration the type of its items
+---@field min_length? integer
+---@field max_length? integer
+
+---@class tidegate.Context
+---@field run string the run's id
+---@field pipeline string
+---@field task string
+---@field attempt integer from 1
+---@field key string the same for every attempt of this task in this run
+---@field params table<string, any>
+---@field logical_date? string the instant the run stands for
+---@field interval? { start: string, end: string }
+---@field now string when the attempt started
+---@field event? table what started the run
+---@field output table<string, any> what the tasks before this one gave
+---@field states table<string, string> what became of the tasks right before this one
+---@field log fun(self: tidegate.Context, level_or_format: string, ...: any)
+---@field progress fun(self: tidegate.Context, done: number, total: number)
+---@field sleep fun(self: tidegate.Context, duration: string)
+---@field emit_asset fun(self: tidegate.Context, asset: { name: string, rows?: integer, partition?: string })
+
+local vocabulary = { logical_date = words.constant "logical_date", secret = secret.new }
+
+for _, word in ipairs { "pipeline", "task", "sql", "gate", "branch", "cmd", "policy" } do
+  vocabulary[word] = words.named(word)
+end
+for _, word in ipairs {
+  "string", "int", "number", "bool", "enum", "date", "list", "cron", "event",
+} do
+  vocabulary[word] = words.plain(word)
+end
+
+---@type tidegate
+local tg = setmetatable({}, {
+  __metatable = false,
+  __index = function(_, word)
+    local known = vocabulary[word]
+    if known ~= nil then return known end
+    local unknown = words.unknown(word, native.where(1), plain.keys(vocabulary))
+    return unknown
+  end,
+  __newindex = function(_, word)
+    error(("tg.%s cannot be set: the words are fixed"):format(tostring(word)), 2)
+  end,
+})
+
+return tg

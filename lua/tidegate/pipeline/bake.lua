@@ -1,0 +1,245 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Baking: what the words stored becomes plain data, checked field by field. Nothing of the script's
+--- tables is kept, so a later change to them changes nothing here; only its functions are.
+local kinds = require "tidegate.task.kinds"
+local params = require "tidegate.pipeline.params"
+local plain = require "tidegate.plain"
+local schema = require "tidegate.pipeline.schema"
+local triggers = require "tidegate.pipeline.triggers"
+local words = require "tidegate.pipeline.words"
+
+local bake = {}
+
+---@class tidegate.Pipeline
+---@field name string
+---@field at string
+---@field doc string
+---@field tags string[]
+---@field limits { runs: integer, overlap: string, timeout: integer, tasks: integer }
+---@field params table<string, tidegate.Param>
+---@field on table[]
+---@field tasks tidegate.BakedTask[] in the order of the file
+---@field graph any of tidegate.dag, once the pipeline is validated
+
+---@class tidegate.BakedTask
+---@field name string
+---@field at string
+---@field word string
+---@field kind tidegate.Kind
+---@field own table the fields of its kind, baked
+---@field after string[] the tasks it waits for, branches that lead to it included
+---@field to string[]? of a branch
+---@field policy string? the policy that decides
+---@field command table? of a command, for the host
+---@field doc string
+---@field tags string[]
+---@field produces string[]
+---@field priority integer
+---@field timeout integer ms, 0 for none
+---@field when string
+---@field retry table
+
+local COUNT_MAX = 1000000
+
+local LIMITS = {
+  runs = { schema.integer(0, COUNT_MAX), default = 1 },
+  overlap = { schema.enum { "queue", "skip", "cancel" }, default = "queue" },
+  timeout = { schema.duration, default = 0 },
+  tasks = { schema.integer(0, COUNT_MAX), default = 0 },
+}
+
+local function any(value) return value end
+
+local PIPELINE = {
+  doc = { schema.string, default = "" },
+  tags = { schema.strings, default = {} },
+  on = { any, default = {} },
+  params = { any, default = {} },
+  limits = { schema.record(LIMITS), default = schema.check({}, LIMITS, error) },
+  tasks = { any, required = true },
+}
+
+local RETRY = {
+  attempts = { schema.integer(1, 1000), required = true },
+  backoff = {
+    schema.enum { "constant", "linear", "exponential", "decorrelated" },
+    default = "exponential",
+  },
+  base = { schema.duration, default = 1000 },
+  cap = { schema.duration },
+  factor = { schema.number, default = 2 },
+  jitter = { schema.enum { "none", "full", "equal" }, default = "full" },
+  on = {
+    schema.list(schema.enum { "transient", "throttled", "permanent", "contract", "bug" }),
+    default = { "transient", "throttled" },
+  },
+  total = { schema.duration, default = 0 },
+}
+
+local CAP_MS = 300000
+
+local function retry_policy(value, report, name)
+  local retry = schema.record(RETRY)(value, report, name)
+  retry.cap = retry.cap or math.max(CAP_MS, retry.base or 0)
+  return retry
+end
+
+local NO_RETRY = retry_policy({ attempts = 1 }, error, "retry")
+
+local TRIGGER_RULES = {
+  "all_success", "all_done", "all_failed", "all_skipped", "one_success", "one_failed", "one_done",
+  "none_failed", "none_failed_min_one_success", "none_skipped", "always",
+}
+
+-- The fields of every task, whatever its word.
+local TASK = {
+  after = { schema.strings, default = {} },
+  when = { schema.enum(TRIGGER_RULES), default = "all_success" },
+  retry = { retry_policy, default = NO_RETRY },
+  timeout = { schema.duration, default = 0 },
+  tags = { schema.strings, default = {} },
+  doc = { schema.string, default = "" },
+  produces = { schema.strings, default = {} },
+  priority = { schema.integer(-1000, 1000), default = 0 },
+}
+
+local function task_fields(kind)
+  local fields = {}
+  for name, field in pairs(TASK) do fields[name] = field end
+  for name, field in pairs(kind.schema) do fields[name] = field end
+  return fields
+end
+
+local function take(fields, names)
+  local taken = {}
+  for name in pairs(names) do taken[name] = fields[name] end
+  return taken
+end
+
+local function copy_list(list)
+  return table.move(list, 1, #list, 1, {})
+end
+
+-- Bakes one task; nil if there is too little of it to go on with.
+local function bake_task(record, faults)
+  local what = ("%s %s"):format(record.word, words.describe(record.name))
+  if type(record.name) ~= "string" then
+    local form = ('tg.%s "name" { ... }'):format(record.word)
+    faults:add(record.at, ("tg.%s needs a name first"):format(record.word), form)
+    return nil
+  end
+  local report = faults:reporter(record.at, what)
+  schema.name(record.name, report, "its name")
+  if type(record.body) ~= "table" then
+    report("has no body", ('tg.%s %q { ... }'):format(record.word, record.name))
+    return nil
+  end
+  local kind = kinds[record.word]
+  local fields = schema.check(record.body, task_fields(kind), report)
+  local task = take(fields, TASK)
+  task.name, task.at, task.word, task.kind = record.name, record.at, record.word, kind
+  task.after, task.produces = copy_list(task.after), copy_list(task.produces)
+  task.own = take(fields, kind.schema)
+  kind.bake(task, report, faults)
+  return task
+end
+
+local function bake_tasks(list, at, faults)
+  local tasks = {}
+  if type(list) ~= "table" or words.record(list) then
+    faults:add(at, "tasks must be a list of tasks, not " .. words.describe(list))
+    return tasks
+  end
+  for _, key in ipairs(plain.keys(list)) do
+    local record = words.record(list[key])
+    if math.type(key) ~= "integer" then
+      faults:add(at, ("tasks is a list: %q stands where only tasks can"):format(tostring(key)),
+        'a task has its name behind its word: tg.task "name" { ... }')
+    elseif record and kinds[record.word] then
+      tasks[#tasks + 1] = bake_task(record, faults)
+    elseif not (record and record.word == "unknown") then
+      faults:add(record and record.at or at,
+        ("tasks[%d] must be a task, not %s"):format(key, words.describe(list[key])),
+        'tg.task "name" { ... }')
+    end
+  end
+  return tasks
+end
+
+local function bake_params(given, at, faults)
+  local baked = {}
+  if type(given) ~= "table" or words.record(given) then
+    faults:add(at, "params must be a table, not " .. words.describe(given))
+    return baked
+  end
+  for _, name in ipairs(plain.keys(given)) do
+    local value = given[name]
+    local what = ("parameter %s"):format(words.describe(name))
+    local report = faults:reporter((words.record(value) or {}).at or at, what)
+    schema.name(name, report, "its name")
+    if params.is_type(value) then
+      baked[name] = params.bake(value, report)
+      if baked[name] and baked[name].optional then
+        report("optional is for inputs of policies", "give it a default")
+      end
+    elseif not words.is_unknown(value) then
+      report("must be a type, not " .. words.describe(value), "tg.string { default = \"...\" }")
+    end
+  end
+  return baked
+end
+
+local function bake_triggers(given, at, faults)
+  local baked = {}
+  if words.record(given) or type(given) ~= "table" then given = { given } end
+  for _, key in ipairs(plain.keys(given)) do
+    local name = ("on[%s]"):format(key)
+    baked[#baked + 1] = triggers.bake(given[key], faults, at, name)
+  end
+  return baked
+end
+
+-- What a branch leads to waits for the branch, whether it says so or not.
+local function link_branches(tasks)
+  local by_name = {}
+  for _, task in ipairs(tasks) do by_name[task.name] = by_name[task.name] or task end
+  for _, branch in ipairs(tasks) do
+    for _, name in ipairs(branch.to or {}) do
+      local after = by_name[name] and by_name[name].after or {}
+      local is_linked = false
+      for _, upstream in ipairs(after) do is_linked = is_linked or upstream == branch.name end
+      if not is_linked then after[#after + 1] = branch.name end
+    end
+  end
+end
+
+---Bakes what a pipeline's file returned.
+---
+---Shape:  the value, a collector of faults -> the pipeline; nil if the value is no pipeline at all
+---@param value any
+---@param faults tidegate.Faults
+---@return tidegate.Pipeline?
+function bake.pipeline(value, faults)
+  local record = words.record(value)
+  if record and record.word == "unknown" then return nil end
+  if not record or record.word ~= "pipeline" then
+    faults:add(nil, "the file must return a pipeline, it returned " .. words.describe(value),
+      'return tg.pipeline "name" { tasks = { ... } }')
+    return nil
+  end
+  local report = faults:reporter(record.at, "pipeline " .. words.describe(record.name))
+  schema.name(record.name, report, "its name")
+  if type(record.body) ~= "table" then
+    report("has no body", 'return tg.pipeline "name" { tasks = { ... } }')
+    return nil
+  end
+  local pipeline = schema.check(record.body, PIPELINE, report)
+  pipeline.name, pipeline.at = record.name, record.at
+  pipeline.params = bake_params(pipeline.params, record.at, faults)
+  pipeline.on = bake_triggers(pipeline.on, record.at, faults)
+  pipeline.tasks = bake_tasks(pipeline.tasks or {}, record.at, faults)
+  link_branches(pipeline.tasks)
+  return pipeline
+end
+
+return bake

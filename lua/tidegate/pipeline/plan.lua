@@ -1,0 +1,97 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- The plan: all that the host knows of a pipeline, as plain data that becomes JSON. Names of tasks
+--- are indexes in it, from 0, and every duration ends in _ms.
+local faults = require "tidegate.faults"
+local json = require "tidegate.json"
+local plain = require "tidegate.plain"
+
+local plan = {}
+
+local function list(items)
+  return json.array(table.move(items, 1, #items, 1, {}))
+end
+
+local function indexes(names, index_of)
+  local result = {}
+  for i, name in ipairs(names) do result[i] = index_of[name] end
+  return json.array(result)
+end
+
+-- A list's plan tells of its items what the host can check: their type and their bounds.
+local function compile_param(name, param)
+  local checked = param.of or param
+  local default = param.default
+  if param.of and default then default = list(default) end
+  return {
+    name = name, type = param.type, doc = param.doc, required = param.required,
+    default = default, default_is = param.default_is, items = param.of and param.of.type,
+    values = checked.values and list(checked.values), min = checked.min, max = checked.max,
+    pattern = checked.pattern, min_length = param.min_length, max_length = param.max_length,
+  }
+end
+
+local function compile_params(params)
+  local result = {}
+  for _, name in ipairs(plain.keys(params)) do
+    result[#result + 1] = compile_param(name, params[name])
+  end
+  return json.array(result)
+end
+
+local function compile_retry(retry)
+  return {
+    attempts = retry.attempts, backoff = retry.backoff, base_ms = retry.base, cap_ms = retry.cap,
+    factor = retry.factor, jitter = retry.jitter, on = list(retry.on), total_ms = retry.total,
+  }
+end
+
+local function compile_command(command)
+  return {
+    argv = list(command.argv), shell = command.shell, cwd = command.cwd, stdin = command.stdin,
+    env = { pass = list(command.env.pass), set = plain.copy(command.env.set, "env") },
+    grace_ms = command.grace_ms, ok_codes = list(command.ok_codes), output = command.output,
+  }
+end
+
+local function compile_task(task, index_of, path)
+  local _, line = faults.place(task.at, path)
+  return {
+    name = task.name, word = task.word, runner = task.kind.run and "script" or "command",
+    line = line, doc = task.doc, tags = list(task.tags), produces = list(task.produces),
+    after = indexes(task.after, index_of), when = task.when,
+    to = task.to and indexes(task.to, index_of),
+    timeout_ms = task.timeout, priority = task.priority, retry = compile_retry(task.retry),
+    command = task.command and compile_command(task.command),
+  }
+end
+
+local function policy_names(tasks)
+  local names = {}
+  for _, task in ipairs(tasks) do
+    if task.policy then names[task.policy] = true end
+  end
+  return json.array(plain.keys(names))
+end
+
+---Makes the plan of a pipeline that was validated.
+---@param pipeline tidegate.Pipeline
+---@param path string
+---@return table
+function plan.compile(pipeline, path)
+  local index_of, tasks = {}, {}
+  for i, task in ipairs(pipeline.tasks) do index_of[task.name] = i - 1 end
+  for i, task in ipairs(pipeline.tasks) do tasks[i] = compile_task(task, index_of, path) end
+  local file, line = faults.place(pipeline.at, path)
+  local limits = pipeline.limits
+  return {
+    name = pipeline.name, doc = pipeline.doc, tags = list(pipeline.tags), file = file, line = line,
+    limits = {
+      runs = limits.runs, overlap = limits.overlap, timeout_ms = limits.timeout,
+      tasks = limits.tasks,
+    },
+    params = compile_params(pipeline.params), on = list(pipeline.on),
+    policies = policy_names(pipeline.tasks), tasks = json.array(tasks),
+  }
+end
+
+return plan

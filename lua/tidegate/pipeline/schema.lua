@@ -1,0 +1,171 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- Types of fields, and the check of a table against a schema of them.
+---
+--- A type is a function (value, report, name) -> the value in its baked form. It reports what is
+--- wrong under the field's name; what it returns then does not matter, as nothing with faults is
+--- used. A schema is a table: field = { type, required =, default = }.
+local absent = require "tidegate.absent"
+local plain = require "tidegate.plain"
+local suggest = require "tidegate.suggest"
+local units = require "tidegate.units"
+local words = require "tidegate.pipeline.words"
+
+local schema = {}
+
+---@alias tidegate.Report fun(message: string, hint?: string)
+---@alias tidegate.Type fun(value: any, report: tidegate.Report, name: string): any
+---@class tidegate.Field
+---@field [1] tidegate.Type
+---@field required? boolean
+---@field default? any in its baked form
+---@alias tidegate.Schema table<string, tidegate.Field>
+
+local function mismatch(report, name, what, value, hint)
+  report(("%s must be %s, not %s"):format(name, what, words.describe(value)), hint)
+end
+
+---Makes a type of a test.
+---@param what string "a string"
+---@param holds fun(value: any): any
+---@param hint string?
+---@return tidegate.Type
+function schema.type(what, holds, hint)
+  return function(value, report, name)
+    if not holds(value) then mismatch(report, name, what, value, hint) end
+    return value
+  end
+end
+
+local function is(kind)
+  return function(value) return type(value) == kind end
+end
+
+schema.string = schema.type("a string", is "string")
+schema.boolean = schema.type("true or false", is "boolean")
+schema.func = schema.type("a function", is "function")
+schema.number = schema.type("a number", is "number")
+
+---The names of pipelines, tasks and parameters; as long as TG_NAME_BYTES_MAX allows.
+schema.name = schema.type("a name", function(value)
+  return type(value) == "string" and #value <= 128 and value:find("^[a-z][a-z0-9_]*$")
+end, "a small letter, then small letters, digits and _; at most 128")
+
+---The names of tables and columns.
+schema.identifier = schema.type("the name of a table or column", function(value)
+  return type(value) == "string" and #value <= 128 and value:find("^[%a_][%w_]*$")
+end, "letters, digits and _")
+
+---@param value any
+function schema.duration(value, report, name)
+  local ms = units.duration(value)
+  if not ms then mismatch(report, name, "a duration", value, units.duration_hint) end
+  return ms
+end
+
+---@param min integer
+---@param max integer
+---@return tidegate.Type
+function schema.integer(min, max)
+  local what = ("an integer from %d to %d"):format(min, max)
+  return function(value, report, name)
+    local integer = math.type(value) and math.tointeger(value)
+    if not integer or integer < min or integer > max then mismatch(report, name, what, value) end
+    return integer
+  end
+end
+
+---@param values string[]
+---@return tidegate.Type
+function schema.enum(values)
+  return function(value, report, name)
+    for _, accepted in ipairs(values) do
+      if value == accepted then return value end
+    end
+    mismatch(report, name, "one of " .. table.concat(values, ", "), value,
+      suggest.nearest(value, values) and suggest.hint(value, values))
+  end
+end
+
+---A list of one type; one value alone is a list of one.
+---@param item tidegate.Type
+---@return tidegate.Type
+function schema.list(item)
+  return function(value, report, name)
+    if type(value) ~= "table" or words.record(value) then return { item(value, report, name) } end
+    local result = {}
+    for _, key in ipairs(plain.keys(value)) do
+      if math.type(key) ~= "integer" or key < 1 or key > #value then
+        report(("%s must be a list, it has a field %s"):format(name, words.describe(key)))
+      else
+        result[key] = item(value[key], report, ("%s[%d]"):format(name, key))
+      end
+    end
+    return result
+  end
+end
+
+---A list of strings, or one string.
+schema.strings = schema.list(schema.string)
+
+---Plain data of any form.
+function schema.plain(value, report, name)
+  local ok, copy = pcall(plain.copy, value, name)
+  if not ok then report(copy) end
+  return copy
+end
+
+---A table with the fields of a schema.
+---@param fields tidegate.Schema
+---@return tidegate.Type
+function schema.record(fields)
+  return function(value, report, name)
+    if type(value) ~= "table" or words.record(value) then
+      mismatch(report, name, "a table", value,
+        "{ " .. table.concat(plain.keys(fields), ", ") .. " }")
+      return {}
+    end
+    return schema.check(value, fields, report, name)
+  end
+end
+
+local function unknown_field(key, path, fields, report)
+  if type(key) ~= "string" then
+    report(("%s stands without a name before it"):format(path))
+  elseif absent.fields[key] then
+    report(("%s is not part of this version"):format(path))
+  else
+    report("unknown field " .. path, suggest.hint(key, plain.keys(fields)))
+  end
+end
+
+---Checks a table and gives its fields in their baked form, defaults filled in.
+---@param given table
+---@param fields tidegate.Schema
+---@param report tidegate.Report
+---@param prefix string? the name of the table, if it is a field itself
+---@return table
+function schema.check(given, fields, report, prefix)
+  local result = {}
+  local function path(key)
+    local own = type(key) == "string" and key or ("[%s]"):format(key)
+    return prefix and prefix .. "." .. own or own
+  end
+  for _, key in ipairs(plain.keys(given)) do
+    local field = fields[key]
+    if not field then
+      unknown_field(key, path(key), fields, report)
+    elseif not words.is_unknown(given[key]) then
+      result[key] = field[1](given[key], report, path(key))
+    end
+  end
+  for _, key in ipairs(plain.keys(fields)) do
+    local field = fields[key]
+    if given[key] == nil then
+      if field.required then report(("%s is missing"):format(path(key))) end
+      result[key] = field.default
+    end
+  end
+  return result
+end
+
+return schema

@@ -1,0 +1,9 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- tg.task: a Lua function.
+local schema = require "tidegate.pipeline.schema"
+
+return {
+  schema = { run = { schema.func, required = true } },
+  bake = function() end,
+  run = function(task, ctx) return task.own.run(ctx) end,
+}

@@ -1,0 +1,93 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- What the host calls. One Lua state holds one bundle, a pipeline or a policy; it is kept here from
+--- its loading on.
+local context = require "tidegate.context"
+local faults = require "tidegate.faults"
+local native = require "tidegate._native"
+local params = require "tidegate.pipeline.params"
+local plain = require "tidegate.plain"
+local words = require "tidegate.pipeline.words"
+
+local worker = {}
+
+---@type tidegate.Pipeline?
+local pipeline
+local policy
+
+-- Ends the declaring; what went wrong in it is the beginning of the faults.
+local function end_declaring(path)
+  local into = faults.new(path)
+  for _, mistake in ipairs(words.seal()) do into:add(mistake.at, mistake.message, mistake.hint) end
+  return into
+end
+
+---Makes a plan of what a pipeline's file returned.
+---@param value any
+---@param path string "pipelines/orders.lua"
+---@return table? plan
+---@return tidegate.Fault[]? faults
+function worker.build(value, path)
+  local into = end_declaring(path)
+  local baked = require("tidegate.pipeline.bake").pipeline(value, into)
+  if baked then require("tidegate.pipeline.validate").pipeline(baked, into) end
+  if not into:is_empty() then return nil, into:sorted() end
+  pipeline = baked
+  return require("tidegate.pipeline.plan").compile(baked, path)
+end
+
+-- The host has checked the parameters against the plan; what only Lua can check (patterns) is here.
+local function check_params(given)
+  for _, name in ipairs(plain.keys(pipeline.params)) do
+    local _, err = params.value(pipeline.params[name], given[name], "parameter " .. name)
+    if err then return { code = "invalid", class = "permanent", message = err } end
+  end
+end
+
+---Runs an attempt, inside its coroutine.
+---
+---Shape:  -> value, facts; value is JSON's null if the task gave nothing, never nil
+---        -> nil, err, facts if it failed
+---@param index integer of the task in the plan, from 0
+---@param data table the context as the host gives it
+---@return any value
+---@return any facts_or_err
+---@return table? facts
+function worker.run(index, data)
+  local task = pipeline.tasks[index + 1]
+  local ctx, facts = context.new(data, task, pipeline)
+  local fault = check_params(ctx.params)
+  if fault then return nil, fault, facts end
+  local value, err = task.kind.run(task, ctx, facts)
+  if value == nil and err ~= nil then return nil, err, facts end
+  if value == nil then value = native.null end
+  return value, facts
+end
+
+---Takes in what a policy's file returned.
+---@param value any
+---@param path string
+---@return table? description { doc, kind, input, tests }
+---@return tidegate.Fault[]? faults
+function worker.policy(value, path)
+  local baked, found = require("tidegate.policy").bake(value, path, end_declaring(path))
+  if not baked then return nil, found end
+  policy = baked
+  return { doc = baked.doc, kind = baked.kind, input = baked.input, tests = #baked.tests }
+end
+
+---Asks the policy.
+---
+---Errors: raises if the input is not of the policy's form, or the answer is none
+---@param input table
+---@return table output
+function worker.decide(input)
+  return policy.decide(input)
+end
+
+---Runs the policy's tests.
+---@return { index: integer, name: string?, ok: boolean, expected: table, got: table }[]
+function worker.test_policy()
+  return policy.test()
+end
+
+return worker

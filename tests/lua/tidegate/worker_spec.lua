@@ -1,0 +1,240 @@
+-- SPDX-License-Identifier: Apache-2.0
+local project_of = require "support.project"
+
+describe("worker.build", function()
+  local project
+  before_each(function() project = project_of.new { ["pipelines/s.sql"] = "SELECT 1 AS a" } end)
+  after_each(function() project:close() end)
+
+  it("makes a plan with indexes and milliseconds", function()
+    local plan = assert(project:build [[
+      doc = "D", limits = { timeout = "2h", tasks = 3 },
+      params = { region = tg.enum { "US", "EU", default = "EU" },
+                 day = tg.date { default = tg.logical_date },
+                 sizes = tg.list { of = tg.int { min = 1 }, default = { 1, 2 } } },
+      on = { tg.cron("0 5 * * mon-fri", { tz = "Europe/Berlin" }),
+             tg.event { type = "x", fate = "coalesce", window = "30s" } },
+      tasks = {
+        tg.task "a" { run = function() end, retry = { attempts = 5, base = "2s" }, timeout = "5m" },
+        tg.branch "b" { after = "a", to = { "c" }, decide = function() return "c" end },
+        tg.cmd "c" { argv = { "true" }, env = { "PATH", STAGE = "prod" }, when = "one_success" },
+      } ]])
+    assert.equal("test", plan.name)
+    assert.equal(7200000, plan.limits.timeout_ms)
+    assert.same({ 1, 3 }, { plan.limits.runs, plan.limits.tasks })
+    assert.same({ "day", "region", "sizes" },
+      { plan.params[1].name, plan.params[2].name, plan.params[3].name })
+    assert.equal("logical_date", plan.params[1].default_is)
+    assert.is_false(plan.params[1].required)
+    assert.same({ "US", "EU" }, plan.params[2].values)
+    assert.same({ "int", 1, { 1, 2 } },
+      { plan.params[3].items, plan.params[3].min, plan.params[3].default })
+    assert.same(
+      { kind = "cron", expr = "0 5 * * mon-fri", tz = "Europe/Berlin", missed = "latest" },
+      plan.on[1])
+    assert.equal(30000, plan.on[2].window_ms)
+    local a, b, c = table.unpack(plan.tasks)
+    assert.same({ 5, 2000, 300000, "exponential", "full" },
+      { a.retry.attempts, a.retry.base_ms, a.retry.cap_ms, a.retry.backoff, a.retry.jitter })
+    assert.equal(300000, a.timeout_ms)
+    assert.same({ {}, { 0 }, { 1 } }, { a.after, b.after, c.after })
+    assert.same({ 2 }, b.to)
+    assert.same({ "script", "command" }, { a.runner, c.runner })
+    assert.same({ pass = { "PATH" }, set = { STAGE = "prod" } }, c.command.env)
+    assert.equal("one_success", c.when)
+    assert.equal(1, b.retry.attempts)
+  end)
+
+  it("caps delays at five minutes, or at a longer base", function()
+    local plan = project:build [[ tasks = {
+      tg.task "a" { run = print, retry = { attempts = 2, base = "10m" } },
+    } ]]
+    assert.same({ 600000, 600000 }, { plan.tasks[1].retry.base_ms, plan.tasks[1].retry.cap_ms })
+  end)
+
+  it("writes lists that are empty as lists", function()
+    local json = require "tidegate.json"
+    local plan = project:build 'tasks = { tg.task "a" { run = print } }'
+    local text = json.encode(plan)
+    for _, field in ipairs { "after", "tags", "produces", "params", "on", "policies" } do
+      assert.truthy(text:find(('"%s":[]'):format(field), 1, true), field)
+    end
+  end)
+
+  it("tells every fault of a file, each with its line and the nearest right word", function()
+    local faults = project:faults [[
+      local tg = require "tidegate"
+      return tg.pipeline "test" { dok = "x",
+        limits = { overlap = "que", timeout = "2 h" },
+        tasks = {
+          tg.task "a" { run = print, timeout = "5 min" },
+          tg.task "b" { after = "aa", runn = print },
+          tg.sql "c" { file = "nope.sql", wen = "always" },
+          tg.taks "d" {},
+          tg.cmd "e" { argv = { "x" }, when = "all_sucess" },
+        },
+      }]]
+    for _, expected in ipairs {
+      'pipelines/test.lua:2: pipeline "test": unknown field dok [did you mean "doc"?]',
+      'limits.overlap must be one of queue, skip, cancel, not "que" [did you mean "queue"?]',
+      'limits.timeout must be a duration, not "2 h" [a number with a unit (ms, s, m, h, d)',
+      'pipelines/test.lua:5: task "a": timeout must be a duration, not "5 min"',
+      'pipelines/test.lua:6: task "b": unknown field runn [did you mean "run"?]',
+      'pipelines/test.lua:6: task "b": run is missing',
+      'pipelines/test.lua:6: task "b": after names "aa", which is not a task of this pipeline'
+        .. ' [did you mean "a"?]',
+      'pipelines/test.lua:7: sql "c": unknown field wen [did you mean "when"?]',
+      'pipelines/test.lua:7: sql "c": file = "nope.sql": there is no file pipelines/nope.sql',
+      'pipelines/test.lua:8: tg.taks is not a word of Tidegate [did you mean "task"?]',
+      'pipelines/test.lua:9: cmd "e": when must be one of all_success,',
+    } do
+      assert.truthy(faults:find(expected, 1, true), expected .. "\nis not in\n" .. faults)
+    end
+  end)
+
+  local cases = {
+    { "a file that returns no pipeline", "return 5",
+      "the file must return a pipeline, it returned 5" },
+    { "a file that returns nothing", "local x = tg return", "it returned nothing" },
+    { "a pipeline without tasks", "tasks = {}", 'pipeline "test" has no tasks' },
+    { "a pipeline without the field", "doc = 'x'", "tasks is missing" },
+    { "a bad name", 'return tg.pipeline "A-b" { tasks = { tg.task "a" { run = print } } }',
+      'its name must be a name, not "A-b"' },
+    { "a task without a name", "tasks = { tg.task { run = print } }",
+      "tg.task needs a name first" },
+    { "a task without a body", 'tasks = { tg.task "a" }', 'task "a": has no body' },
+    { "a value that is no task", 'tasks = { "a" }', 'tasks[1] must be a task, not "a"' },
+    { "a task under a name", 'tasks = { a = tg.task "a" { run = print } }', "tasks is a list" },
+    { "a second task of a name",
+      'tasks = {\n tg.task "a" { run = print },\n tg.task "a" { run = print } }',
+      'test.lua:3: task "a": this name is taken by the task at pipelines/test.lua:2' },
+    { "a task after itself", 'tasks = { tg.task "a" { after = "a", run = print } }',
+      "it cannot come after itself" },
+    { "a cycle", 'tasks = { tg.task "a" { after = "c", run = print },'
+      .. 'tg.task "b" { after = "a", run = print }, tg.task "c" { after = "b", run = print } }',
+      "the graph has a cycle: a -> b -> c -> a" },
+    { "a branch that leads backwards", 'tasks = { tg.task "a" { run = print },'
+      .. 'tg.branch "b" { after = "a", to = "a", decide = print } }', "a -> b -> a" },
+    { "a branch to nowhere", 'tasks = { tg.branch "b" { to = { "c" }, decide = print } }',
+      'to names "c", which is not a task' },
+    { "a decision that is none", 'tasks = { tg.branch "b" { to = {}, decide = "x" } }',
+      'decide must be a function or a policy, not "x"' },
+    { "a policy that is not there",
+      'tasks = { tg.task "a" { run = print }, tg.branch "b" { to = "a", decide = tg.policy "p" } }',
+      'there is no policy "p" [it would be pipelines/policies/p.lua]' },
+    { "too many attempts", 'tasks = { tg.task "a" { run = print, retry = { attempts = 0 } } }',
+      "retry.attempts must be an integer from 1 to 1000, not 0" },
+    { "a cap below the base", 'tasks = { tg.task "a" { run = print,'
+      .. ' retry = { attempts = 2, base = "1m", cap = "1s" } } }', "must not be shorter" },
+    { "a default out of its enum", 'params = { r = tg.enum { "US", default = "EU" } },'
+      .. 'tasks = { tg.task "a" { run = print } }', 'default must be one of US, not "EU"' },
+    { "a default out of its range", 'params = { n = tg.int { min = 3, default = 1 } },'
+      .. 'tasks = { tg.task "a" { run = print } }', "an integer of at least 3, not 1" },
+    { "a parameter that is no type", 'params = { n = 5 }, tasks = { tg.task "a" { run = print } }',
+      'parameter "n": must be a type, not 5' },
+    { "a parameter with a reserved name", 'params = { run_id = tg.string {} },'
+      .. 'tasks = { tg.task "a" { run = print } }', 'parameter "run_id"' },
+    { "a cron expression out of range", 'on = { tg.cron "0 25 * * *" },'
+      .. 'tasks = { tg.task "a" { run = print } }', '"25" does not fit the hour (0-23)' },
+    { "a cron expression of four fields", 'on = { tg.cron "0 5 * *" },'
+      .. 'tasks = { tg.task "a" { run = print } }', "has 4 fields" },
+    { "a word of a later version", 'tasks = { tg.map "m" { over = print } }',
+      "tg.map is not part of this version" },
+    { "a field of a later version", 'tasks = { tg.task "a" { run = print, teardown = true } }',
+      "teardown is not part of this version" },
+    { "two sources of statements", 'tasks = { tg.sql "s" { file = "s.sql", query = "SELECT 1" } }',
+      "file and query exclude each other" },
+    { "no statements", 'tasks = { tg.sql "s" {} }', "needs statements: file or query" },
+    { "statements of comments only", 'tasks = { tg.sql "s" { query = "-- SELECT 1;" } }',
+      "there is no statement" },
+    { "into with a statement that is no query",
+      'tasks = { tg.sql "s" { query = "DELETE FROM a", into = "a" } }', "must be one query" },
+    { "into with two statements",
+      'tasks = { tg.sql "s" { query = "SELECT 1; SELECT 2", into = "a" } }', "must be one query" },
+    { "a partition of nothing",
+      'tasks = { tg.sql "s" { query = "SELECT 1", partition = { column = "a", value = 1 } } }',
+      "partition needs into" },
+    { "a table's name that is none",
+      'tasks = { tg.sql "s" { query = "SELECT 1", into = "a; DROP TABLE b" } }',
+      "into must be the name of a table or column" },
+    { "a contract that is not there", 'tasks = { tg.gate "g" { contract = "nope" } }',
+      "it would be contracts/nope.yaml" },
+    { "arguments in one string", 'tasks = { tg.cmd "c" { argv = "dbt build" } }',
+      'there is no program "dbt build"' },
+    { "a shell with two strings", 'tasks = { tg.cmd "c" { argv = { "a", "b" }, shell = true } }',
+      "argv must be one string with shell = true" },
+    { "a variable that the host sets",
+      'tasks = { tg.cmd "c" { argv = { "a" }, env = { TIDEGATE_RUN_ID = "x" } } }',
+      "not TIDEGATE_*" },
+  }
+  for _, case in ipairs(cases) do
+    it("refuses " .. case[1], function()
+      local faults = project:faults(case[2])
+      assert.truthy(faults:find(case[3], 1, true), faults == "" and "there is no fault" or faults)
+    end)
+  end
+
+  it("is not changed by what the script does to its tables later", function()
+    local plan = project:build [[
+      local after = { "a" }
+      local task = tg.task "b" { after = after, run = print }
+      local made = tg.pipeline "test" { tasks = { tg.task "a" { run = print }, task } }
+      return made]]
+    assert.same({ 0 }, plan.tasks[2].after)
+  end)
+
+  it("keeps declarations closed", function()
+    project:build [[
+      local task = tg.task "a" { run = print }
+      assert(next(task) == nil and not pcall(function() task.name = "b" end))
+      assert(not pcall(function() tg.task = nil end) and getmetatable(tg) == false)
+      return tg.pipeline "test" { tasks = { task } }]]
+  end)
+
+  it("refuses words once the file is read", function()
+    project:build 'tasks = { tg.task "a" { run = function() return tg.task "b" {} end } }'
+    assert.error_matches(function() project:run(0) end,
+      "tg.task declares: it belongs in the file itself", nil, true)
+  end)
+end)
+
+describe("worker.run", function()
+  local project
+  before_each(function() project = project_of.new() end)
+  after_each(function() project:close() end)
+
+  local function run_task(body, data)
+    assert(project:build(('tasks = { tg.task "t" { run = function(ctx) %s end } }'):format(body)))
+    return project:run(0, data)
+  end
+
+  it("gives what the task returned", function()
+    assert.same({ rows = 3 }, (run_task "return { rows = 3 }"))
+  end)
+
+  it("gives null for a task that returned nothing, and its facts", function()
+    local value, facts = run_task 'ctx:emit_asset { name = "silver", rows = 2 }'
+    assert.equal(require("tidegate.json").null, value)
+    assert.same({ { name = "silver", rows = 2 } }, facts.assets)
+  end)
+
+  it("fails by nil and an error", function()
+    local value, err = run_task 'return nil, { class = "throttled", message = "slow down" }'
+    assert.is_nil(value)
+    assert.equal("throttled", err.class)
+  end)
+
+  it("lets an error of the task pass as it is", function()
+    local ok, err = pcall(run_task, 'error({ class = "permanent" })')
+    assert.is_false(ok)
+    assert.equal("permanent", err.class)
+  end)
+
+  it("fails on a parameter that only Lua can check", function()
+    project:build [[ params = { code = tg.string { pattern = "%u%u" } },
+      tasks = { tg.task "t" { run = print } } ]]
+    local value, err = project:run(0, { params = { code = "usa" } })
+    assert.is_nil(value)
+    assert.equal('parameter code must be a string like "%u%u", not "usa"', err.message)
+  end)
+end)
