@@ -342,8 +342,9 @@ static bool is_memory_error(const struct tg_fiber *fiber, lua_State *L) {
   return lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), "not enough memory") == 0;
 }
 
-void tg_fiber_read_error(const struct tg_fiber *fiber, lua_State *L, struct tg_error *err) {
-  if (is_memory_error(fiber, L))
+void tg_fiber_read_error(struct tg_fiber *fiber, lua_State *L, struct tg_error *err) {
+  fiber->is_starved = is_memory_error(fiber, L);
+  if (fiber->is_starved)
     memory_error_set(fiber, err);
   else
     tg_lua_read_error(L, -1, err);
@@ -366,7 +367,6 @@ bool tg_fiber_is_open(const struct tg_fiber *fiber) {
 
 void tg_fiber_close(struct tg_fiber *fiber) {
   struct tg_scheduler *scheduler = fiber->scheduler;
-  bool was_refused = fiber->meter.refusals > 0; // closing forgets it
   waiting_clear(fiber);
   if (fiber->state == TG_FIBER_READY) TAILQ_REMOVE(&scheduler->ready, fiber, link);
   if (fiber->state != TG_FIBER_NEW && fiber->state != TG_FIBER_ENDED) {
@@ -376,7 +376,7 @@ void tg_fiber_close(struct tg_fiber *fiber) {
   }
   luaL_unref(fiber->box->L, LUA_REGISTRYINDEX, fiber->thread_ref);
   // Buffers of strings are refused without a collection: the next fiber must not pay for this one.
-  if (was_refused) lua_gc(fiber->box->L, LUA_GCCOLLECT);
+  if (fiber->is_starved) lua_gc(fiber->box->L, LUA_GCCOLLECT);
   TAILQ_REMOVE(fiber->siblings, fiber, sibling_link);
   tg_buf_deinit(&fiber->body);
   fiber->scheduler = NULL;

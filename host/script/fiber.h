@@ -58,6 +58,7 @@ struct tg_fiber {
   tg_world_reply *reply;
   struct tg_buf body; // of the request that is being made, then of its reply
   uint64_t log_lines_dropped;
+  bool is_starved; // it failed for want of memory
   struct tg_fiber_list *siblings; // those of the same state
   TAILQ_ENTRY(tg_fiber) sibling_link;
   TAILQ_ENTRY(tg_fiber) link; // in the run queue
@@ -131,7 +132,7 @@ int tg_fiber_call(struct tg_fiber *fiber, lua_CFunction call, void *self, struct
 
 /// Reads the error on top of a stack. Out of memory, the fiber is told apart that holds the most
 /// (TG_ENOMEM) from one that only asked last (TG_ELOST: it may be tried again elsewhere).
-void tg_fiber_read_error(const struct tg_fiber *fiber, lua_State *L, struct tg_error *err);
+void tg_fiber_read_error(struct tg_fiber *fiber, lua_State *L, struct tg_error *err);
 
 /// Writes where the script stands ("pipelines/orders.lua:12"), or "" when it is in none.
 void tg_fiber_place(const struct tg_fiber *fiber, char *text, size_t size);

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "script/sandbox_parts.h"
 
-enum { FORMAT_BYTES_MAX = 4096, SECONDS_PER_DAY = 86400 };
+enum { FORMAT_BYTES_MAX = 4096, SECONDS_PER_DAY = 86400, DAYS_PER_400_YEARS = 146097 };
 
 // Far more than anybody's data, and far from any overflow.
 static const int64_t year_max = 1000000;
@@ -40,7 +40,7 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day) {
 }
 
 static void date_set_day(struct date *date, int64_t days) {
-  date->year = 1970 + floor_div(days, 366) - 1;
+  date->year = 1970 + floor_div(days * 400, DAYS_PER_400_YEARS) - 1; // this year or the one before
   while (days_of(date->year + 1, 1, 1) <= days) date->year++;
   date->yearday = (int)(days - days_of(date->year, 1, 1));
   date->month = 1;

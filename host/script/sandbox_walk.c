@@ -79,6 +79,7 @@ static int next_in_order(lua_State *L) {
   lua_pushnil(L); // index 3: the best so far
   for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
     tg_slice_work(L, STEPS_PER_KEY);
+    key_rank(L, -2);
     if (!is_first && !key_less_at(L, 2, -2)) continue;
     if (!lua_isnil(L, 3) && !key_less_at(L, -2, 3)) continue;
     lua_pushvalue(L, -2);

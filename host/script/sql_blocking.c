@@ -72,7 +72,7 @@ __attribute__((visibility("default"))) int luaopen_tidegate__sql(lua_State *L);
 
 int luaopen_tidegate__sql(lua_State *L) {
   struct blocking *self = lua_newuserdatauv(L, sizeof *self, 0);
-  *self = (struct blocking){.world.request = request};
+  *self = (struct blocking){.world.request = request, .sql.deadline_ms = INT64_MAX};
   if (luaL_newmetatable(L, BLOCKING)) {
     lua_pushcfunction(L, l_blocking_gc);
     lua_setfield(L, -2, "__gc");

@@ -26,7 +26,7 @@
 #define LOADING "tidegate.loading"
 #define LIBRARY "tidegate.library"
 
-struct tg_source {
+struct source {
   size_t len;
   const char *text; // stands behind the path
   char path[];
@@ -98,7 +98,7 @@ static void public_check(lua_State *L, const char *name) {
 int tg_state_add_source(struct tg_state *state, const char *key, const char *path,
                         const char *text, size_t len, struct tg_error *err) {
   size_t path_size = strlen(path) + 1;
-  struct tg_source *source = malloc(sizeof *source + path_size + len);
+  struct source *source = malloc(sizeof *source + path_size + len);
   if (!source) return tg_error_set(err, TG_ENOMEM, "no memory for %s", path);
   source->len = len;
   source->text = source->path + path_size;
@@ -127,9 +127,9 @@ static int source_request(lua_State *L, const char *kind, const char *name,
   return world->request(world, L, TG_REQUEST_SOURCE, &body, reply);
 }
 
-static const struct tg_source *source_find(lua_State *L, const char *kind, const char *name) {
+static const struct source *source_find(lua_State *L, const char *kind, const char *name) {
   const char *key = lua_pushfstring(L, "%s:%s", kind, name);
-  const struct tg_source *source = tg_map_get(&tg_state_of(L)->sources, key);
+  const struct source *source = tg_map_get(&tg_state_of(L)->sources, key);
   lua_pop(L, 1);
   return source;
 }
@@ -148,7 +148,7 @@ static int source_push(lua_State *L, const struct tg_error *err, struct tg_reade
 }
 
 int tg_state_source(lua_State *L, const char *kind, const char *name) {
-  const struct tg_source *source = source_find(L, kind, name);
+  const struct source *source = source_find(L, kind, name);
   if (!source) return source_request(L, kind, name, source_push);
   lua_pushlstring(L, source->text, source->len);
   lua_pushstring(L, source->path);
@@ -255,7 +255,7 @@ static int project_replied(lua_State *L, const struct tg_error *err, struct tg_r
 
 static int project_require(lua_State *L, const char *name) {
   struct tg_state *state = tg_state_of(L);
-  const struct tg_source *source = source_find(L, "module", name);
+  const struct source *source = source_find(L, "module", name);
   if (source) return project_run(L, source->path, source->text, source->len);
   if (!state->is_building)
     return luaL_error(L, "module '%s' is not part of this bundle: require it at the top of the "
@@ -315,7 +315,7 @@ void tg_state_require(lua_State *L, const char *module) {
 }
 
 void tg_state_load_entry(lua_State *L) {
-  const struct tg_source *source = tg_map_get(&tg_state_of(L)->sources, "entry:");
+  const struct source *source = tg_map_get(&tg_state_of(L)->sources, "entry:");
   if (!source) luaL_error(L, "the host did not send the file");
   const char *chunk = lua_pushfstring(L, "@%s", source->path);
   int status = tg_sandbox_load(L, source->text, source->len, chunk);

@@ -18,7 +18,7 @@ struct tg_state {
   struct tg_sandbox box; // the first member: tg_state_of
   struct tg_scheduler *scheduler;
   struct tg_fiber_list fibers;
-  struct tg_map sources;   // "kind:name" -> struct tg_source, what LOAD brought along
+  struct tg_map sources;   // "kind:name" -> what LOAD brought along
   struct tg_clock clock;   // what scripts see
   int64_t now_ms;          // the time that is recorded for a build and for a decision
   bool is_policy, is_building;

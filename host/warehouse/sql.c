@@ -163,7 +163,7 @@ static int folder_make(const char *path, struct tg_error *err) {
 }
 
 int tg_sql_open(struct tg_sql *sql, const struct tg_sql_options *options, struct tg_error *err) {
-  *sql = (struct tg_sql){.options = *options, .deadline_ms = INT64_MAX};
+  sql->options = *options;
   sql->options.path = strdup(options->path);
   if (!sql->options.path) return tg_error_set(err, TG_ENOMEM, "out of memory");
   int code = options->is_read_only ? TG_OK : folder_make(options->path, err);

@@ -43,7 +43,9 @@ struct tg_sql {
   char guard_text[256];          // why the guard refused
 };
 
-/// Opens the file in WAL mode; one that writes makes file and folder where they are missing.
+/// Opens the file in WAL mode; one that writes makes file and folder where they are missing. The
+/// struct is zeroed before the first time, with the deadline set; both and `stop_code` hold
+/// already.
 ///
 /// Errors: TG_EDAMAGED (no database), TG_EDENIED, TG_EIO, TG_EBUSY; `sql` is then closed
 int tg_sql_open(struct tg_sql *sql, const struct tg_sql_options *options, struct tg_error *err);

@@ -8,15 +8,14 @@
 //
 // One mutex guards the queues, the owner and which request runs where. A connection is touched by
 // its own thread alone; only its `stop_code` is set by others, under the mutex and only while the
-// request that is meant runs there.
+// request that is meant runs there. The threads may all be busy, so it is the loop that takes
+// requests out of the queues when they are cancelled or, by a timer, when their deadline passes.
 #include "warehouse/warehouse.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -54,6 +53,8 @@ struct thread {
 struct tg_warehouse {
   struct tg_warehouse_options options; // the path is owned
   struct tg_wake *wake;
+  struct tg_timer *timer; // for the deadlines of what is queued
+  int64_t timer_ms;       // when it fires; INT64_MAX while it does not run
   pthread_mutex_t mutex;
   pthread_cond_t changed;
   struct queue reads, writes, finished;
@@ -128,16 +129,6 @@ static bool is_writer(const struct thread *thread) {
   return thread == &thread->warehouse->threads[WRITER];
 }
 
-// Waits for work or the given instant. The condition is on the monotonic clock, as the deadlines.
-static void changed_wait(struct tg_warehouse *self, int64_t until_ms) {
-  if (until_ms == INT64_MAX) {
-    pthread_cond_wait(&self->changed, &self->mutex);
-    return;
-  }
-  struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
-  pthread_cond_timedwait(&self->changed, &self->mutex, &until);
-}
-
 static void owner_forget(struct tg_warehouse *self, struct thread *writer) {
   pthread_mutex_unlock(&self->mutex);
   atomic_store(&writer->sql.stop_code, 0);
@@ -151,7 +142,6 @@ static struct request *request_next(struct tg_warehouse *self, struct thread *th
   struct queue *queue = is_writer(thread) ? &self->writes : &self->reads;
   for (;;) {
     if (is_writer(thread) && self->is_owner_gone) owner_forget(self, thread);
-    int64_t until_ms = queue_sweep(self, queue, tg_clock_mono_ms(tg_clock_system()));
     if (self->is_closing) return NULL;
     struct request *request = NULL;
     if (is_writer(thread))
@@ -159,7 +149,7 @@ static struct request *request_next(struct tg_warehouse *self, struct thread *th
     else if (queue->first)
       request = queue_take(queue, &queue->first);
     if (request) return request;
-    changed_wait(self, until_ms);
+    pthread_cond_wait(&self->changed, &self->mutex);
   }
 }
 
@@ -183,9 +173,9 @@ static int connection_open(struct thread *thread, struct tg_error *err) {
 // the file, because the writer has not made it yet, leaves the request to the writer.
 static bool request_run(struct thread *thread, struct request *request) {
   struct tg_sql *sql = &thread->sql;
+  sql->deadline_ms = request->deadline_ms;
   int code = connection_open(thread, &request->err);
   if (code) return is_writer(thread);
-  sql->deadline_ms = request->deadline_ms;
   sql->needs_writer = false;
   tg_sql_request_run(sql, request->body, request->len, &request->reply, &request->err);
   return !sql->needs_writer;
@@ -208,13 +198,15 @@ static void request_serve(struct tg_warehouse *self, struct thread *thread,
   pthread_mutex_lock(&self->mutex);
   thread->running = NULL;
   owner_update(self, thread, request);
-  if (is_finished) {
+  if (is_finished || request->stop_code) {
+    if (!is_finished) stopped_set(request, request->stop_code, false);
     request_finish(self, request);
     return;
   }
   tg_error_clear(&request->err);
   queue_push(&self->writes, request);
   pthread_cond_broadcast(&self->changed);
+  tg_wake_send(self->wake); // its deadline is to be watched again
 }
 
 static void *thread_main(void *arg) {
@@ -233,20 +225,6 @@ static void request_free(struct request *request) {
   free(request);
 }
 
-// Calls what is due, on the loop's thread and without the mutex: `done` may submit again.
-static void finished_call(void *arg) {
-  struct tg_warehouse *self = arg;
-  for (;;) {
-    pthread_mutex_lock(&self->mutex);
-    struct request *request =
-        self->finished.first ? queue_take(&self->finished, &self->finished.first) : NULL;
-    pthread_mutex_unlock(&self->mutex);
-    if (!request) return;
-    request->done(request->self, request->err.code ? &request->err : NULL, &request->reply);
-    request_free(request);
-  }
-}
-
 // Threads start with all signals blocked; those are for the loop's thread.
 static int thread_start(struct thread *thread) {
   sigset_t all, old;
@@ -258,13 +236,53 @@ static int thread_start(struct thread *thread) {
   return errnum;
 }
 
-static void sync_init(struct tg_warehouse *self) {
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&self->changed, &attributes);
-  pthread_condattr_destroy(&attributes);
-  pthread_mutex_init(&self->mutex, NULL);
+static void timer_arm(struct tg_warehouse *self, int64_t deadline_ms) {
+  if (deadline_ms >= self->timer_ms) return;
+  int64_t left_ms = deadline_ms - tg_clock_mono_ms(tg_clock_system());
+  tg_timer_start(self->timer, left_ms > 0 ? left_ms : 0);
+  self->timer_ms = deadline_ms;
+}
+
+// Takes what must not wait any longer out of the queues, and waits for the next deadline.
+static void queues_sweep(struct tg_warehouse *self) {
+  int64_t now_ms = tg_clock_mono_ms(tg_clock_system());
+  int64_t reads_ms = queue_sweep(self, &self->reads, now_ms);
+  int64_t writes_ms = queue_sweep(self, &self->writes, now_ms);
+  timer_arm(self, reads_ms < writes_ms ? reads_ms : writes_ms);
+}
+
+static void deadlines_watch(struct tg_warehouse *self) {
+  pthread_mutex_lock(&self->mutex);
+  queues_sweep(self);
+  pthread_mutex_unlock(&self->mutex);
+}
+
+static void deadline_passed(void *arg) {
+  struct tg_warehouse *self = arg;
+  self->timer_ms = INT64_MAX;
+  deadlines_watch(self);
+}
+
+// Calls what is due, on the loop's thread and without the mutex: `done` may submit again.
+static void finished_call(void *arg) {
+  struct tg_warehouse *self = arg;
+  deadlines_watch(self);
+  for (;;) {
+    pthread_mutex_lock(&self->mutex);
+    struct request *request =
+        self->finished.first ? queue_take(&self->finished, &self->finished.first) : NULL;
+    pthread_mutex_unlock(&self->mutex);
+    if (!request) return;
+    request->done(request->self, request->err.code ? &request->err : NULL, &request->reply);
+    request_free(request);
+  }
+}
+
+static int loop_join(struct tg_warehouse *self, struct tg_loop *loop, struct tg_error *err) {
+  self->timer_ms = INT64_MAX;
+  self->wake = tg_wake_new(loop, finished_call, self, err);
+  if (self->wake) self->timer = tg_timer_new(loop, deadline_passed, self, err);
+  return self->timer ? TG_OK : TG_EIO;
 }
 
 struct tg_warehouse *tg_warehouse_new(struct tg_loop *loop,
@@ -275,15 +293,15 @@ struct tg_warehouse *tg_warehouse_new(struct tg_loop *loop,
     tg_error_set(err, TG_ENOMEM, "out of memory");
     return NULL;
   }
-  sync_init(self);
+  pthread_mutex_init(&self->mutex, NULL);
+  pthread_cond_init(&self->changed, NULL);
   queue_init(&self->reads);
   queue_init(&self->writes);
   queue_init(&self->finished);
   self->options = *options;
   self->options.path = strdup(options->path);
   int code = self->options.path ? TG_OK : tg_error_set(err, TG_ENOMEM, "out of memory");
-  if (!code) self->wake = tg_wake_new(loop, finished_call, self, err);
-  if (!self->wake) code = TG_ENOMEM;
+  if (!code) code = loop_join(self, loop, err);
   for (int i = 0; !code && i < THREAD_COUNT; i++) {
     self->threads[i].warehouse = self;
     int errnum = thread_start(&self->threads[i]);
@@ -333,6 +351,7 @@ static void requests_stop(struct tg_warehouse *self,
   queued_stop(&self->reads, is_meant, number);
   queued_stop(&self->writes, is_meant, number);
   running_stop(self, is_meant, number, is_last);
+  queues_sweep(self);
   pthread_cond_broadcast(&self->changed);
 }
 
@@ -344,9 +363,9 @@ void tg_warehouse_free(struct tg_warehouse *self) {
   pthread_mutex_unlock(&self->mutex);
   for (int i = 0; i < THREAD_COUNT; i++)
     if (self->threads[i].has_started) pthread_join(self->threads[i].id, NULL);
-  queue_sweep(self, &self->writes, INT64_MAX); // what a reader handed over last
   finished_call(self);
   for (int i = THREAD_COUNT; i-- > 0;) tg_sql_close(&self->threads[i].sql); // the writer last
+  tg_timer_free(self->timer);
   tg_wake_free(self->wake);
   pthread_cond_destroy(&self->changed);
   pthread_mutex_destroy(&self->mutex);
@@ -379,10 +398,12 @@ uint64_t tg_warehouse_submit(struct tg_warehouse *self, const struct tg_warehous
   uint64_t number = request->number = ++self->next_number;
   bool is_owner = self->has_owner && self->owner == from->session;
   if (self->is_closing) tg_error_set(&request->err, TG_ECANCELLED, "the warehouse closes");
-  if (request->err.code)
+  if (request->err.code) {
     request_finish(self, request);
-  else
+  } else {
     queue_push(from->may_read_only && !is_owner ? &self->reads : &self->writes, request);
+    timer_arm(self, request->deadline_ms);
+  }
   pthread_cond_broadcast(&self->changed);
   pthread_mutex_unlock(&self->mutex);
   return number;

@@ -319,7 +319,6 @@ int tg_bundles_faults(struct tg_bundles *bundles, struct tg_process *process,
 static void source_reply(struct tg_process *process, uint64_t request, const char *path,
                          const struct tg_buf *text, const struct tg_error *failed) {
   struct tg_buf *out = tg_process_begin(process, TG_MESSAGE_REPLY);
-  tg_wire_put_u64(out, 0);
   tg_wire_put_u64(out, request);
   tg_wire_put_error(out, failed);
   if (!failed) {

@@ -282,7 +282,6 @@ static void gone(void *self, struct tg_process *process, const char *why) {
 void tg_scripts_reply(struct tg_script_attempt *attempt, uint64_t request,
                       const struct tg_error *err, const void *body, size_t len) {
   struct tg_buf *out = tg_process_begin(attempt->process, TG_MESSAGE_REPLY);
-  tg_wire_put_u64(out, attempt->handle);
   tg_wire_put_u64(out, request);
   tg_wire_put_error(out, err);
   if (!err) tg_buf_put(out, body, len);

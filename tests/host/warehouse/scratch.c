@@ -28,6 +28,7 @@ static int any_open(void *self, const char *path, int *fd, struct tg_error *err)
 
 void scratch_open(struct scratch *scratch) {
   struct tg_sql_options options = {.path = scratch->path, .open_read = any_open};
+  scratch->sql.deadline_ms = INT64_MAX;
   int code = tg_sql_open(&scratch->sql, &options, &scratch->err);
   if (code) fail_msg("%s", scratch->err.text);
 }

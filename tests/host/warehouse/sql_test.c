@@ -256,7 +256,7 @@ static void a_file_that_is_no_database_is_told(void **state) {
   char junk[4096];
   memset(junk, 'j', sizeof junk);
   struct tg_sql_options options = {.path = scratch_write(&scratch, "junk.db", junk, sizeof junk)};
-  struct tg_sql sql;
+  struct tg_sql sql = {.deadline_ms = INT64_MAX};
   assert_int_equal(tg_sql_open(&sql, &options, &scratch.err), TG_EDAMAGED);
   assert_non_null(strstr(scratch.err.text, "junk.db is damaged"));
   scratch_deinit(&scratch);

@@ -157,6 +157,29 @@ static void who_waits_too_long_for_a_transaction_is_told_so(void **state) {
   assert_int_equal(call(scene, 1, TG_SQL_ROLLBACK, NULL).code, TG_OK);
 }
 
+static void deadlines_and_cancels_hold_while_every_thread_is_busy(void **state) {
+  struct scene *scene = *state;
+  struct outcome busy[3], late, late_reader, cancelled;
+  call(scene, 9, TG_SQL_EXEC, "CREATE TABLE t(a)");
+  for (uint64_t i = 0; i < 3; i++)
+    submit(scene, i, 0, i ? TG_SQL_QUERY : TG_SQL_EXEC, endless, &busy[i]);
+  submit(scene, 5, soon(30), TG_SQL_EXEC, "SELECT 1", &late);
+  submit(scene, 6, soon(30), TG_SQL_QUERY, "SELECT 1", &late_reader);
+  uint64_t number = submit(scene, 7, 0, TG_SQL_EXEC, "SELECT 1", &cancelled);
+  tg_warehouse_cancel(scene->warehouse, number);
+  await(scene, &cancelled);
+  await(scene, &late);
+  await(scene, &late_reader);
+  assert_int_equal(cancelled.code, TG_ECANCELLED);
+  assert_int_equal(late.code, TG_ETIMEOUT);
+  assert_int_equal(late_reader.code, TG_ETIMEOUT);
+  for (uint64_t i = 0; i < 3; i++) {
+    assert_false(busy[i].is_done);
+    tg_warehouse_end_session(scene->warehouse, i);
+    await(scene, &busy[i]);
+  }
+}
+
 static void the_end_of_a_session_rolls_back_and_lets_the_next_one_on(void **state) {
   struct scene *scene = *state;
   struct outcome waiting;
@@ -256,6 +279,7 @@ int main(void) {
       TEST(a_transaction_is_seen_by_its_session_alone_until_it_commits),
       TEST(another_sessions_write_waits_for_the_transaction),
       TEST(who_waits_too_long_for_a_transaction_is_told_so),
+      TEST(deadlines_and_cancels_hold_while_every_thread_is_busy),
       TEST(the_end_of_a_session_rolls_back_and_lets_the_next_one_on),
       TEST(the_end_of_a_session_stops_what_it_runs),
       TEST(deadlines_and_cancels_stop_one_request),

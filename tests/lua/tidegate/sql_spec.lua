@@ -68,7 +68,6 @@ describe("tidegate.sql", function()
   end)
 
   it("raises a programmer's mistake", function()
-    assert.error_matches(function() sql.exec(nil) end, "sql_spec.*sql.exec: the statement is a nil")
     assert.error_matches(function() sql.query("SELECT ?", { print }) end, "parameter 1 is a function")
     assert.error_matches(function() sql.query("SELECT ?", { 1, nil, 3 }) end,
       "parameter 2 is missing; use sql.null")
@@ -81,6 +80,18 @@ describe("tidegate.sql", function()
       'no option \'replce\'; did you mean "replace"')
     assert.error_matches(function() sql.load_csv("t", "x", { header = "yes" }) end,
       "'header' is a string")
+  end)
+
+  it("raises at the line of the caller", function()
+    local mistakes = {
+      function() sql.exec(nil) end, function() sql.exec("SELECT ?", { print }) end,
+      function() sql.load("t", { 1 }) end, function() sql.load("t", { { a = 1 } }, { b = 1 }) end,
+      function() sql.load("t", { { a = print } }) end, function() sql.transaction() end,
+    }
+    for _, mistake in ipairs(mistakes) do
+      local _, err = pcall(mistake)
+      assert.matches("sql_spec.lua:%d+: ", err)
+    end
   end)
 
   describe("transaction", function()

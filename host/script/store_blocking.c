@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// tidegate.store for plain Lua: the same requests, done at once on a store of its own. The data
+// folder is TIDEGATE_DATA or .tidegate, the pipeline whose state it is "lua"; store.open names
+// others. A folder that a host holds is refused.
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/wire.h"
+#include "loop/loop.h"
+#include "script/lua_body.h"
+#include "script/lua_error.h"
+#include "script/lua_option.h"
+#include "script/store_module.h"
+#include "store/kv_service.h"
+#include "store/store.h"
+
+#define BLOCKING "tidegate.store.blocking"
+
+enum { PIPELINE_SIZE = 256 };
+
+struct blocking {
+  struct tg_world world;
+  struct tg_loop *loop;
+  struct tg_store *store;
+  char pipeline[PIPELINE_SIZE];
+};
+
+struct wait {
+  struct tg_buf *reply;
+  struct tg_error err; // code 0 if it went well
+  bool is_done;
+};
+
+static void store_close(struct blocking *self) {
+  if (self->store) tg_store_close(self->store);
+  tg_loop_free(self->loop);
+  self->store = NULL;
+  self->loop = NULL;
+}
+
+static int store_open(struct blocking *self, const char *data, const char *pipeline,
+                      struct tg_error *err) {
+  store_close(self);
+  if (strlen(pipeline) >= sizeof self->pipeline)
+    return tg_error_set(err, TG_EINVALID, "a pipeline's name has at most %d bytes",
+                        PIPELINE_SIZE - 1);
+  strcpy(self->pipeline, pipeline);
+  self->loop = tg_loop_new(err);
+  if (!self->loop) return err->code;
+  int code = tg_store_open(self->loop, data, &self->store, err);
+  if (code == TG_OK) return TG_OK;
+  self->store = NULL;
+  store_close(self);
+  return code;
+}
+
+static int default_open(struct blocking *self, struct tg_error *err) {
+  const char *data = getenv("TIDEGATE_DATA");
+  if (self->store) return TG_OK;
+  return store_open(self, data ? data : ".tidegate", "lua", err);
+}
+
+static void request_done(void *self, const struct tg_error *err, const struct tg_buf *reply) {
+  struct wait *wait = self;
+  wait->is_done = true;
+  if (err)
+    wait->err = *err;
+  else if (!tg_buf_put(wait->reply, reply->data, reply->len))
+    tg_error_set(&wait->err, TG_ENOMEM, "out of memory for a reply");
+}
+
+static int service_run(struct blocking *self, const struct tg_buf *body, struct wait *wait) {
+  int code = default_open(self, &wait->err);
+  if (code != TG_OK) return code;
+  tg_kv_service_call(self->store, self->pipeline, body->data, body->len, request_done, wait);
+  while (!wait->is_done) tg_loop_turn(self->loop, true);
+  return wait->err.code;
+}
+
+static int request(struct tg_world *world, lua_State *L, enum tg_request kind, struct tg_buf *body,
+                   tg_world_reply *reply) {
+  (void)kind;
+  struct tg_buf *own = tg_lua_new_body(L); // in userdata, for what follows can raise
+  *own = *body;
+  tg_buf_init(body, body->max);
+  struct wait wait = {.reply = tg_lua_new_body(L), .err = {.code = TG_OK}};
+  int code = service_run((struct blocking *)world, own, &wait);
+  struct tg_reader in = tg_reader_of(tg_buf_text(wait.reply), wait.reply->len);
+  return reply(L, code ? &wait.err : NULL, &in);
+}
+
+static int l_store_open(lua_State *L) {
+  static const char *const words[] = {"path", "pipeline"};
+  static const struct tg_lua_words options = {"store.open: option", words, 2};
+  struct blocking *self = lua_touserdata(L, lua_upvalueindex(1));
+  struct tg_error err;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  tg_lua_option_check(L, 1, &options);
+  lua_getfield(L, 1, "path");
+  lua_getfield(L, 1, "pipeline");
+  const char *data = luaL_checkstring(L, -2), *pipeline = luaL_optstring(L, -1, "lua");
+  if (store_open(self, data, pipeline, &err)) return tg_lua_fail(L, &err);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+static int l_blocking_gc(lua_State *L) {
+  store_close(lua_touserdata(L, 1));
+  return 0;
+}
+
+__attribute__((visibility("default"))) int luaopen_tidegate_store(lua_State *L);
+
+int luaopen_tidegate_store(lua_State *L) {
+  struct blocking *self = lua_newuserdatauv(L, sizeof *self, 0);
+  *self = (struct blocking){.world.request = request};
+  if (luaL_newmetatable(L, BLOCKING)) {
+    lua_pushcfunction(L, l_blocking_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  lua_setfield(L, LUA_REGISTRYINDEX, BLOCKING ".it"); // as long as the state lives
+  tg_store_module_push(L, &self->world);
+  lua_pushlightuserdata(L, self);
+  lua_pushcclosure(L, l_store_open, 1);
+  lua_setfield(L, -2, "open");
+  return 1;
+}
