@@ -80,6 +80,7 @@ static void limits_set(struct tg_seal_report *report) {
   limit_set(RLIMIT_NOFILE, 4, "descriptors", report);
   limit_set(RLIMIT_NPROC, 0, "processes", report);
   limit_set(RLIMIT_FSIZE, 0, "file size", report);
+  signal(SIGXFSZ, SIG_IGN); // a message on a standard error that is a file is lost, and no more
   limit_set(RLIMIT_AS, (rlim_t)TG_WORKER_BYTES_MAX, "memory", report);
 }
 

@@ -375,6 +375,39 @@ static void every_day_of_800_years_is_the_next_one(void **state) {
              "3013");
 }
 
+// Whatever it is given, a function gives a result or an error, and the state is as good as before.
+static void every_function_survives_random_arguments(void **state) {
+  box_expect(*state,
+             "local values = {true, 0, -1, 1, 2, 7, 1 << 53, math.mininteger, math.maxinteger, 0.5,\n"
+             "  -0.0, 0 / 0, math.huge, '', 'a', '%d', '%s%q%5.3f', '[a', '(a)(b', '%b()', '%1', '\\0',\n"
+             "  '10', '*t', '!%c%V', 'i4z!8c3', ('ab '):rep(300), {}, {1, 2, 3}, {year = 1}, string,\n"
+             "  _G, print, error, string.rep, function(...) return ... end,\n"
+             "  function() error({}) end, function() return 'x' end,\n"
+             "  coroutine.create(function(...) coroutine.yield(...) end), coroutine.wrap(print),\n"
+             "  setmetatable({}, {__index = function(_, k) return k end, __len = function() return 5 end}),\n"
+             "  setmetatable({}, {__tostring = function() return 1 end, __name = 5})}\n"
+             "local function pick() return values[math.random(#values + 3)] end\n"
+             "local calls = 0\n"
+             "local function try(f)\n"
+             "  for i = 1, 300 do\n"
+             "    pcall(f, table.unpack({pick(), pick(), pick(), pick(), pick()}, 1, math.random(0, 5)))\n"
+             "    calls = calls + 1\n"
+             "  end\n"
+             "end\n"
+             "local functions = {}\n"
+             "for name, f in pairs(_G) do\n"
+             "  if type(f) == 'function' then functions[#functions + 1] = f end\n"
+             "  if type(f) == 'table' and f ~= _G then\n"
+             "    for _, g in pairs(f) do\n"
+             "      if type(g) == 'function' then functions[#functions + 1] = g end\n"
+             "    end\n"
+             "  end\n"
+             "end\n"
+             "for i = 1, #functions do try(functions[i]) end\n"
+             "return calls",
+             "25800");
+}
+
 // --- Determinism ---
 
 static const char order_script[] =
@@ -526,6 +559,7 @@ int main(void) {
       TEST(mistakes_have_clear_errors),
       TEST(dates_are_of_the_scripts_clock_and_in_utc),
       TEST(every_day_of_800_years_is_the_next_one),
+      TEST(every_function_survives_random_arguments),
       TEST_DETERMINISTIC(the_same_script_gives_the_same_in_two_states),
       TEST_DETERMINISTIC(walks_in_the_order_of_the_keys),
       TEST_DETERMINISTIC(refuses_what_is_never_the_same_twice),
