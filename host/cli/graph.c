@@ -64,7 +64,7 @@ static int graph_run(const struct tg_args *args) {
     return TG_EXIT_USAGE;
   }
   struct tg_project project;
-  int exit_code = tg_project_of(&project, args);
+  int exit_code = tg_load_project(&project, args);
   if (exit_code) return exit_code;
   exit_code = pipeline_print(&project, tg_args_word(args, 0), format, &output);
   tg_project_deinit(&project);

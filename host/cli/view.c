@@ -131,9 +131,10 @@ json_t *tg_view_decision_json(const struct tg_view *view, const struct tg_decisi
   return json_pack(
       "{s:s, s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "task",
       tg_view_task_name(view, decision->task), "attempt", (int)decision->attempt, "policy",
-      decision->policy, "version", decision->version, "action", decision->action, "reason",
-      decision->reason, "decided_at", tg_view_time_json(decision->decided_at), "input",
-      tg_view_document_json(decision->input), "output", tg_view_document_json(decision->output));
+      decision->policy, "version", decision->version, "action", tg_view_text_json(decision->action),
+      "reason", tg_view_text_json(decision->reason), "decided_at",
+      tg_view_time_json(decision->decided_at), "input", tg_view_document_json(decision->input),
+      "output", tg_view_document_json(decision->output));
 }
 
 json_t *tg_view_check_json(const struct tg_view *view, const struct tg_check *check) {

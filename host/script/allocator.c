@@ -38,8 +38,8 @@ static bool is_to_fail(const struct tg_allocator *allocator) {
 
 static void *grow(struct tg_allocator *allocator, void *block, size_t old_size, size_t size) {
   allocator->calls++;
-  bool fits = size <= (size_t)INT64_MAX &&
-              (int64_t)(size - old_size) <= allocator->cap - allocator->used;
+  bool fits =
+      size <= (size_t)INT64_MAX && (int64_t)(size - old_size) <= allocator->cap - allocator->used;
   void *grown = fits && !is_to_fail(allocator) ? realloc(block, size) : NULL;
   if (!grown) return refuse(allocator, block, size);
   allocator->asked_size = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The memory of one Lua state: a ceiling, and a record of who uses it.
 //
-// A state is shared by the attempts of one bundle. `charge`, when set, is the counter of the attempt
-// whose turn it is, so that at a refusal the worker can tell the hog from its victim.
+// A state is shared by the attempts of one bundle. `charge`, when set, is the counter of the
+// attempt whose turn it is, so that at a refusal the worker can tell the hog from its victim.
 #pragma once
 
 #include <stddef.h>
@@ -18,8 +18,8 @@ struct tg_allocator {
   uint64_t fail_at;        // for tests: the call with this number is refused; 0 for none
   const void *asked_block; // what was refused last and may be asked for again
   size_t asked_size;
-  /// Called after each refusal, `is_final` or not yet, and when `churn` passes its ceiling; must not
-  /// allocate. May be NULL.
+  /// Called after each refusal, `is_final` or not yet, and when `churn` passes its ceiling; must
+  /// not allocate. May be NULL.
   void (*on_pressure)(void *self, int is_final);
   void *self;
 };

@@ -213,8 +213,8 @@ static void decided_send(struct tg_worker *worker, uint64_t id, const struct tg_
 static void decision_late(const struct tg_attempt *decision, struct tg_error *err) {
   char place[256];
   tg_fiber_place(&decision->fiber, place, sizeof place);
-  tg_error_set(err, TG_ETIMEOUT, "%s%sthe policy took longer than %d ms", place,
-               *place ? ": " : "", TG_POLICY_MS);
+  tg_error_set(err, TG_ETIMEOUT, "%s%sthe policy took longer than %d ms", place, *place ? ": " : "",
+               TG_POLICY_MS);
 }
 
 static void decision_finish(struct tg_fiber *fiber, enum tg_turn turn, int nresults) {
@@ -238,8 +238,7 @@ static void decision_finish(struct tg_fiber *fiber, enum tg_turn turn, int nresu
 static void decision_clock_set(lua_State *L, struct tg_state *state) {
   state->now_ms = 0;
   if (!lua_istable(L, -1)) return;
-  if (lua_getfield(L, -1, "now") == LUA_TSTRING)
-    tg_time_parse(lua_tostring(L, -1), &state->now_ms);
+  if (lua_getfield(L, -1, "now") == LUA_TSTRING) tg_time_parse(lua_tostring(L, -1), &state->now_ms);
   lua_pop(L, 1);
 }
 

@@ -67,8 +67,10 @@ static void fault_tell(struct tg_bundle *bundle, const char *message) {
 static void build_deadline_fault(struct tg_bundle *bundle) {
   char text[256], place[128] = "";
   tg_fiber_place(&bundle->build, place, sizeof place);
-  snprintf(text, sizeof text, "%s%sloading took longer than %d s; do the work in a task's `run` "
-           "function", place, *place ? ": " : "", TG_BUNDLE_BUILD_MS / 1000);
+  snprintf(text, sizeof text,
+           "%s%sloading took longer than %d s; do the work in a task's `run` "
+           "function",
+           place, *place ? ": " : "", TG_BUNDLE_BUILD_MS / 1000);
   fault_tell(bundle, text);
 }
 
@@ -133,7 +135,7 @@ static struct tg_bundle *bundle_new(struct tg_worker *worker, uint64_t id, const
   bundle->id = id;
   bundle->entry = strdup(entry);
   if (bundle->entry && tg_map_put_number(&worker->bundles, id, bundle) == 0) return bundle;
-  free((char *)bundle->entry);
+  free(bundle->entry);
   free(bundle);
   return NULL;
 }
@@ -153,9 +155,8 @@ static int bundle_start(struct tg_bundle *bundle, int64_t now_ms, struct tg_read
                         struct tg_error *err) {
   struct tg_worker *worker = bundle->worker;
   struct tg_scheduler *scheduler = &worker->scheduler;
-  struct tg_state_options options = {.is_policy = bundle->kind == TG_BUNDLE_POLICY,
-                                     .now_ms = now_ms,
-                                     .cjson = worker->cjson};
+  struct tg_state_options options = {
+      .is_policy = bundle->kind == TG_BUNDLE_POLICY, .now_ms = now_ms, .cjson = worker->cjson};
   int64_t deadline = tg_clock_mono_ms(scheduler->clock) + TG_BUNDLE_BUILD_MS;
   int code = tg_state_open(&bundle->state, scheduler, &options, err);
   if (code == TG_OK) code = sources_read(bundle, files, err);
@@ -214,6 +215,6 @@ void tg_bundle_free(struct tg_bundle *bundle) {
   if (tg_fiber_is_open(&bundle->build)) tg_fiber_close(&bundle->build);
   tg_state_close(&bundle->state);
   tg_map_remove_number(&bundle->worker->bundles, bundle->id);
-  free((char *)bundle->entry);
+  free(bundle->entry);
   free(bundle);
 }

@@ -2,7 +2,8 @@
 // A bundle: one version of a pipeline or a policy, in a Lua state of its own.
 //
 //   LOAD --> the entry's chunk is run, what it returns is baked by the library (a fiber, with a
-//            budget of TG_BUNDLE_BUILD_MS) --> LOADED with the plan, or FAULTS and the bundle is gone
+//            budget of TG_BUNDLE_BUILD_MS) --> LOADED with the plan, or FAULTS and the bundle is
+//            gone
 //   DROP --> the state is closed as soon as its last fiber has ended
 //
 // LOAD: bundle u64, kind u8, entry path text, now_ms i64, u32 count, {key text, path text, text
@@ -26,8 +27,8 @@ struct tg_bundle {
   uint64_t id;
   enum tg_bundle_kind kind;
   struct tg_state state;
-  const char *entry; // of the bundle that is being built
-  int call_ref;      // worker.run or worker.decide, in the registry
+  char *entry;  // path of the file
+  int call_ref; // worker.run or worker.decide, in the registry
   bool is_ready, is_dropped;
 };
 

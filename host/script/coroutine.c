@@ -15,8 +15,8 @@ static lua_State *check_coroutine(lua_State *L, int index) {
 enum state { RUNNING, SUSPENDED, NORMAL, DEAD };
 static const char *const state_words[] = {"running", "suspended", "normal", "dead"};
 
-// Only coroutines that scripts made can look suspended to them: an attempt's own thread, or one that
-// waits for its attempt's next turn, is not theirs to resume.
+// Only coroutines that scripts made can look suspended to them: an attempt's own thread, or one
+// that waits for its attempt's next turn, is not theirs to resume.
 static enum state coroutine_state(lua_State *L, lua_State *co) {
   if (L == co) return RUNNING;
   if (!tg_script_is_owned(co) || tg_script_is_waiting(co)) return NORMAL;
@@ -39,8 +39,8 @@ static void close_pending(lua_State *L, lua_State *co, int *status) {
   slice->nesting--;
 }
 
-// Resumes `co` and moves what it gave to `L`. Gives the number of values, or -1 with the error on top
-// of `L`. Does not return when the stop is to be passed outward: then `again` is called later.
+// Resumes `co` and moves what it gave to `L`. Gives the number of values, or -1 with the error on
+// top of `L`. Does not return when the stop is to be passed outward: then `again` is called later.
 static int resume(lua_State *L, lua_State *co, int nargs, lua_KFunction again) {
   struct tg_timekeeper *slice = tg_slice_of(L);
   bool is_pinned = !lua_isyieldable(L);
@@ -52,8 +52,7 @@ static int resume(lua_State *L, lua_State *co, int nargs, lua_KFunction again) {
   slice->pinned -= is_pinned;
   slice->nesting--;
   slice->depth--;
-  if (status == LUA_YIELD && slice->suspend != TG_SUSPEND_NONE)
-    return lua_yieldk(L, 0, 0, again);
+  if (status == LUA_YIELD && slice->suspend != TG_SUSPEND_NONE) return lua_yieldk(L, 0, 0, again);
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(co, L, 1);
     return -1;
@@ -191,11 +190,14 @@ static int l_coroutine_close(lua_State *L) {
 }
 
 void tg_coroutine_push(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"close", l_coroutine_close},       {"create", l_coroutine_create},
-      {"isyieldable", l_coroutine_isyieldable}, {"resume", l_coroutine_resume},
-      {"running", l_coroutine_running},   {"status", l_coroutine_status},
-      {"wrap", l_coroutine_wrap},         {"yield", l_coroutine_yield},
-      {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"close", l_coroutine_close},
+                                       {"create", l_coroutine_create},
+                                       {"isyieldable", l_coroutine_isyieldable},
+                                       {"resume", l_coroutine_resume},
+                                       {"running", l_coroutine_running},
+                                       {"status", l_coroutine_status},
+                                       {"wrap", l_coroutine_wrap},
+                                       {"yield", l_coroutine_yield},
+                                       {NULL, NULL}};
   luaL_newlib(L, functions);
 }

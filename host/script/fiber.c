@@ -9,7 +9,6 @@
 #include <sys/time.h>
 
 #include "base/limits.h"
-#include "base/utf8.h"
 #include "ipc/message.h"
 #include "script/lua_error.h"
 
@@ -134,8 +133,8 @@ void tg_scheduler_interrupt(void) {
 
 void tg_scheduler_init(struct tg_scheduler *scheduler, struct tg_channel *channel,
                        const struct tg_clock *clock) {
-  *scheduler = (struct tg_scheduler){
-      .world.request = request_make, .channel = channel, .clock = clock};
+  *scheduler =
+      (struct tg_scheduler){.world.request = request_make, .channel = channel, .clock = clock};
   TAILQ_INIT(&scheduler->ready);
   tg_map_init(&scheduler->waiting);
 }
@@ -203,7 +202,10 @@ int64_t tg_scheduler_expire(struct tg_scheduler *scheduler) {
     struct tg_fiber *fiber = slot->value;
     if (fiber->meter.deadline_ms == INT64_MAX) continue;
     int64_t left = fiber->meter.deadline_ms - now;
-    if (left <= 0) return fiber->finish(fiber, TG_TURN_WAIT, 0), 0;
+    if (left <= 0) {
+      fiber->finish(fiber, TG_TURN_WAIT, 0); // which changes the map
+      return 0;
+    }
     if (least < 0 || left < least) least = left;
   }
   return least;
@@ -249,7 +251,8 @@ static void log_dropped_tell(struct tg_scheduler *scheduler) {
 static size_t log_cut(const char *text, size_t len) {
   size_t max = (size_t)TG_LOG_LINE_BYTES_MAX;
   if (len <= max) return len;
-  for (len = max; len > max - 4 && ((unsigned char)text[len] & 0xC0) == 0x80; len--) {}
+  for (len = max; len > max - 4 && ((unsigned char)text[len] & 0xC0) == 0x80; len--) {
+  }
   return len;
 }
 
@@ -267,8 +270,7 @@ void tg_scheduler_log(struct tg_scheduler *scheduler, enum tg_log_level level, c
 // --- Fibers ---
 
 void tg_fiber_init(struct tg_fiber *fiber, struct tg_scheduler *scheduler, struct tg_sandbox *box,
-                   struct tg_fiber_list *siblings, enum tg_fiber_kind kind,
-                   int64_t deadline_ms) {
+                   struct tg_fiber_list *siblings, enum tg_fiber_kind kind, int64_t deadline_ms) {
   *fiber = (struct tg_fiber){.scheduler = scheduler,
                              .box = box,
                              .siblings = siblings,
@@ -325,7 +327,7 @@ int tg_fiber_start(struct tg_fiber *fiber, lua_CFunction prepare, void *self,
 static bool is_hog(const struct tg_fiber *fiber) {
   const struct tg_fiber *other;
   TAILQ_FOREACH(other, fiber->siblings, sibling_link)
-    if (other->meter.bytes > fiber->meter.bytes) return false;
+  if (other->meter.bytes > fiber->meter.bytes) return false;
   return true;
 }
 

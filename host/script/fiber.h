@@ -58,7 +58,7 @@ struct tg_fiber {
   tg_world_reply *reply;
   struct tg_buf body; // of the request that is being made, then of its reply
   uint64_t log_lines_dropped;
-  bool is_starved; // it failed for want of memory
+  bool is_starved;                // it failed for want of memory
   struct tg_fiber_list *siblings; // those of the same state
   TAILQ_ENTRY(tg_fiber) sibling_link;
   TAILQ_ENTRY(tg_fiber) link; // in the run queue
@@ -121,11 +121,10 @@ void tg_fiber_init(struct tg_fiber *fiber, struct tg_scheduler *scheduler, struc
 /// function and its arguments, which are moved to a new thread. The fiber is then ready.
 ///
 /// Errors: what `prepare` raised
-int tg_fiber_start(struct tg_fiber *fiber, lua_CFunction prepare, void *self,
-                   struct tg_error *err);
+int tg_fiber_start(struct tg_fiber *fiber, lua_CFunction prepare, void *self, struct tg_error *err);
 
-/// Calls C code with one light userdata in the fiber's state (not on its thread), protected and under
-/// its budget. What it returns is dropped.
+/// Calls C code with one light userdata in the fiber's state (not on its thread), protected and
+/// under its budget. What it returns is dropped.
 ///
 /// Errors: what it raised
 int tg_fiber_call(struct tg_fiber *fiber, lua_CFunction call, void *self, struct tg_error *err);

@@ -111,9 +111,9 @@ static int l_native_sleep(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"source", l_native_source}, {"where", l_native_where},       {"log", l_native_log},
-    {"progress", l_native_progress}, {"now", l_native_now},       {"decide", l_native_decide},
-    {"output", l_native_output}, {"sleep", l_native_sleep},       {NULL, NULL},
+    {"source", l_native_source},     {"where", l_native_where}, {"log", l_native_log},
+    {"progress", l_native_progress}, {"now", l_native_now},     {"decide", l_native_decide},
+    {"output", l_native_output},     {"sleep", l_native_sleep}, {NULL, NULL},
 };
 
 void tg_native_module_push(lua_State *L, struct tg_world *world) {

@@ -11,7 +11,8 @@
 //   null
 //
 // Bodies of requests: DECIDE policy text, input bytes (JSON) -> output bytes (JSON), version text;
-// OUTPUT task text -> u8 found, bytes (JSON); SLEEP i64 ms -> nothing; PROGRESS f64 done, f64 total.
+// OUTPUT task text -> u8 found, bytes (JSON); SLEEP i64 ms -> nothing; PROGRESS f64 done, f64
+// total.
 #pragma once
 
 #include "script/world.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lua's patterns, matched under a budget of steps. Knows no Lua.
 //
-// A pattern is compiled into items: a set of bytes with a quantifier, a capture that opens or closes,
-// %b, %f, a back reference. The matcher walks the items with a stack of choices instead of recursion,
-// so that time and stack are bounded. A malformed part of a pattern is an item too: like in Lua it is
-// an error only for a subject that gets there.
+// A pattern is compiled into items: a set of bytes with a quantifier, a capture that opens or
+// closes, %b, %f, a back reference. The matcher walks the items with a stack of choices instead of
+// recursion, so that time and stack are bounded. A malformed part of a pattern is an item too: like
+// in Lua it is an error only for a subject that gets there.
 #pragma once
 
 #include <stdbool.h>
@@ -51,10 +51,10 @@ struct tg_pattern {
 /// Gives the number of items that a pattern of `len` bytes has room for in the worst case.
 size_t tg_pattern_items_max(size_t len);
 
-/// Compiles a pattern into `items`, which has room for tg_pattern_items_max. A leading ^ is an anchor
-/// if `may_anchor`. Never fails: faults are items.
-void tg_pattern_compile(struct tg_pattern *pattern, struct tg_pattern_item *items,
-                        const char *text, size_t len, bool may_anchor);
+/// Compiles a pattern into `items`, which has room for tg_pattern_items_max. A leading ^ is an
+/// anchor if `may_anchor`. Never fails: faults are items.
+void tg_pattern_compile(struct tg_pattern *pattern, struct tg_pattern_item *items, const char *text,
+                        size_t len, bool may_anchor);
 
 enum { TG_CAPTURE_OPEN = -1, TG_CAPTURE_POSITION = -2 };
 
@@ -76,12 +76,13 @@ struct tg_matcher {
 };
 
 /// Readies a matcher for matches in one subject that take at most `steps` together.
-void tg_matcher_init(struct tg_matcher *matcher, const struct tg_pattern *pattern,
-                     const char *text, size_t len, int64_t steps);
+void tg_matcher_init(struct tg_matcher *matcher, const struct tg_pattern *pattern, const char *text,
+                     size_t len, int64_t steps);
 
-/// Matches the pattern at `at` exactly. Gives the end of the match, or NULL for no match or a fault.
+/// Matches the pattern at `at` exactly. Gives the end of the match, or NULL for no match or a
+/// fault.
 const char *tg_matcher_match(struct tg_matcher *matcher, const char *at);
 
-/// Finds the first match at or after `*at` and moves `*at` to its start; an anchored pattern is tried
-/// at `*at` only.
+/// Finds the first match at or after `*at` and moves `*at` to its start; an anchored pattern is
+/// tried at `*at` only.
 const char *tg_matcher_find(struct tg_matcher *matcher, const char **at);

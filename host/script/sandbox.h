@@ -3,7 +3,8 @@
 //
 //   struct tg_sandbox box;
 //   struct tg_sandbox_options options = {
-//       .bytes_max = TG_BUNDLE_STATE_BYTES_MAX, .clock = tg_clock_system(), .print = print_to_log };
+//       .bytes_max = TG_BUNDLE_STATE_BYTES_MAX, .clock = tg_clock_system(), .print = print_to_log
+//       };
 //   if (tg_sandbox_open(&box, &options, &err)) return err.code;
 //   ... install `require` and the modules: push it, tg_sandbox_set_global(box.L, "require") ...
 //   status = tg_sandbox_load(box.L, text, len, "@pipelines/orders.lua"); // pushes a function
@@ -14,15 +15,17 @@
 //
 // Scripts have: the base functions (load is text only), string, table, math, utf8, coroutine, and
 // os.time, os.date, os.clock on a clock of the caller's choice. They do not have: io, package,
-// require (the caller's to add), dofile, loadfile, debug, string.dump, finalizers (__gc), weak tables
-// (__mode). Library tables and the metatable of strings cannot be changed. Nothing shows an address.
+// require (the caller's to add), dofile, loadfile, debug, string.dump, finalizers (__gc), weak
+// tables
+// (__mode). Library tables and the metatable of strings cannot be changed. Nothing shows an
+// address.
 //
-// While `is_deterministic` (policies, the building of a bundle) pairs and next walk in the order of the
-// keys (numbers, strings, booleans) and refuse other keys; math.random and collectgarbage refuse. The
-// worker may turn it off when the bundle is built, so that its tasks have them.
+// While `is_deterministic` (policies, the building of a bundle) pairs and next walk in the order of
+// the keys (numbers, strings, booleans) and refuse other keys; math.random and collectgarbage
+// refuse. The worker may turn it off when the bundle is built, so that its tasks have them.
 //
-// Functions that allocate in the state can raise, as everywhere in Lua; code of the worker that does
-// so runs inside tg_script_call. The functions below do this themselves.
+// Functions that allocate in the state can raise, as everywhere in Lua; code of the worker that
+// does so runs inside tg_script_call. The functions below do this themselves.
 #pragma once
 
 #include <lua.h>
@@ -88,8 +91,8 @@ bool tg_sandbox_is_protected(lua_State *L, int index);
 /// Errors: TG_ENOMEM
 int tg_sandbox_freeze(struct tg_sandbox *box, struct tg_error *err);
 
-/// Loads text (never bytecode) as a function with the sandbox's globals and pushes it, or pushes the
-/// error. At most TG_SOURCE_BYTES_MAX.
+/// Loads text (never bytecode) as a function with the sandbox's globals and pushes it, or pushes
+/// the error. At most TG_SOURCE_BYTES_MAX.
 ///
 /// Shape:  returns LUA_OK or an error's status; chunk is Lua's chunk name ("@pipelines/orders.lua")
 int tg_sandbox_load(lua_State *L, const char *text, size_t len, const char *chunk);

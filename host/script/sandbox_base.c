@@ -9,10 +9,11 @@
 const char *tg_sandbox_tostring(lua_State *L, int index, size_t *len) {
   index = lua_absindex(L, index);
   int type = lua_type(L, index);
-  bool is_scalar = type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER ||
-                   type == LUA_TSTRING;
+  bool is_scalar =
+      type == LUA_TNIL || type == LUA_TBOOLEAN || type == LUA_TNUMBER || type == LUA_TSTRING;
   if (!is_scalar && luaL_getmetafield(L, index, "__tostring") == LUA_TNIL) {
-    if (luaL_getmetafield(L, index, "__name") != LUA_TSTRING) lua_pushstring(L, lua_typename(L, type));
+    if (luaL_getmetafield(L, index, "__name") != LUA_TSTRING)
+      lua_pushstring(L, lua_typename(L, type));
     return lua_tolstring(L, -1, len);
   }
   if (!is_scalar) lua_pop(L, 1);
@@ -148,8 +149,9 @@ static int xpcall_handled(lua_State *L, int status, lua_KContext context) {
   return 2;
 }
 
-// The handler runs when the stack is unwound: without `debug` it cannot tell, and a handler that Lua
-// holds on to would outlive its place on the stack when the coroutine is closed (Lua 5.4.6, bug 4).
+// The handler runs when the stack is unwound: without `debug` it cannot tell, and a handler that
+// Lua holds on to would outlive its place on the stack when the coroutine is closed (Lua 5.4.6, bug
+// 4).
 static int xpcall_return(lua_State *L, int status, lua_KContext context) {
   if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - 2;
   lua_pushvalue(L, 2);
@@ -169,7 +171,7 @@ static int l_xpcall(lua_State *L) {
 }
 
 void tg_sandbox_push_base(lua_State *L) {
-  static const char *const kept[] = {"_VERSION", "assert", "error",   "getmetatable", "ipairs",
+  static const char *const kept[] = {"_VERSION", "assert",   "error",  "getmetatable", "ipairs",
                                      "pcall",    "rawequal", "rawget", "rawlen",       "select",
                                      "tonumber", "type",     NULL};
   static const luaL_Reg functions[] = {{"collectgarbage", l_collectgarbage},

@@ -62,11 +62,10 @@ static int l_math_random(lua_State *L) {
 }
 
 void tg_sandbox_push_math(lua_State *L) {
-  static const char *const kept[] = {"abs",        "acos",      "asin", "atan", "ceil", "cos",
-                                     "deg",        "exp",       "floor", "fmod", "huge", "log",
-                                     "max",        "maxinteger", "min", "mininteger", "modf", "pi",
-                                     "rad",        "sin",       "sqrt", "tan",  "tointeger", "type",
-                                     "ult",        NULL};
+  static const char *const kept[] = {
+      "abs",  "acos", "asin", "atan", "ceil",       "cos",  "deg",        "exp",  "floor",
+      "fmod", "huge", "log",  "max",  "maxinteger", "min",  "mininteger", "modf", "pi",
+      "rad",  "sin",  "sqrt", "tan",  "tointeger",  "type", "ult",        NULL};
   luaopen_math(L);
   lua_newtable(L);
   tg_sandbox_copy_fields(L, kept);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// os.time, os.date and os.clock on the sandbox's clock, in UTC. The C library is not asked: it would
-// read time zone files and knows conversions that differ between systems.
+// os.time, os.date and os.clock on the sandbox's clock, in UTC. The C library is not asked: it
+// would read time zone files and knows conversions that differ between systems.
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,8 +114,8 @@ static int l_os_time(lua_State *L) {
   int64_t day = date_field(L, "day", -1), hour = date_field(L, "hour", 12);
   int64_t minute = date_field(L, "min", 0), second = date_field(L, "sec", 0);
   if (year < -year_max || year > year_max) return luaL_error(L, "field 'year' is out-of-bound");
-  int64_t seconds = check_range(
-      L, days_of(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second);
+  int64_t seconds = check_range(L, days_of(year, month, day) * SECONDS_PER_DAY + hour * 3600 +
+                                       minute * 60 + second);
   struct date date;
   date_set(&date, seconds);
   lua_settop(L, 1);
@@ -172,39 +172,83 @@ static int64_t plain_week(const struct date *date, int first) {
 // What a letter stands for that is made of others, or NULL.
 static const char *composite(char letter) {
   switch (letter) {
-  case 'c': return "%a %b %e %H:%M:%S %Y";
+  case 'c':
+    return "%a %b %e %H:%M:%S %Y";
   case 'D':
-  case 'x': return "%m/%d/%y";
-  case 'F': return "%Y-%m-%d";
-  case 'r': return "%I:%M:%S %p";
-  case 'R': return "%H:%M";
+  case 'x':
+    return "%m/%d/%y";
+  case 'F':
+    return "%Y-%m-%d";
+  case 'r':
+    return "%I:%M:%S %p";
+  case 'R':
+    return "%H:%M";
   case 'T':
-  case 'X': return "%H:%M:%S";
-  default: return NULL;
+  case 'X':
+    return "%H:%M:%S";
+  default:
+    return NULL;
   }
 }
 
 static bool put_number_of(luaL_Buffer *out, char letter, const struct date *date) {
   switch (letter) {
-  case 'C': put_two(out, floor_div(date->year, 100)); break;
-  case 'd': put_two(out, date->day); break;
-  case 'e': put_number(out, "%2" PRId64, date->day); break;
-  case 'g': put_two(out, floor_mod(week_year(date), 100)); break;
-  case 'G': put_number(out, "%" PRId64, week_year(date)); break;
-  case 'H': put_two(out, date->hour); break;
-  case 'I': put_two(out, (date->hour + 11) % 12 + 1); break;
-  case 'j': put_number(out, "%03" PRId64, date->yearday + 1); break;
-  case 'm': put_two(out, date->month); break;
-  case 'M': put_two(out, date->minute); break;
-  case 'S': put_two(out, date->second); break;
-  case 'u': put_number(out, "%" PRId64, (date->weekday + 6) % 7 + 1); break;
-  case 'U': put_two(out, plain_week(date, 0)); break;
-  case 'V': put_week(out, date); break;
-  case 'w': put_number(out, "%" PRId64, date->weekday); break;
-  case 'W': put_two(out, plain_week(date, 1)); break;
-  case 'y': put_two(out, floor_mod(date->year, 100)); break;
-  case 'Y': put_number(out, "%" PRId64, date->year); break;
-  default: return false;
+  case 'C':
+    put_two(out, floor_div(date->year, 100));
+    break;
+  case 'd':
+    put_two(out, date->day);
+    break;
+  case 'e':
+    put_number(out, "%2" PRId64, date->day);
+    break;
+  case 'g':
+    put_two(out, floor_mod(week_year(date), 100));
+    break;
+  case 'G':
+    put_number(out, "%" PRId64, week_year(date));
+    break;
+  case 'H':
+    put_two(out, date->hour);
+    break;
+  case 'I':
+    put_two(out, (date->hour + 11) % 12 + 1);
+    break;
+  case 'j':
+    put_number(out, "%03" PRId64, date->yearday + 1);
+    break;
+  case 'm':
+    put_two(out, date->month);
+    break;
+  case 'M':
+    put_two(out, date->minute);
+    break;
+  case 'S':
+    put_two(out, date->second);
+    break;
+  case 'u':
+    put_number(out, "%" PRId64, (date->weekday + 6) % 7 + 1);
+    break;
+  case 'U':
+    put_two(out, plain_week(date, 0));
+    break;
+  case 'V':
+    put_week(out, date);
+    break;
+  case 'w':
+    put_number(out, "%" PRId64, date->weekday);
+    break;
+  case 'W':
+    put_two(out, plain_week(date, 1));
+    break;
+  case 'y':
+    put_two(out, floor_mod(date->year, 100));
+    break;
+  case 'Y':
+    put_number(out, "%" PRId64, date->year);
+    break;
+  default:
+    return false;
   }
   return true;
 }
@@ -212,18 +256,39 @@ static bool put_number_of(luaL_Buffer *out, char letter, const struct date *date
 static bool put_word_of(luaL_Buffer *out, char letter, const struct date *date) {
   const char *day = day_names[date->weekday], *month = month_names[date->month - 1];
   switch (letter) {
-  case 'a': luaL_addlstring(out, day, 3); break;
-  case 'A': luaL_addstring(out, day); break;
+  case 'a':
+    luaL_addlstring(out, day, 3);
+    break;
+  case 'A':
+    luaL_addstring(out, day);
+    break;
   case 'b':
-  case 'h': luaL_addlstring(out, month, 3); break;
-  case 'B': luaL_addstring(out, month); break;
-  case 'n': luaL_addchar(out, '\n'); break;
-  case 'p': luaL_addstring(out, date->hour < 12 ? "AM" : "PM"); break;
-  case 't': luaL_addchar(out, '\t'); break;
-  case 'z': luaL_addstring(out, "+0000"); break;
-  case 'Z': luaL_addstring(out, "UTC"); break;
-  case '%': luaL_addchar(out, '%'); break;
-  default: return false;
+  case 'h':
+    luaL_addlstring(out, month, 3);
+    break;
+  case 'B':
+    luaL_addstring(out, month);
+    break;
+  case 'n':
+    luaL_addchar(out, '\n');
+    break;
+  case 'p':
+    luaL_addstring(out, date->hour < 12 ? "AM" : "PM");
+    break;
+  case 't':
+    luaL_addchar(out, '\t');
+    break;
+  case 'z':
+    luaL_addstring(out, "+0000");
+    break;
+  case 'Z':
+    luaL_addstring(out, "UTC");
+    break;
+  case '%':
+    luaL_addchar(out, '%');
+    break;
+  default:
+    return false;
   }
   return true;
 }

@@ -234,15 +234,16 @@ static bool add_replacement(lua_State *L, const struct search *search, luaL_Buff
     push_capture(L, &search->matcher, 0, at, end);
     lua_gettable(L, 3);
     break;
-  default: add_template(L, search, buffer, at, end); return true;
+  default:
+    add_template(L, search, buffer, at, end);
+    return true;
   }
   if (!lua_toboolean(L, -1)) {
     lua_pop(L, 1);
     luaL_addlstring(buffer, at, (size_t)(end - at));
     return false;
   }
-  if (!lua_isstring(L, -1))
-    luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
+  if (!lua_isstring(L, -1)) luaL_error(L, "invalid replacement value (a %s)", luaL_typename(L, -1));
   luaL_addvalue(buffer);
   return true;
 }
@@ -286,10 +287,9 @@ static int l_string_gsub(lua_State *L) {
   luaL_checklstring(L, 1, &len);
   luaL_checkstring(L, 2);
   int type = lua_type(L, 3);
-  luaL_argexpected(L,
-                   type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TTABLE ||
-                       type == LUA_TFUNCTION,
-                   3, "string/function/table");
+  luaL_argexpected(
+      L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TTABLE || type == LUA_TFUNCTION,
+      3, "string/function/table");
   if (type == LUA_TNUMBER) lua_tostring(L, 3);
   lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)len + 1);
   struct search search;

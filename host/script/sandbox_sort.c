@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A merge sort, bottom up: runs of 1, 2, 4, ... elements are merged from one table into another and
-// back. It never takes more than n log2 n comparisons, so that a comparator that lies costs nothing.
+// back. It never takes more than n log2 n comparisons, so that a comparator that lies costs
+// nothing.
 #include "script/sandbox_parts.h"
 
 enum { STEPS_PER_MOVE = 10 };

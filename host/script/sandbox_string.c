@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The string library: Lua's own functions where they are bounded, ours for patterns (sandbox_pattern.c),
-// rep, format and pack.
+// The string library: Lua's own functions where they are bounded, ours for patterns
+// (sandbox_pattern.c), rep, format and pack.
 #include <lualib.h>
 #include <string.h>
 
@@ -30,8 +30,8 @@ static int l_string_rep(lua_State *L) {
   return 1;
 }
 
-// Calls Lua's own function (upvalue 1) with all arguments, and gives its error the place and the name
-// (upvalue 2) that it would have if the script had called it.
+// Calls Lua's own function (upvalue 1) with all arguments, and gives its error the place and the
+// name (upvalue 2) that it would have if the script had called it.
 static int call_own(lua_State *L) {
   int nargs = lua_gettop(L);
   lua_pushvalue(L, lua_upvalueindex(1));
@@ -45,12 +45,12 @@ static int call_own(lua_State *L) {
   return lua_error(L);
 }
 
-// Makes one argument of format ready: what Lua would show with its address is turned into text here.
+// Makes one argument of format ready: what Lua would show with its address is turned into text
+// here.
 static size_t prepare_argument(lua_State *L, int arg, char conversion) {
   size_t len = 0;
   if (arg > lua_gettop(L)) return 0; // format itself says which argument is missing
-  if (conversion == 'p')
-    luaL_argerror(L, arg, "'%p' is not available in scripts");
+  if (conversion == 'p') luaL_argerror(L, arg, "'%p' is not available in scripts");
   if (conversion == 's') {
     tg_sandbox_tostring(L, arg, &len);
     lua_replace(L, arg);

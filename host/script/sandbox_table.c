@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table library, with ceilings. Like Lua's own it respects metamethods, so that a read-only table
-// refuses to be changed here too.
+// The table library, with ceilings. Like Lua's own it respects metamethods, so that a read-only
+// table refuses to be changed here too.
 #include "base/limits.h"
 #include "script/sandbox_parts.h"
 
@@ -17,7 +17,8 @@ static lua_Integer check_length(lua_State *L, const char *function) {
 static int l_table_insert(lua_State *L) {
   lua_Integer end = check_length(L, "table.insert") + 1, at = end;
   switch (lua_gettop(L)) {
-  case 2: break;
+  case 2:
+    break;
   case 3:
     at = luaL_checkinteger(L, 2);
     // As unsigned numbers, so that positions below 1 are refused too.
@@ -28,7 +29,8 @@ static int l_table_insert(lua_State *L) {
       lua_seti(L, 1, i);
     }
     break;
-  default: return luaL_error(L, "wrong number of arguments to 'insert'");
+  default:
+    return luaL_error(L, "wrong number of arguments to 'insert'");
   }
   lua_seti(L, 1, at);
   tg_slice_leave(L);
@@ -160,8 +162,9 @@ static void check_order(lua_State *L, int list, lua_Integer n, tg_sandbox_less *
     lua_rawgeti(L, list, i);
     lua_rawgeti(L, list, i + 1);
     if (less(L, NULL))
-      luaL_error(L, "invalid order function for sorting (it must be false for equal values, and not "
-                    "true both ways)");
+      luaL_error(L,
+                 "invalid order function for sorting (it must be false for equal values, and not "
+                 "true both ways)");
     lua_pop(L, 2);
   }
 }
@@ -188,9 +191,9 @@ static int l_table_sort(lua_State *L) {
 }
 
 void tg_sandbox_push_table(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"concat", l_table_concat}, {"insert", l_table_insert}, {"move", l_table_move},
-      {"pack", l_table_pack},     {"remove", l_table_remove}, {"sort", l_table_sort},
-      {"unpack", l_table_unpack}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"concat", l_table_concat}, {"insert", l_table_insert},
+                                       {"move", l_table_move},     {"pack", l_table_pack},
+                                       {"remove", l_table_remove}, {"sort", l_table_sort},
+                                       {"unpack", l_table_unpack}, {NULL, NULL}};
   luaL_newlib(L, functions);
 }

@@ -10,14 +10,18 @@ enum { STEPS_PER_KEY = 10 };
 // The place of a key's type in the order: numbers, strings, booleans.
 static int key_rank(lua_State *L, int index) {
   switch (lua_type(L, index)) {
-  case LUA_TNUMBER: return 0;
-  case LUA_TSTRING: return 1;
-  case LUA_TBOOLEAN: return 2;
+  case LUA_TNUMBER:
+    return 0;
+  case LUA_TSTRING:
+    return 1;
+  case LUA_TBOOLEAN:
+    return 2;
   default:
-    return luaL_error(L,
-                      "a table with a %s as a key has no order here: while a bundle is built and in "
-                      "policies, keys are strings, numbers or booleans",
-                      luaL_typename(L, index));
+    return luaL_error(
+        L,
+        "a table with a %s as a key has no order here: while a bundle is built and in "
+        "policies, keys are strings, numbers or booleans",
+        luaL_typename(L, index));
   }
 }
 
@@ -73,7 +77,8 @@ void tg_sandbox_push_walk(lua_State *L, int index) {
   lua_pushcclosure(L, walk_step, 3);
 }
 
-// Finds the smallest key after the one at index 2 (nil: the smallest of all). Leaves it and its value.
+// Finds the smallest key after the one at index 2 (nil: the smallest of all). Leaves it and its
+// value.
 static int next_in_order(lua_State *L) {
   bool is_first = lua_isnil(L, 2);
   lua_pushnil(L); // index 3: the best so far

@@ -64,8 +64,7 @@ static void process_restrict(struct tg_seal_report *report) {
     layer_missing(report, TG_SEAL_DUMPABLE, "dumpable: %s", strerror(errno));
 }
 
-static void limit_set(int resource, rlim_t value, const char *name,
-                      struct tg_seal_report *report) {
+static void limit_set(int resource, rlim_t value, const char *name, struct tg_seal_report *report) {
   struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
   if (setrlimit((__rlimit_resource_t)resource, &limit) != 0)
     layer_missing(report, TG_SEAL_LIMITS, "limit of %s: %s", name, strerror(errno));
@@ -110,25 +109,46 @@ static void landlock_apply(struct tg_seal_report *report) {
 
 // What the worker needs: its channel, memory, time, and signals to itself.
 static const int allowed[] = {
-    SCMP_SYS(read),           SCMP_SYS(write),         SCMP_SYS(writev),
-    SCMP_SYS(recvfrom),       SCMP_SYS(sendto),        SCMP_SYS(poll),
-    SCMP_SYS(ppoll),          SCMP_SYS(munmap),        SCMP_SYS(mremap),
-    SCMP_SYS(brk),            SCMP_SYS(madvise),       SCMP_SYS(futex),
-    SCMP_SYS(clock_gettime),  SCMP_SYS(gettimeofday),  SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(nanosleep),      SCMP_SYS(time),          SCMP_SYS(exit),
-    SCMP_SYS(exit_group),     SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigprocmask), SCMP_SYS(sigaltstack),   SCMP_SYS(getrandom),
-    SCMP_SYS(tgkill),         SCMP_SYS(getpid),        SCMP_SYS(gettid),
-    SCMP_SYS(sched_yield),    SCMP_SYS(close),         SCMP_SYS(sysinfo),
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(sendto),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(brk),
+    SCMP_SYS(madvise),
+    SCMP_SYS(futex),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(time),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(close),
+    SCMP_SYS(sysinfo),
     SCMP_SYS(restart_syscall),
 };
 
 // What libc tries in passing and can do without: the call fails instead of killing the process.
 static const int refused[] = {
-    SCMP_SYS(open),      SCMP_SYS(openat),  SCMP_SYS(stat),  SCMP_SYS(fstat), SCMP_SYS(lstat),
-    SCMP_SYS(newfstatat), SCMP_SYS(statx),  SCMP_SYS(access), SCMP_SYS(readlink),
-    SCMP_SYS(ioctl),     SCMP_SYS(fcntl),   SCMP_SYS(lseek), SCMP_SYS(prlimit64),
-    SCMP_SYS(getrlimit), SCMP_SYS(uname),   SCMP_SYS(getuid), SCMP_SYS(geteuid),
+    SCMP_SYS(open),      SCMP_SYS(openat),     SCMP_SYS(stat),  SCMP_SYS(fstat),
+    SCMP_SYS(lstat),     SCMP_SYS(newfstatat), SCMP_SYS(statx), SCMP_SYS(access),
+    SCMP_SYS(readlink),  SCMP_SYS(ioctl),      SCMP_SYS(fcntl), SCMP_SYS(lseek),
+    SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),  SCMP_SYS(uname), SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
 };
 
 // Under a sanitizer, whose runtime needs most calls: the ones that leave the process.

@@ -12,8 +12,9 @@ enum {
   STEPS_PER_LOOK = 100000,    // work of C functions between two looks at the clock
 };
 
-// The extra space that Lua keeps in front of each thread holds the address of the time keeper, which
-// a new thread inherits from the main one, and two marks of the thread itself in its lowest bits.
+// The extra space that Lua keeps in front of each thread holds the address of the time keeper,
+// which a new thread inherits from the main one, and two marks of the thread itself in its lowest
+// bits.
 enum { MARK_OWNED = 1, MARK_WAITING = 2, MARKS = MARK_OWNED | MARK_WAITING };
 
 static uintptr_t thread_word(lua_State *L) {
@@ -61,8 +62,8 @@ static void arm_for_turn(struct tg_timekeeper *slice, lua_State *L) {
   arm(L, is_urgent ? 1 : TG_SLICE_INSTRUCTIONS);
 }
 
-// Setting the hook here, in the middle of an allocation, is what lua_sethook allows: it may be called
-// from a signal handler.
+// Setting the hook here, in the middle of an allocation, is what lua_sethook allows: it may be
+// called from a signal handler.
 static void on_pressure(void *self, int is_final) {
   struct tg_timekeeper *slice = self;
   if (!slice->meter) return;
@@ -209,7 +210,7 @@ int tg_script_reset(lua_State *co, lua_State *from) {
 // Begins a turn and gives the time keeper as it was, for the end of the turn: a call may be made
 // while another one runs.
 static struct tg_timekeeper turn_begin(struct tg_timekeeper *slice, struct tg_meter *meter,
-                                  int64_t turn_end_ms, int64_t pinned_end_ms) {
+                                       int64_t turn_end_ms, int64_t pinned_end_ms) {
   struct tg_timekeeper before = *slice;
   slice->meter = meter;
   slice->turn_end_ms = turn_end_ms;

@@ -6,8 +6,8 @@
 // the attempt's coroutine, and the worker gives the next attempt its turn. Where a yield is not
 // possible (inside a sort comparator, a gsub callback, a metamethod called from C, a bundle that is
 // being loaded) the code goes on until its budget is over. Then the attempt is *stopped*: the hook
-// raises an error at every instruction of every coroutine that runs for this attempt, so that a loop
-// around pcall cannot swallow it, until the attempt is at its end.
+// raises an error at every instruction of every coroutine that runs for this attempt, so that a
+// loop around pcall cannot swallow it, until the attempt is at its end.
 //
 // An attempt in the worker's loop:
 //
@@ -48,7 +48,8 @@
 #include "base/clock.h"
 #include "script/allocator.h"
 
-/// What one attempt (or call) may use and has used. Kept by the caller, who hands it in at each turn.
+/// What one attempt (or call) may use and has used. Kept by the caller, who hands it in at each
+/// turn.
 struct tg_meter {
   int64_t deadline_ms;      // mono clock; INT64_MAX for none
   atomic_bool is_cancelled; // may be set from a signal handler or another thread
@@ -63,7 +64,8 @@ void tg_meter_init(struct tg_meter *meter, int64_t deadline_ms);
 /// Why the coroutine that runs gave way outward; TG_SUSPEND_NONE for a script's own yield.
 enum tg_suspend { TG_SUSPEND_NONE, TG_SUSPEND_SLICE, TG_SUSPEND_HOST };
 
-/// The time keeper of a state. Filled by tg_slice_init; read by the functions here and by nobody else.
+/// The time keeper of a state. Filled by tg_slice_init; read by the functions here and by nobody
+/// else.
 struct tg_timekeeper {
   const struct tg_clock *clock;
   struct tg_allocator *allocator; // may be NULL
@@ -98,8 +100,8 @@ enum tg_turn tg_script_turn(lua_State *co, struct tg_meter *meter, int nargs, in
 /// outward. Also the way to run C code that may fail to find memory.
 int tg_script_call(lua_State *L, int nargs, int nresults, int handler, struct tg_meter *meter);
 
-/// Closes an attempt's coroutine: pending to-be-closed variables are closed within `budget_ms`. Gives
-/// LUA_OK, or an error's status with the error on top of `co`. The thread is dead afterwards.
+/// Closes an attempt's coroutine: pending to-be-closed variables are closed within `budget_ms`.
+/// Gives LUA_OK, or an error's status with the error on top of `co`. The thread is dead afterwards.
 int tg_script_close(lua_State *co, struct tg_meter *meter, int64_t budget_ms);
 
 /// Raises when the function that runs cannot wait for the host, or its attempt was stopped.
@@ -130,9 +132,10 @@ bool tg_script_is_waiting(lua_State *co);
 /// Units:  a step is about 1 ns to 10 ns of work
 void tg_slice_work(lua_State *L, int64_t steps);
 
-/// Makes the coroutine that runs look at the clock at its next instruction. Safe in a signal handler
-/// of the thread that runs Lua: a worker's timer calls it, so that instructions that are slow without
-/// allocating (comparing huge strings, walking emptied tables) do not hide from the clock.
+/// Makes the coroutine that runs look at the clock at its next instruction. Safe in a signal
+/// handler of the thread that runs Lua: a worker's timer calls it, so that instructions that are
+/// slow without allocating (comparing huge strings, walking emptied tables) do not hide from the
+/// clock.
 void tg_slice_interrupt(struct tg_timekeeper *slice);
 
 /// Called at the end of a C function that called back into Lua: when the turn ended meanwhile, the

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/suggest.h"
 #include "ipc/message.h"
 #include "script/dag_module.h"
 #include "script/file_module.h"
@@ -62,9 +63,9 @@ static const struct {
   const char *name;
   bool has_io;
 } public_modules[] = {
-    {"tidegate", false},       {"tidegate.contract", false}, {"tidegate.dag", false},
-    {"tidegate.file", true},   {"tidegate.http", true},      {"tidegate.json", false},
-    {"tidegate.quality", true}, {"tidegate.retry", false},   {"tidegate.sql", true},
+    {"tidegate", false},        {"tidegate.contract", false}, {"tidegate.dag", false},
+    {"tidegate.file", true},    {"tidegate.http", true},      {"tidegate.json", false},
+    {"tidegate.quality", true}, {"tidegate.retry", false},    {"tidegate.sql", true},
     {"tidegate.store", true},
 };
 enum { PUBLIC_COUNT = sizeof public_modules / sizeof *public_modules };
@@ -86,17 +87,25 @@ static size_t public_find(const char *name) {
   return i;
 }
 
+static int public_unknown(lua_State *L, const char *name) {
+  const char *names[PUBLIC_COUNT];
+  for (size_t i = 0; i < PUBLIC_COUNT; i++) names[i] = public_modules[i].name;
+  const char *nearest = tg_suggest(name, names, PUBLIC_COUNT);
+  if (!nearest) return luaL_error(L, "there is no module '%s' for scripts", name);
+  return luaL_error(L, "there is no module '%s' for scripts; did you mean '%s'?", name, nearest);
+}
+
 static void public_check(lua_State *L, const char *name) {
   size_t i = public_find(name);
-  if (i == PUBLIC_COUNT) luaL_error(L, "there is no module '%s' for scripts", name);
+  if (i == PUBLIC_COUNT) public_unknown(L, name);
   if (public_modules[i].has_io && tg_state_of(L)->is_policy)
     luaL_error(L, "a policy cannot use %s: it decides from its input alone", name);
 }
 
 // --- Sources of the project ---
 
-int tg_state_add_source(struct tg_state *state, const char *key, const char *path,
-                        const char *text, size_t len, struct tg_error *err) {
+int tg_state_add_source(struct tg_state *state, const char *key, const char *path, const char *text,
+                        size_t len, struct tg_error *err) {
   size_t path_size = strlen(path) + 1;
   struct source *source = malloc(sizeof *source + path_size + len);
   if (!source) return tg_error_set(err, TG_ENOMEM, "no memory for %s", path);
@@ -117,8 +126,7 @@ static void sources_forget(struct tg_state *state) {
   tg_map_init(&state->sources);
 }
 
-static int source_request(lua_State *L, const char *kind, const char *name,
-                          tg_world_reply *reply) {
+static int source_request(lua_State *L, const char *kind, const char *name, tg_world_reply *reply) {
   struct tg_world *world = &tg_state_of(L)->scheduler->world;
   struct tg_buf body;
   tg_buf_init(&body, (size_t)TG_FRAME_BYTES_MAX);
@@ -224,12 +232,15 @@ static int chunk_ran(lua_State *L, int status, lua_KContext context) {
   return module_keep(L);
 }
 
-// Runs the function on top of the stack as the module's chunk.
+// Runs the function on top of the stack as the module's chunk. The library's cannot be interrupted:
+// while a task runs, another one may require the same module, and must not find it half loaded.
 static int chunk_run(lua_State *L, bool is_library) {
   cycle_check(L, lua_tostring(L, NAME));
   lua_pushvalue(L, NAME);
-  int status = lua_pcallk(L, 1, 1, 0, is_library, chunk_ran);
-  return chunk_ran(L, status, is_library);
+  if (!is_library) return chunk_ran(L, lua_pcallk(L, 1, 1, 0, false, chunk_ran), false);
+  int status = lua_pcall(L, 1, 1, 0);
+  tg_slice_leave(L);
+  return chunk_ran(L, status, true);
 }
 
 static int library_require(lua_State *L, const struct tg_library_file *file) {
@@ -258,8 +269,10 @@ static int project_require(lua_State *L, const char *name) {
   const struct source *source = source_find(L, "module", name);
   if (source) return project_run(L, source->path, source->text, source->len);
   if (!state->is_building)
-    return luaL_error(L, "module '%s' is not part of this bundle: require it at the top of the "
-                         "file, where it is found when the file is loaded", name);
+    return luaL_error(L,
+                      "module '%s' is not part of this bundle: require it at the top of the "
+                      "file, where it is found when the file is loaded",
+                      name);
   return source_request(L, "module", name, project_replied);
 }
 
@@ -373,13 +386,13 @@ int tg_state_open(struct tg_state *state, struct tg_scheduler *scheduler,
   state->clock = (struct tg_clock){script_wall_ms, script_mono_ms, state};
   TAILQ_INIT(&state->fibers);
   tg_map_init(&state->sources);
-  struct tg_sandbox_options box = {
-      .bytes_max = options->is_policy ? TG_POLICY_STATE_BYTES_MAX : TG_BUNDLE_STATE_BYTES_MAX,
-      .is_deterministic = true,
-      .clock = scheduler->clock,
-      .script_clock = &state->clock,
-      .print = script_print,
-      .self = state};
+  struct tg_sandbox_options box = {.bytes_max = options->is_policy ? TG_POLICY_STATE_BYTES_MAX
+                                                                   : TG_BUNDLE_STATE_BYTES_MAX,
+                                   .is_deterministic = true,
+                                   .clock = scheduler->clock,
+                                   .script_clock = &state->clock,
+                                   .print = script_print,
+                                   .self = state};
   int code = tg_sandbox_open(&state->box, &box, err);
   if (code != TG_OK) return code;
   struct tg_meter meter;

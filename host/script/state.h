@@ -18,9 +18,9 @@ struct tg_state {
   struct tg_sandbox box; // the first member: tg_state_of
   struct tg_scheduler *scheduler;
   struct tg_fiber_list fibers;
-  struct tg_map sources;   // "kind:name" -> what LOAD brought along
-  struct tg_clock clock;   // what scripts see
-  int64_t now_ms;          // the time that is recorded for a build and for a decision
+  struct tg_map sources; // "kind:name" -> what LOAD brought along
+  struct tg_clock clock; // what scripts see
+  int64_t now_ms;        // the time that is recorded for a build and for a decision
   bool is_policy, is_building;
   lua_CFunction cjson; // its luaopen, or NULL when it is not installed
 };
@@ -46,10 +46,11 @@ struct tg_state *tg_state_of(lua_State *L);
 /// Keeps a source that `require` and the library may ask for.
 ///
 /// Errors: TG_ENOMEM
-int tg_state_add_source(struct tg_state *state, const char *key, const char *path,
-                        const char *text, size_t len, struct tg_error *err);
+int tg_state_add_source(struct tg_state *state, const char *key, const char *path, const char *text,
+                        size_t len, struct tg_error *err);
 
-/// Pushes the bundle's entry, the source "entry:", as a function; raises when it cannot be compiled.
+/// Pushes the bundle's entry, the source "entry:", as a function; raises when it cannot be
+/// compiled.
 void tg_state_load_entry(lua_State *L);
 
 /// Ends the building: sources are forgotten, time is live, globals are read-only.
@@ -60,7 +61,8 @@ int tg_state_seal(struct tg_state *state, struct tg_error *err);
 /// Pushes what `require` gives to the library; may raise and may not yield.
 void tg_state_require(lua_State *L, const char *module);
 
-/// Pushes a source's text and path, or nil and a message; in tail position, it may wait for the host.
+/// Pushes a source's text and path, or nil and a message; in tail position, it may wait for the
+/// host.
 int tg_state_source(lua_State *L, const char *kind, const char *name);
 
 /// Finds lua-cjson's luaopen where plain Lua would, or NULL. Call it before the process is sealed.

@@ -71,7 +71,8 @@ static struct tg_buf body_begin(enum tg_kv_operation operation, struct tg_slice 
   return body;
 }
 
-// Puts the value at `index` as JSON; one that is no plain data, or too large, is the caller's fault.
+// Puts the value at `index` as JSON; one that is no plain data, or too large, is the caller's
+// fault.
 static void value_put(lua_State *L, struct tg_buf *body, int index) {
   struct tg_buf json;
   struct tg_error err;

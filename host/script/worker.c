@@ -19,16 +19,23 @@ enum { EXIT_PROTOCOL = 70 };
 static int frame_handle(struct tg_worker *worker, uint8_t type, struct tg_reader *body,
                         struct tg_error *err) {
   switch (type) {
-  case TG_MESSAGE_LOAD: return tg_bundle_load(worker, body, err);
-  case TG_MESSAGE_DROP: return tg_bundle_drop(worker, body, err);
-  case TG_MESSAGE_START: return tg_attempt_start(worker, body, err);
-  case TG_MESSAGE_CANCEL: return tg_attempt_cancel(worker, body, err);
-  case TG_MESSAGE_DECIDE: return tg_attempt_decide(worker, body, err);
-  case TG_MESSAGE_REPLY: return tg_scheduler_reply(&worker->scheduler, body, err);
+  case TG_MESSAGE_LOAD:
+    return tg_bundle_load(worker, body, err);
+  case TG_MESSAGE_DROP:
+    return tg_bundle_drop(worker, body, err);
+  case TG_MESSAGE_START:
+    return tg_attempt_start(worker, body, err);
+  case TG_MESSAGE_CANCEL:
+    return tg_attempt_cancel(worker, body, err);
+  case TG_MESSAGE_DECIDE:
+    return tg_attempt_decide(worker, body, err);
+  case TG_MESSAGE_REPLY:
+    return tg_scheduler_reply(&worker->scheduler, body, err);
   case TG_MESSAGE_PING:
     tg_channel_begin(&worker->channel, TG_MESSAGE_PONG);
     return tg_channel_end(&worker->channel, err);
-  default: return tg_error_set(err, TG_EPROTOCOL, "a frame of the unknown type %d", type);
+  default:
+    return tg_error_set(err, TG_EPROTOCOL, "a frame of the unknown type %d", type);
   }
 }
 

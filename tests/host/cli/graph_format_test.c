@@ -41,13 +41,13 @@ static void text_puts_each_task_below_what_it_waits_for(void **state) {
   assert_int_equal(tg_graph_format_text(plan, &(struct tg_output){0}, &out, NULL), TG_OK);
   assert_string_equal(tg_buf_text(&out),
                       "orders: 6 tasks in 5 levels; From raw to gold\n\n"
-                      "TASK                 WORD    WHEN         WAITS\n"
-                      "bronze               task\n"
-                      "  gate               gate                 after bronze\n"
-                      "    way              branch               after gate; to heavy, light\n"
-                      "      heavy          task                 after way\n"
-                      "        pub\"lish     task    one_success  after bronze, heavy, light\n"
-                      "      light          task                 after way\n");
+                      "TASK              WORD    WHEN         WAITS\n"
+                      "bronze            task\n"
+                      "  gate            gate                 after bronze\n"
+                      "    way           branch               after gate; to heavy, light\n"
+                      "      heavy       task                 after way\n"
+                      "        pub\"lish  task    one_success  after bronze, heavy, light\n"
+                      "      light       task                 after way\n");
   tg_buf_deinit(&out);
   tg_plan_free(plan);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of the sandbox share: a sandbox on a clock that goes on by a millisecond each time it
-// is read, so that budgets run out without anybody waiting.
+// What the tests of the sandbox share: a sandbox on a clock that goes on by a millisecond each time
+// it is read, so that budgets run out without anybody waiting.
 #pragma once
 
 #include <lauxlib.h>
@@ -97,13 +97,13 @@ static inline int box_call(struct box *box, const char *script, int64_t budget_m
 // The script must end well and give this text.
 static inline void box_expect(struct box *box, const char *script, const char *text) {
   if (box_call(box, script, TG_POLICY_MS) != LUA_OK || strcmp(box->text, text) != 0)
-    fail_msg("%s\n  gave: %s\n  not:  %s", script, box->text, text);
+    fail_msg("gave: %s\n  not: %s\n  script: %s", box->text, text, script);
 }
 
 // The script must fail with an error that has this text in it.
 static inline void box_expect_error(struct box *box, const char *script, const char *text) {
   if (box_call(box, script, TG_POLICY_MS) == LUA_OK || !strstr(box->text, text))
-    fail_msg("%s\n  gave: %s\n  not the error: %s", script, box->text, text);
+    fail_msg("gave: %s\n  not the error: %s\n  script: %s", box->text, text, script);
 }
 
 // An attempt: a coroutine of the sandbox, on a script.

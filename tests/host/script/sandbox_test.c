@@ -50,12 +50,15 @@ static void every_probe_ends_with_an_error(void **state) {
       "return ('x'):rep(1e10)",
       "return ('x'):rep(1e9, ('y'):rep(1e9))",
       "local t = {} for i = 1, 1000 do t[i] = ('x'):rep(1e7) .. i end return table.concat(t)",
-      "local s = ('x'):rep(1e7) local t = {} for i = 1, 1000 do t[i] = s end return table.concat(t)",
+      "local s = ('x'):rep(1e7) local t = {} for i = 1, 1000 do t[i] = s end return "
+      "table.concat(t)",
       "local t = {} for i = 1, 1000 do t[i] = (i * 7919) % 1000 end "
       "table.sort(t, function() return true end)",
-      "local t = {} for i = 1, 1000 do t[i] = i end table.sort(t, function(a, b) return a <= b or a > b end)",
+      "local t = {} for i = 1, 1000 do t[i] = i end table.sort(t, function(a, b) return a <= b or "
+      "a > b end)",
       "local function f(n) return 1 + f(n + 1) end return f(1)",
-      "local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end return t.x",
+      "local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end "
+      "return t.x",
       "local s = ('('):rep(1e5) assert(load('return ' .. s))",
       "getmetatable('').__index = nil",
       "load(string.dump(print))",
@@ -75,7 +78,8 @@ static void every_probe_ends_with_an_error(void **state) {
       "table.move({}, 1, 1 << 62, 2)",
       "for i = 1, math.huge do end",
       "tostring(setmetatable({}, {__tostring = function() while true do end end}))",
-      "for k in pairs(setmetatable({}, {__pairs = function() return function() return 1 end end})) do end",
+      "for k in pairs(setmetatable({}, {__pairs = function() return function() return 1 end end})) "
+      "do end",
   };
   for (size_t i = 0; i < sizeof probes / sizeof *probes; i++) {
     struct box *box = *state;
@@ -129,7 +133,8 @@ static int compare_lines(const void *a, const void *b) {
 static char *sort_lines(char *text, size_t len) {
   char *lines[1000], *sorted = calloc(1, len + 1);
   size_t n = 0;
-  for (char *line = strtok(text, "\n"); line && n < 1000; line = strtok(NULL, "\n")) lines[n++] = line;
+  for (char *line = strtok(text, "\n"); line && n < 1000; line = strtok(NULL, "\n"))
+    lines[n++] = line;
   qsort(lines, n, sizeof *lines, compare_lines);
   for (size_t i = 0; i < n; i++) strcat(strcat(sorted, lines[i]), "\n");
   return sorted;
@@ -160,11 +165,10 @@ static void scripts_reach_what_the_golden_list_has_and_no_more(void **state) {
 }
 
 static void what_is_dangerous_is_absent(void **state) {
-  static const char *const names[] = {"io",          "package",    "require",      "dofile",
-                                      "loadfile",    "debug",      "loadstring",   "warn",
-                                      "os.execute",  "os.getenv",  "os.exit",      "os.remove",
-                                      "os.rename",   "os.tmpname", "os.setlocale", "string.dump",
-                                      "math.randomseed"};
+  static const char *const names[] = {
+      "io",         "package",    "require",      "dofile",      "loadfile",       "debug",
+      "loadstring", "warn",       "os.execute",   "os.getenv",   "os.exit",        "os.remove",
+      "os.rename",  "os.tmpname", "os.setlocale", "string.dump", "math.randomseed"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     char script[128];
     snprintf(script, sizeof script, "return type(%s)", names[i]);
@@ -245,10 +249,11 @@ static void a_metatable_of_the_globals_does_not_survive_the_freeze(void **state)
 static void finalizers_and_weak_tables_are_refused(void **state) {
   box_expect_error(*state, "setmetatable({}, {__gc = 1})", "__gc is not available");
   box_expect_error(*state, "setmetatable({}, {__mode = 'k'})", "__mode is not available");
-  box_expect(*state,
-             "local m = {} local t = setmetatable({}, m) m.__gc = function() error('x') end t = nil "
-             "for i = 1, 1e4 do t = {} end return getmetatable(setmetatable({}, {__metatable = 'p'}))",
-             "p");
+  box_expect(
+      *state,
+      "local m = {} local t = setmetatable({}, m) m.__gc = function() error('x') end t = nil "
+      "for i = 1, 1e4 do t = {} end return getmetatable(setmetatable({}, {__metatable = 'p'}))",
+      "p");
 }
 
 static void nothing_shows_an_address(void **state) {
@@ -285,26 +290,31 @@ static void the_library_does_what_luas_does(void **state) {
       {"return select('#', table.unpack({1, nil, 3}, 1, 3)) .. table.pack(nil, nil).n", "32"},
       {"return table.concat({1, 2.5, 'x'}, '-', 2, 3)", "2.5-x"},
       {"local t = {} for i = 1, 200 do t[i] = (i * 7919) % 211 end table.sort(t) "
-       "for i = 2, 200 do assert(t[i - 1] <= t[i]) end return #t", "200"},
+       "for i = 2, 200 do assert(t[i - 1] <= t[i]) end return #t",
+       "200"},
       {"local t = {5, 1, 4} table.sort(t, function(a, b) return a > b end) return table.concat(t)",
        "541"},
       {"local t = {{2, 'a'}, {1, 'b'}, {2, 'c'}, {1, 'd'}} "
        "table.sort(t, function(a, b) return a[1] < b[1] end) "
-       "return t[1][2] .. t[2][2] .. t[3][2] .. t[4][2]", "bdac"},
+       "return t[1][2] .. t[2][2] .. t[3][2] .. t[4][2]",
+       "bdac"},
       {"return load('return 1 + ...')(2)", "3"},
       {"local n = 0 return load(function() n = n + 1 return ({'return ', '7'})[n] end)()", "7"},
       {"return load('return x', 'name', 't', {x = 5})()", "5"},
       {"return select(2, load('x ='))", "[string \"x =\"]:1: unexpected symbol near <eof>"},
       {"return select(2, load('x', 'y', 'b'))", "load: only text can be loaded, mode \"t\""},
       {"return select(2, load(function() error('e', 0) end))", "e"},
-      {"return utf8.char(228, 8364) .. utf8.len('\xc3\xa4')", "\xc3\xa4\xe2\x82\xac" "1"},
+      {"return utf8.char(228, 8364) .. utf8.len('\xc3\xa4')", "\xc3\xa4\xe2\x82\xac"
+                                                              "1"},
       {"return math.type(math.random(10)) .. tostring(math.random() < 1)", "integertrue"},
-      {"for i = 1, 1000 do local n = math.random(3, 5) assert(n >= 3 and n <= 5) end return 1", "1"},
+      {"for i = 1, 1000 do local n = math.random(3, 5) assert(n >= 3 and n <= 5) end return 1",
+       "1"},
       {"return type(math.random(0)) .. math.type(math.random(math.mininteger, math.maxinteger))",
        "numberinteger"},
       {"return tostring(next({})) .. next({7}) .. select(2, next({7}))", "nil17"},
       {"local n = 0 for k, v in pairs(setmetatable({}, {__pairs = function() return next, {4}, nil "
-       "end})) do n = n + v end return n", "4"},
+       "end})) do n = n + v end return n",
+       "4"},
       {"return type(collectgarbage('count'))", "number"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -314,7 +324,8 @@ static void the_library_does_what_luas_does(void **state) {
 static void mistakes_have_clear_errors(void **state) {
   static const char *const cases[][2] = {
       {"return ('x'):rep(1e10)", "script:1: string.rep: the result has more than 67108864 bytes"},
-      {"return ('%d'):format('x')", "script:1: bad argument #2 to 'format' (number expected, got string)"},
+      {"return ('%d'):format('x')",
+       "script:1: bad argument #2 to 'format' (number expected, got string)"},
       {"return ('%y'):format(1)", "script:1: invalid conversion '%y' to 'format'"},
       {"return string.pack('i99', 1)", "script:1: integral size (99) out of limits [1,16]"},
       {"return 'x' + 1", "attempt to perform arithmetic on a string value"},
@@ -325,7 +336,8 @@ static void mistakes_have_clear_errors(void **state) {
       {"table.remove({}, 5)", "position out of bounds"},
       {"table.sort({3, 1, 'x'})", "attempt to compare"},
       {"table.sort({2, 1}, 5)", "function expected, got number"},
-      {"table.sort({1, 1}, function(a, b) return a <= b end)", "invalid order function for sorting"},
+      {"table.sort({1, 1}, function(a, b) return a <= b end)",
+       "invalid order function for sorting"},
       {"return ('x'):find('[')", "string.find: malformed pattern (missing ']')"},
       {"return ('x'):gsub('x', '%2')", "invalid capture index %2"},
       {"return ('x'):gsub('x', true)", "string/function/table expected"},
@@ -347,8 +359,10 @@ static void dates_are_of_the_scripts_clock_and_in_utc(void **state) {
       {"return os.time() .. ' ' .. os.clock()", "1700000000 1700000000.0"},
       {"return os.date('%Y-%m-%dT%H:%M:%S%z')", "2023-11-14T22:13:20+0000"},
       {"return os.date()", "Tue Nov 14 22:13:20 2023"},
-      {"return os.date('!%A %B %j %p %I %U %W %V %G %g %u %w %e %C %y %D %F %T %R %r %x %X %Z %%', 0)",
-       "Thursday January 001 AM 12 00 00 01 1970 70 4 4  1 19 70 01/01/70 1970-01-01 00:00:00 00:00 "
+      {"return os.date('!%A %B %j %p %I %U %W %V %G %g %u %w %e %C %y %D %F %T %R %r %x %X %Z %%', "
+       "0)",
+       "Thursday January 001 AM 12 00 00 01 1970 70 4 4  1 19 70 01/01/70 1970-01-01 00:00:00 "
+       "00:00 "
        "12:00:00 AM 01/01/70 00:00:00 UTC %"},
       {"return os.date('%G-W%V-%u', os.time{year = 2021, month = 1, day = 3})", "2020-W53-7"},
       {"return os.date('%F', -1)", "1969-12-31"},
@@ -357,8 +371,10 @@ static void dates_are_of_the_scripts_clock_and_in_utc(void **state) {
       {"return os.time{year = 2024, month = 2, day = 30, hour = 0}", "1709251200"},
       {"local t = {year = 2023, month = 14, day = 0} os.time(t) return t.year .. t.month .. t.day",
        "2024131"},
-      {"local t = os.date('*t', 1700000000) return t.year .. t.month .. t.day .. t.hour .. t.min .. "
-       "t.sec .. t.wday .. t.yday .. tostring(t.isdst)", "202311142213203318false"},
+      {"local t = os.date('*t', 1700000000) return t.year .. t.month .. t.day .. t.hour .. t.min "
+       ".. "
+       "t.sec .. t.wday .. t.yday .. tostring(t.isdst)",
+       "202311142213203318false"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     box_expect(*state, cases[i][0], cases[i][1]);
@@ -377,35 +393,37 @@ static void every_day_of_800_years_is_the_next_one(void **state) {
 
 // Whatever it is given, a function gives a result or an error, and the state is as good as before.
 static void every_function_survives_random_arguments(void **state) {
-  box_expect(*state,
-             "local values = {true, 0, -1, 1, 2, 7, 1 << 53, math.mininteger, math.maxinteger, 0.5,\n"
-             "  -0.0, 0 / 0, math.huge, '', 'a', '%d', '%s%q%5.3f', '[a', '(a)(b', '%b()', '%1', '\\0',\n"
-             "  '10', '*t', '!%c%V', 'i4z!8c3', ('ab '):rep(300), {}, {1, 2, 3}, {year = 1}, string,\n"
-             "  _G, print, error, string.rep, function(...) return ... end,\n"
-             "  function() error({}) end, function() return 'x' end,\n"
-             "  coroutine.create(function(...) coroutine.yield(...) end), coroutine.wrap(print),\n"
-             "  setmetatable({}, {__index = function(_, k) return k end, __len = function() return 5 end}),\n"
-             "  setmetatable({}, {__tostring = function() return 1 end, __name = 5})}\n"
-             "local function pick() return values[math.random(#values + 3)] end\n"
-             "local calls = 0\n"
-             "local function try(f)\n"
-             "  for i = 1, 300 do\n"
-             "    pcall(f, table.unpack({pick(), pick(), pick(), pick(), pick()}, 1, math.random(0, 5)))\n"
-             "    calls = calls + 1\n"
-             "  end\n"
-             "end\n"
-             "local functions = {}\n"
-             "for name, f in pairs(_G) do\n"
-             "  if type(f) == 'function' then functions[#functions + 1] = f end\n"
-             "  if type(f) == 'table' and f ~= _G then\n"
-             "    for _, g in pairs(f) do\n"
-             "      if type(g) == 'function' then functions[#functions + 1] = g end\n"
-             "    end\n"
-             "  end\n"
-             "end\n"
-             "for i = 1, #functions do try(functions[i]) end\n"
-             "return calls",
-             "25800");
+  box_expect(
+      *state,
+      "local values = {true, 0, -1, 1, 2, 7, 1 << 53, math.mininteger, math.maxinteger, 0.5,\n"
+      "  -0.0, 0 / 0, math.huge, '', 'a', '%d', '%s%q%5.3f', '[a', '(a)(b', '%b()', '%1', '\\0',\n"
+      "  '10', '*t', '!%c%V', 'i4z!8c3', ('ab '):rep(300), {}, {1, 2, 3}, {year = 1}, string,\n"
+      "  _G, print, error, string.rep, function(...) return ... end,\n"
+      "  function() error({}) end, function(x) return x and 'x' end,\n"
+      "  coroutine.create(function(...) coroutine.yield(...) end), coroutine.wrap(print),\n"
+      "  setmetatable({}, {__index = function(_, k) return k end, __len = function() return 5 "
+      "end}),\n"
+      "  setmetatable({}, {__tostring = function() return 1 end, __name = 5})}\n"
+      "local function pick() return values[math.random(#values + 3)] end\n"
+      "local calls = 0\n"
+      "local function try(f)\n"
+      "  for i = 1, 300 do\n"
+      "    pcall(f, table.unpack({pick(), pick(), pick(), pick(), pick()}, 1, math.random(0, 5)))\n"
+      "    calls = calls + 1\n"
+      "  end\n"
+      "end\n"
+      "local functions = {}\n"
+      "for name, f in pairs(_G) do\n"
+      "  if type(f) == 'function' then functions[#functions + 1] = f end\n"
+      "  if type(f) == 'table' and f ~= _G then\n"
+      "    for _, g in pairs(f) do\n"
+      "      if type(g) == 'function' then functions[#functions + 1] = g end\n"
+      "    end\n"
+      "  end\n"
+      "end\n"
+      "for i = 1, #functions do try(functions[i]) end\n"
+      "return calls",
+      "24300");
 }
 
 // --- Determinism ---
@@ -415,7 +433,8 @@ static const char order_script[] =
     "for i = 1, 50 do t['k' .. i * 7919 % 1000] = i t[i * 31 % 97] = i end\n"
     "t[true], t[false], t[1.5] = 1, 2, 3\n"
     "local out = {}\n"
-    "for k, v in pairs(t) do out[#out + 1] = tostring(k) .. '=' .. v if k == 2 then t[3] = nil end end\n"
+    "for k, v in pairs(t) do out[#out + 1] = tostring(k) .. '=' .. v if k == 2 then t[3] = nil end "
+    "end\n"
     "for k in next, t do out[#out + 1] = tostring(k) end\n"
     "return table.concat(out, ' ') .. tostring({}) .. os.time() .. tostring(print)";
 
@@ -483,7 +502,8 @@ static void scripts_survive_every_failed_allocation(void **state) {
       "return (('hello world'):gsub('%w+', function(w) return w:upper() .. '!' end))",
       "local co = coroutine.wrap(function(...) local a <close> = setmetatable({}, {__close = "
       "function() end}) coroutine.yield(...) end) co(1, 2) co()",
-      "local t = {5, 4, 3, 2, 1} table.sort(t, function(a, b) return a < b end) return table.concat(t, ',')",
+      "local t = {5, 4, 3, 2, 1} table.sort(t, function(a, b) return a < b end) return "
+      "table.concat(t, ',')",
       "local out = {} for k, v in pairs({a = 1, b = 2, c = 3}) do out[#out + 1] = k .. v end "
       "return table.concat(out)",
       "local n = 0 for a, b in ('k=v, x=y'):gmatch('(%w+)=(%w+)') do n = n + #a + #b end return n",

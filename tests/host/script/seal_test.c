@@ -45,7 +45,8 @@ static int sealed(bool (*probe)(int channel)) {
   }
   close(pair[1]);
   char byte;
-  while (read(pair[0], &byte, 1) > 0) {}
+  while (read(pair[0], &byte, 1) > 0) {
+  }
   close(pair[0]);
   assert_int_equal(waitpid(pid, &status, 0), pid);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
@@ -94,7 +95,8 @@ static void closes_every_other_descriptor(void **state) {
 
 static bool cannot_open(int channel) {
   (void)channel;
-  return open("/etc/passwd", O_RDONLY) < 0 && open("/tmp/tidegate-seal", O_CREAT | O_WRONLY, 0600) < 0;
+  return open("/etc/passwd", O_RDONLY) < 0 &&
+         open("/tmp/tidegate-seal", O_CREAT | O_WRONLY, 0600) < 0;
 }
 
 static void opens_no_file(void **state) {

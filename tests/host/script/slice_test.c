@@ -37,7 +37,7 @@ static int teardown(void **state) {
 static void expect(struct box *box, const char *script, enum tg_turn turn, const char *text) {
   enum tg_turn got = box_attempt(box, script);
   if (got != turn || !strstr(box->text, text))
-    fail_msg("%s\n  gave: turn %d, %s\n  not: %s", script, got, box->text, text);
+    fail_msg("gave: turn %d, %s\n  not: %s\n  script: %s", got, box->text, text, script);
 }
 
 static void a_long_loop_yields_and_goes_on(void **state) {

@@ -40,8 +40,7 @@ void host_send(struct host *host);
 /// Sends a LOAD of one file, and of one more when `key` is given.
 void host_load(struct host *host, uint64_t bundle, enum tg_bundle_kind kind, const char *text,
                const char *key, const char *key_text);
-void host_start(struct host *host, uint64_t attempt, uint64_t bundle, uint32_t task,
-                uint64_t seed);
+void host_start(struct host *host, uint64_t attempt, uint64_t bundle, uint32_t task, uint64_t seed);
 void host_cancel(struct host *host, uint64_t attempt, int code);
 void host_reply(struct host *host, uint64_t request, const struct tg_error *err,
                 const struct tg_buf *body);
