@@ -151,7 +151,7 @@ static int check_run(const struct tg_args *args) {
   struct tg_output output = tg_output_of(args, STDOUT_FILENO);
   struct tg_error err;
   tg_map_init(&checker.pipelines);
-  int exit_code = tg_project_of(&checker.project, args);
+  int exit_code = tg_load_project(&checker.project, args);
   if (exit_code) goto done;
   int code = args->word_count ? TG_OK : project_check(&checker, &err);
   for (size_t i = 0; i < args->word_count && !code; i++)

@@ -22,8 +22,8 @@ struct deciding {
 // Gives the parameters as the text that runs are compared by.
 static int params_text(struct deciding *d, int64_t logical_at, const char **text) {
   json_t *params = NULL;
-  int code = tg_params_resolve(d->launch->plan->params, d->options->params,
-                               d->options->param_count, logical_at, &params, d->err);
+  int code = tg_params_resolve(d->launch->plan->params, d->options->params, d->options->param_count,
+                               logical_at, &params, d->err);
   if (code) return code;
   char *dump = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS);
   json_decref(params);
@@ -246,8 +246,7 @@ static void leftovers_end(const struct tg_run *run) {
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(run->id, id);
   int count = tg_child_kill_marked("TIDEGATE_RUN_ID", id);
-  if (count)
-    tg_log(TG_LOG_WARN, "%d processes that an earlier host left behind were ended", count);
+  if (count) tg_log(TG_LOG_WARN, "%d processes that an earlier host left behind were ended", count);
 }
 
 int tg_launch_start(struct tg_launch *launch, struct tg_host *host,

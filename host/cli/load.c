@@ -51,14 +51,15 @@ static void root_find(const char *file, char root[4096]) {
 
 int tg_load_project(struct tg_project *project, const struct tg_args *args) {
   const char *name = tg_args_word(args, 0);
-  char *file = !tg_args_text(args, "project") && name && is_path(name) ? realpath(name, NULL) : NULL;
+  char *file =
+      !tg_args_text(args, "project") && name && is_path(name) ? realpath(name, NULL) : NULL;
   if (!file) return tg_project_of(project, args);
   char root[4096];
   struct tg_error err;
   root_find(file, root);
   free(file);
-  int code = tg_project_open(project, root, tg_args_text(args, "data"), tg_args_text(args, "env"),
-                             &err);
+  int code =
+      tg_project_open(project, root, tg_args_text(args, "data"), tg_args_text(args, "env"), &err);
   if (!code) return TG_EXIT_SUCCESS;
   tg_project_deinit(project);
   return tg_exit_report(&err);

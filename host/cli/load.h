@@ -6,8 +6,8 @@
 #include "cli/project.h"
 
 /// Opens the project that a verb with a PIPELINE works in: as tg_project_of, but for a path that of
-/// the file: the nearest folder upwards with a tidegate.yaml, else the folder above pipelines/, else
-/// the file's own.
+/// the file: the nearest folder upwards with a tidegate.yaml, else the folder above pipelines/,
+/// else the file's own.
 ///
 /// Shape:  returns an exit code, TG_EXIT_SUCCESS when it is open
 int tg_load_project(struct tg_project *project, const struct tg_args *args);

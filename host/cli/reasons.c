@@ -325,7 +325,7 @@ static void chain_tell(struct teller *teller, uint32_t task) {
       rule_tell(teller, task);
     slot_tell(teller, task);
     attempts_tell(teller, task);
-    task_end_tell(teller, task);
+    if (task_at(teller, task)->state != TG_TASK_SUCCESS) task_end_tell(teller, task);
   }
   free(chain);
 }

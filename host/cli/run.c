@@ -98,8 +98,7 @@ static void signal_caught(void *self, int signum) {
   }
   runner->signum = signum;
   runner->drain_until = mono_ms(runner) + DRAIN_MS;
-  fprintf(stderr,
-          "tidegate: stopping: running tasks have %d s to end; once more to stop at once\n",
+  fprintf(stderr, "tidegate: stopping: running tasks have %d s to end; once more to stop at once\n",
           DRAIN_MS / 1000);
   tg_conductor_input(tg_host_services(runner->host)->conductor,
                      &(struct tg_input){.kind = TG_INPUT_DRAIN});
@@ -142,9 +141,9 @@ static int result_print(const struct runner *runner, const struct tg_output *out
   tg_id_format(runner->launch.run.id, id);
   int code = tg_history_open(runner->project.data, &history, &err);
   if (!code) code = tg_view_read(&view, history, id, &err);
-  int exit_code = code ? tg_exit_report(&err)
-                       : tg_output_document(output, json_pack("{s:o}", "run",
-                                                              tg_view_json(&view, false)));
+  int exit_code =
+      code ? tg_exit_report(&err)
+           : tg_output_document(output, json_pack("{s:o}", "run", tg_view_json(&view, false)));
   tg_view_deinit(&view);
   tg_history_close(history);
   return exit_code;
@@ -204,8 +203,7 @@ static int pipeline_run(struct runner *runner, const struct tg_output *output) {
   char path[4096], *faults = NULL;
   struct tg_error err;
   int code = tg_load_find(runner->host, &runner->project, tg_args_word(args, 0), path, &err);
-  if (!code)
-    code = tg_host_build(runner->host, TG_BUNDLE_PIPELINE, path, &version, &faults, &err);
+  if (!code) code = tg_host_build(runner->host, TG_BUNDLE_PIPELINE, path, &version, &faults, &err);
   if (code) return tg_exit_report(&err);
   if (faults) {
     int exit_code = tg_faults_report(faults);
@@ -253,10 +251,11 @@ const struct tg_verb tg_verb_run = {
     .arguments_min = 1,
     .arguments_max = 1,
     .summary = "run a pipeline to its end",
-    .prose = "PIPELINE is a name in the project or a path. A run that was not finished (its host was\n"
-             "killed) and has the same parameters is continued; else a new one starts. With --at it\n"
-             "is the occurrence at that instant: unfinished it is continued, failed it is rerun from\n"
-             "its failure, and if it succeeded that is said and nothing runs.",
+    .prose =
+        "PIPELINE is a name in the project or a path. A run that was not finished (its host was\n"
+        "killed) and has the same parameters is continued; else a new one starts. With --at it\n"
+        "is the occurrence at that instant: unfinished it is continued, failed it is rerun from\n"
+        "its failure, and if it succeeded that is said and nothing runs.",
     .options =
         (const struct tg_option[]){
             {"param", 'p', TG_OPTION_TEXT, "NAME=VALUE", "a parameter (may be given again)", NULL,

@@ -71,8 +71,7 @@ static int terms_mark(const struct tg_plan *plan, const struct tg_task *earlier,
   memset(marks, 1, plan->count);
   char *save = NULL;
   int code = TG_OK;
-  for (char *term = strtok_r(terms, ",", &save); term && !code;
-       term = strtok_r(NULL, ",", &save)) {
+  for (char *term = strtok_r(terms, ",", &save); term && !code; term = strtok_r(NULL, ",", &save)) {
     code = term_mark(plan, earlier, term, own, err);
     for (uint32_t i = 0; i < plan->count; i++) marks[i] &= own[i];
   }

@@ -155,23 +155,32 @@ json_t *tg_view_asset_json(const struct tg_view *view, const struct tg_asset_ver
                    tg_view_document_json(version->facts));
 }
 
-// Adds a list of records, each made by `make`, to an object.
-#define LIST_ADD(object, name, count, make)                                                        \
+// Adds a list of records, each made by `make`, to an object; clears `ok` when memory is out.
+#define LIST_ADD(ok, object, name, count, make)                                                    \
   do {                                                                                             \
     json_t *list = json_array();                                                                   \
-    for (size_t i = 0; i < (count); i++) json_array_append_new(list, make);                        \
-    json_object_set_new(object, name, list);                                                       \
+    for (size_t i = 0; i < (count); i++) ok &= json_array_append_new(list, make) == 0;             \
+    ok &= json_object_set_new(object, name, list) == 0;                                            \
   } while (0)
+
+static bool details_add(const struct tg_view *view, json_t *run) {
+  bool ok = true;
+  LIST_ADD(ok, run, "attempts", view->attempt_count,
+           tg_view_attempt_json(view, &view->attempts[i]));
+  LIST_ADD(ok, run, "decisions", view->decision_count,
+           tg_view_decision_json(view, &view->decisions[i]));
+  LIST_ADD(ok, run, "checks", view->check_count, tg_view_check_json(view, &view->checks[i]));
+  LIST_ADD(ok, run, "asset_versions", view->asset_version_count,
+           tg_view_asset_json(view, &view->asset_versions[i]));
+  return ok;
+}
 
 json_t *tg_view_json(const struct tg_view *view, bool has_details) {
   json_t *run = tg_view_run_json(&view->run);
-  LIST_ADD(run, "tasks", view->task_count, tg_view_task_json(&view->tasks[i]));
-  if (!has_details) return run;
-  LIST_ADD(run, "attempts", view->attempt_count, tg_view_attempt_json(view, &view->attempts[i]));
-  LIST_ADD(run, "decisions", view->decision_count,
-           tg_view_decision_json(view, &view->decisions[i]));
-  LIST_ADD(run, "checks", view->check_count, tg_view_check_json(view, &view->checks[i]));
-  LIST_ADD(run, "asset_versions", view->asset_version_count,
-           tg_view_asset_json(view, &view->asset_versions[i]));
-  return run;
+  bool ok = true;
+  LIST_ADD(ok, run, "tasks", view->task_count, tg_view_task_json(&view->tasks[i]));
+  if (has_details) ok &= details_add(view, run);
+  if (ok) return run;
+  json_decref(run);
+  return NULL;
 }

@@ -48,6 +48,8 @@ json_t *tg_view_asset_json(const struct tg_view *view, const struct tg_asset_ver
 /// Gives the run with its tasks: {"id", "pipeline", "state", "started_at", "ended_at", "bundle",
 /// ..., "tasks": [{"name", "state", "attempts", "started_at", "ended_at", "error", ...}]}, and
 /// with `has_details` its attempts, decisions, checks and asset versions.
+///
+/// Owns:   the caller releases the result; NULL when memory is out
 json_t *tg_view_json(const struct tg_view *view, bool has_details);
 
 /// Give an instant, null for 0; a text, null for NULL, its invalid UTF-8 replaced; and a text that

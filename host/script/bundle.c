@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "script/json_module.h"
+#include "script/require.h"
 
 // Runs the entry and bakes what it returned.
 static const char driver[] = "local entry, bake, path = ...\n"
@@ -115,7 +116,7 @@ static void build_finish(struct tg_fiber *fiber, enum tg_turn turn, int nresults
 static int l_build_prepare(lua_State *L) {
   struct tg_bundle *bundle = lua_touserdata(L, 1);
   bool is_policy = bundle->kind == TG_BUNDLE_POLICY;
-  tg_state_require(L, "tidegate.worker");
+  tg_require_library(L, "tidegate.worker");
   lua_getfield(L, -1, is_policy ? "decide" : "run");
   bundle->call_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   if (luaL_loadbufferx(L, driver, sizeof driver - 1, "=[tidegate]", "t") != LUA_OK)

@@ -407,7 +407,7 @@ static int l_http_secret(lua_State *L) {
   const char *name = luaL_checklstring(L, 1, &len);
   const char *known = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
   if (len == 0 || strspn(name, known) != len)
-    return luaL_error(L, "http.secret takes the name of a secret: letters, digits and _");
+    return luaL_error(L, "tg.secret takes the name of a secret: letters, digits and _");
   tg_lua_push_secret(L, name);
   return 1;
 }

@@ -27,8 +27,26 @@ static int json_push(lua_State *L, struct tg_slice json) {
   return 1;
 }
 
+static int source_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
+  if (err) {
+    lua_pushnil(L);
+    lua_pushstring(L, err->text);
+    return 2;
+  }
+  const char *path = tg_wire_get_text(body);
+  struct tg_slice text = tg_wire_get_bytes(body);
+  lua_pushlstring(L, text.data, text.len);
+  lua_pushstring(L, path);
+  return 2;
+}
+
 static int l_native_source(lua_State *L) {
-  return tg_state_source(L, luaL_checkstring(L, 1), luaL_checkstring(L, 2));
+  const char *kind = luaL_checkstring(L, 1), *name = luaL_checkstring(L, 2);
+  const struct tg_state_source *source = tg_state_find_source(L, kind, name);
+  if (!source) return tg_state_request_source(L, kind, name, source_push);
+  lua_pushlstring(L, source->text, source->len);
+  lua_pushstring(L, source->path);
+  return 2;
 }
 
 // Level 0 is this function, level 1 the one that asks, whose caller is level 1 for it.

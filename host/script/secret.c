@@ -16,14 +16,6 @@ static bool is_handle(lua_State *L, int index) {
   return is;
 }
 
-// Pushes the name that a handle of the Lua library holds; pushes nothing if the value is none.
-static bool push_name(lua_State *L, int index) {
-  if (!lua_istable(L, index)) return false;
-  if (lua_getfield(L, index, "secret") == LUA_TSTRING) return true;
-  lua_pop(L, 1);
-  return false;
-}
-
 // Appends a part to the list on top of the stack; the text stands at `text`.
 static void part_add(lua_State *L, bool is_secret, int text) {
   lua_createtable(L, 0, 2);
@@ -39,12 +31,6 @@ static bool parts_add(lua_State *L, int index) {
   int list = lua_gettop(L);
   if (lua_isstring(L, index)) {
     part_add(L, false, index);
-    return true;
-  }
-  if (push_name(L, index)) {
-    lua_insert(L, list);
-    part_add(L, true, list);
-    lua_remove(L, list);
     return true;
   }
   if (!is_handle(L, index)) return false;

@@ -4,8 +4,7 @@
 // place where it sends a request.
 //
 // A handle is a table {parts = {{secret = true, text = NAME} | {secret = false, text = TEXT}, ...}}
-// with the metatable "tidegate.secret". A table whose field `secret` is a name is taken for a
-// handle as well, so that the Lua library may have handles of its own.
+// with the metatable "tidegate.secret".
 #pragma once
 
 #include <stdbool.h>

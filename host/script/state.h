@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Lua state of one bundle: the sandbox, the modules that `require` gives, and the fibers in it.
-//
-// `require` exists twice. A script's gives the public modules and the project's own files; the
-// library's, which only the environment of library chunks holds, gives all of ours. The project's
-// files are part of the bundle: they are read while it is built and never later.
+// The Lua state of one bundle: the sandbox, `require` (require.h), the sources that the bundle is
+// built of, and the fibers in it.
 #pragma once
 
 #include <lua.h>
@@ -18,11 +15,17 @@ struct tg_state {
   struct tg_sandbox box; // the first member: tg_state_of
   struct tg_scheduler *scheduler;
   struct tg_fiber_list fibers;
-  struct tg_map sources; // "kind:name" -> what LOAD brought along
+  struct tg_map sources; // "kind:name" -> struct tg_state_source, what LOAD brought along
   struct tg_clock clock; // what scripts see
   int64_t now_ms;        // the time that is recorded for a build and for a decision
   bool is_policy, is_building;
   lua_CFunction cjson; // its luaopen, or NULL when it is not installed
+};
+
+struct tg_state_source {
+  size_t len;
+  const char *text; // stands behind the path
+  char path[];
 };
 
 struct tg_state_options {
@@ -58,12 +61,11 @@ void tg_state_load_entry(lua_State *L);
 /// Errors: TG_ENOMEM
 int tg_state_seal(struct tg_state *state, struct tg_error *err);
 
-/// Pushes what `require` gives to the library; may raise and may not yield.
-void tg_state_require(lua_State *L, const char *module);
+/// Finds a source that LOAD brought along, or gives NULL; may raise for want of memory.
+const struct tg_state_source *tg_state_find_source(lua_State *L, const char *kind,
+                                                   const char *name);
 
-/// Pushes a source's text and path, or nil and a message; in tail position, it may wait for the
-/// host.
-int tg_state_source(lua_State *L, const char *kind, const char *name);
-
-/// Finds lua-cjson's luaopen where plain Lua would, or NULL. Call it before the process is sealed.
-lua_CFunction tg_state_find_cjson(void);
+/// Asks the host for a source; called in tail position, it waits. The reply's body is path text,
+/// text bytes.
+int tg_state_request_source(lua_State *L, const char *kind, const char *name,
+                            tg_world_reply *reply);

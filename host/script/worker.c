@@ -10,8 +10,8 @@
 #include "ipc/message.h"
 #include "script/attempt.h"
 #include "script/bundle.h"
+#include "script/require.h"
 #include "script/seal.h"
-#include "script/state.h"
 #include "script/worker_parts.h"
 
 enum { EXIT_PROTOCOL = 70 };
@@ -107,7 +107,7 @@ static void seal(struct tg_worker *worker) {
 
 static int serve(int fd, bool has_to_seal) {
   struct tg_worker worker;
-  worker_init(&worker, fd, tg_state_find_cjson());
+  worker_init(&worker, fd, tg_require_find_cjson());
   tg_scheduler_interrupt();
   if (has_to_seal) seal(&worker);
   int code = worker_loop(&worker);

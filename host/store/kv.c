@@ -87,7 +87,7 @@ static int kv_put(struct kv_job *kv, struct tg_writer *writer, struct tg_error *
 static int kv_delete(struct kv_job *kv, struct tg_writer *writer, struct tg_error *err) {
   sqlite3_stmt *s = kv_prepare(kv, writer,
                                "DELETE FROM kv WHERE pipeline = ?1 AND key = ?2"
-                               " RETURNING expires_at IS NULL OR expires_at > ?3");
+                               " RETURNING coalesce(expires_at > ?3, 1)");
   if (!s) return statement_error(writer, s, err);
   int result = sqlite3_step(s);
   if (result != SQLITE_ROW && result != SQLITE_DONE) return statement_error(writer, s, err);

@@ -11,7 +11,6 @@
 ---   }
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
-local secret = require "tidegate.secret"
 local words = require "tidegate.pipeline.words"
 
 ---@class tidegate.Declaration what a word returns; it cannot be looked into
@@ -161,7 +160,10 @@ local words = require "tidegate.pipeline.words"
 ---@field sleep fun(self: tidegate.Context, duration: string)
 ---@field emit_asset fun(self: tidegate.Context, asset: { name: string, rows?: integer, partition?: string })
 
-local vocabulary = { logical_date = words.constant "logical_date", secret = secret.new }
+-- Where secrets are used; asked for when one is named, because policies have no HTTP.
+local function secret(name) return (require("tidegate.http").secret(name)) end
+
+local vocabulary = { logical_date = words.constant "logical_date", secret = secret }
 
 for _, word in ipairs { "pipeline", "task", "sql", "gate", "branch", "cmd", "policy" } do
   vocabulary[word] = words.named(word)

@@ -200,11 +200,11 @@ end
 
 ---Asks a database of the project's data folder.
 ---@param query string
----@param database string? "tidegate.db" by default
+---@param database string? "state.db" by default
 ---@return string
 function project:sql(query, database)
   local code, out = project.shell(("sqlite3 -batch %s %s 2>&1"):format(
-    quote(self.dir .. "/.tidegate/" .. (database or "tidegate.db")), quote(query)))
+    quote(self.dir .. "/.tidegate/" .. (database or "state.db")), quote(query)))
   assert(code == 0, out)
   return (out:gsub("\n$", ""))
 end

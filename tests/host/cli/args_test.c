@@ -34,8 +34,7 @@ static const struct tg_verb verb_make = {
 static const struct tg_verb verb_list = {.name = "list", .arguments = "", .run = nothing};
 static const struct tg_verb *const verbs[] = {&verb_make, &verb_list, NULL};
 
-#define PARSE(args, err, ...)                                                                      \
-  parse(args, err, (const char *const[]){"tidegate", __VA_ARGS__, NULL})
+#define PARSE(args, err, ...) parse(args, err, (const char *const[]){"tidegate", __VA_ARGS__, NULL})
 
 static int parse(struct tg_args *args, struct tg_error *err, const char *const *argv) {
   int argc = 0;
@@ -64,15 +63,14 @@ static int environment_clear(void **state) {
 static void takes_options_in_every_spelling(void **state) {
   (void)state;
   struct tg_args args;
-  assert_int_equal(PARSE(&args, NULL, "make", "-p", "a=1", "-pb=2", "--param", "c=3",
-                         "--param=d=4", "thing", "-n5", "--kind=large"),
+  assert_int_equal(PARSE(&args, NULL, "make", "-p", "a=1", "-pb=2", "--param", "c=3", "--param=d=4",
+                         "thing", "-n5", "--kind=large"),
                    TG_OK);
   assert_ptr_equal(args.verb, &verb_make);
   assert_string_equal(tg_args_word(&args, 0), "thing");
   assert_null(tg_args_word(&args, 1));
   const char *const expected[] = {"a=1", "b=2", "c=3", "d=4"};
-  for (size_t i = 0; i < 4; i++)
-    assert_string_equal(tg_args_nth(&args, "param", i), expected[i]);
+  for (size_t i = 0; i < 4; i++) assert_string_equal(tg_args_nth(&args, "param", i), expected[i]);
   assert_null(tg_args_nth(&args, "param", 4));
   assert_int_equal(tg_args_count(&args, "limit", 20), 5);
   assert_int_equal(tg_args_choice(&args, "kind", 0), 1);
@@ -82,9 +80,9 @@ static void takes_options_in_every_spelling(void **state) {
 static void takes_global_options_anywhere(void **state) {
   (void)state;
   struct tg_args args;
-  assert_int_equal(PARSE(&args, NULL, "--project", "/a", "-o", "json", "make", "x", "--color",
-                         "never", "-qf"),
-                   TG_OK);
+  assert_int_equal(
+      PARSE(&args, NULL, "--project", "/a", "-o", "json", "make", "x", "--color", "never", "-qf"),
+      TG_OK);
   assert_string_equal(tg_args_text(&args, "project"), "/a");
   assert_int_equal(tg_args_choice(&args, "output", TG_FORMAT_TEXT), TG_FORMAT_JSON);
   assert_int_equal(tg_args_choice(&args, "color", TG_COLOR_AUTO), TG_COLOR_NEVER);

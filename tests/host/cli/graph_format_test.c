@@ -9,22 +9,34 @@
 #include <cmocka.h>
 
 #define TASK(name, word, after, more)                                                              \
-  "{\"name\":\"" name "\",\"word\":\"" word "\",\"runner\":\"script\",\"line\":1,\"doc\":\"\","   \
-  "\"tags\":[],\"after\":" after ",\"produces\":[],\"timeout_ms\":0,\"priority\":0,"              \
-  "\"retry\":{\"attempts\":1,\"backoff\":\"exponential\",\"base_ms\":1000,\"cap_ms\":300000,"     \
+  "{\"name\":\"" name "\",\"word\":\"" word "\",\"runner\":\"script\",\"line\":1,\"doc\":\"\","    \
+  "\"tags\":[],\"after\":" after ",\"produces\":[],\"timeout_ms\":0,\"priority\":0,"               \
+  "\"retry\":{\"attempts\":1,\"backoff\":\"exponential\",\"base_ms\":1000,\"cap_ms\":300000,"      \
   "\"factor\":2,\"jitter\":\"full\",\"on\":[\"transient\"],\"total_ms\":0}" more "}"
 
 #define ALL ",\"when\":\"all_success\""
 
 static const char plan_text[] =
-    "{\"name\":\"orders\",\"doc\":\"From raw to gold\",\"tags\":[],\"file\":\"pipelines/orders.lua\","
+    "{\"name\":\"orders\",\"doc\":\"From raw to "
+    "gold\",\"tags\":[],\"file\":\"pipelines/orders.lua\","
     "\"line\":1,\"limits\":{\"runs\":1,\"overlap\":\"queue\",\"timeout_ms\":0,\"tasks\":0},"
-    "\"params\":[],\"on\":[],\"policies\":[],\"tasks\":[" TASK("bronze", "task", "[]", ALL) "," TASK(
-        "gate", "gate", "[0]", ALL) "," TASK("way", "branch", "[1]", ALL
-                                             ",\"to\":[3,4]") "," TASK("heavy", "task", "[2]",
-                                                                       ALL) ","
-    TASK("light", "task", "[2]", ALL) "," TASK("pub\\\"lish", "task", "[3,4,0]",
-                                               ",\"when\":\"one_success\"") "]}";
+    "\"params\":[],\"on\":[],\"policies\":[],\"tasks\":[" TASK(
+        "bronze", "task", "[]",
+        ALL) "," TASK("gate", "gate", "[0]",
+                      ALL) "," TASK("way", "branch", "[1]",
+                                    ALL
+                                    ",\"to\":[3,4]") "," TASK("heavy", "task", "[2]",
+                                                              ALL) "," TASK("light", "task", "[2]",
+                                                                            ALL) "," TASK("pub\\\"l"
+                                                                                          "ish",
+                                                                                          "task",
+                                                                                          "[3,4,0]",
+                                                                                          ",\"when"
+                                                                                          "\":"
+                                                                                          "\"one_"
+                                                                                          "success"
+                                                                                          "\"") "]"
+                                                                                                "}";
 
 static struct tg_plan *plan_read(void) {
   struct tg_plan *plan = NULL;

@@ -39,17 +39,19 @@ static struct tg_plan *plan_make(uint32_t count) {
   struct tg_plan *plan = NULL;
   struct tg_error err = {0};
   tg_buf_init(&text, 1 << 20);
-  tg_buf_puts(&text, "{\"name\":\"orders\",\"doc\":\"\",\"file\":\"pipelines/orders.lua\",\"line\":1,"
-                     "\"limits\":{},\"params\":[],\"on\":[],\"policies\":[],\"tasks\":[");
+  tg_buf_puts(&text,
+              "{\"name\":\"orders\",\"doc\":\"\",\"file\":\"pipelines/orders.lua\",\"line\":1,"
+              "\"limits\":{},\"params\":[],\"on\":[],\"policies\":[],\"tasks\":[");
   for (uint32_t i = 0; i < count; i++) {
     char name[16];
     snprintf(name, sizeof name, i == 0 ? "bronze" : i == 1 ? "silver" : "task%u", i);
-    tg_buf_putf(&text,
-                "%s{\"name\":\"%s\",\"word\":\"task\",\"runner\":\"script\",\"line\":1,\"after\":[],"
-                "\"when\":\"all_success\",\"retry\":{\"attempts\":1,\"backoff\":\"constant\","
-                "\"base_ms\":1000,\"cap_ms\":1000,\"factor\":2,\"jitter\":\"none\","
-                "\"on\":[\"transient\"],\"total_ms\":0}}",
-                i ? "," : "", name);
+    tg_buf_putf(
+        &text,
+        "%s{\"name\":\"%s\",\"word\":\"task\",\"runner\":\"script\",\"line\":1,\"after\":[],"
+        "\"when\":\"all_success\",\"retry\":{\"attempts\":1,\"backoff\":\"constant\","
+        "\"base_ms\":1000,\"cap_ms\":1000,\"factor\":2,\"jitter\":\"none\","
+        "\"on\":[\"transient\"],\"total_ms\":0}}",
+        i ? "," : "", name);
   }
   tg_buf_puts(&text, "]}");
   if (tg_plan_parse(text.data, text.len, &plan, &err)) fail_msg("%s", err.text);

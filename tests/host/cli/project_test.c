@@ -51,8 +51,7 @@ static void file_write(const struct folder *folder, const char *name, const char
   if (tg_file_write(path_in(folder, name), text, strlen(text), &err)) fail_msg("%s", err.text);
 }
 
-static void project_open(struct tg_project *project, const struct folder *folder,
-                         const char *env) {
+static void project_open(struct tg_project *project, const struct folder *folder, const char *env) {
   struct tg_error err;
   if (tg_project_open(project, folder->path, NULL, env, &err)) fail_msg("%s", err.text);
 }
@@ -126,8 +125,8 @@ static void lays_an_environment_over_it(void **state) {
 static void names_an_environment_that_is_not_there(void **state) {
   const struct folder *folder = *state;
   char message[PATH_MAX + 128];
-  snprintf(message, sizeof message,
-           "there is no environment \"prod\": %s/env/prod.yaml is missing", folder->path);
+  snprintf(message, sizeof message, "there is no environment \"prod\": %s/env/prod.yaml is missing",
+           folder->path);
   expect_error(folder, "prod", TG_ENOT_FOUND, message);
   expect_error(folder, "../x", TG_EINVALID, "\"../x\" is no name of an environment");
 }
@@ -198,14 +197,10 @@ static void refuses_a_folder_that_is_none(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
-      TEST(has_defaults_without_a_file),
-      TEST(reads_every_setting),
-      TEST(lays_an_environment_over_it),
-      TEST(names_an_environment_that_is_not_there),
-      TEST(names_the_place_and_the_nearest_key),
-      TEST(names_the_place_of_a_wrong_value),
-      TEST(is_found_from_a_folder_below),
-      TEST(is_the_current_folder_where_none_is_above),
+      TEST(has_defaults_without_a_file),         TEST(reads_every_setting),
+      TEST(lays_an_environment_over_it),         TEST(names_an_environment_that_is_not_there),
+      TEST(names_the_place_and_the_nearest_key), TEST(names_the_place_of_a_wrong_value),
+      TEST(is_found_from_a_folder_below),        TEST(is_the_current_folder_where_none_is_above),
       TEST(refuses_a_folder_that_is_none),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
