@@ -19,6 +19,9 @@ static int code_of(int sqlite_code) {
   case SQLITE_READONLY: return TG_EDENIED;
   case SQLITE_BUSY:
   case SQLITE_LOCKED: return TG_EBUSY;
+  case SQLITE_CONSTRAINT:
+  case SQLITE_MISUSE:
+  case SQLITE_ERROR: return TG_EBUG;
   default: return TG_EIO;
   }
 }

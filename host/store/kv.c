@@ -11,6 +11,12 @@
 
 enum { LIST_MAX = 10000 };
 
+// Each write adds one key and removes some of those that have outlived their time, so that these
+// never pile up and no write takes long.
+#define EXPIRED_DELETE                                                                             \
+  "DELETE FROM kv WHERE (pipeline, key) IN"                                                        \
+  " (SELECT pipeline, key FROM kv WHERE expires_at <= ?3 LIMIT 100)"
+
 struct kv_job {
   struct tg_job job;
   enum tg_kv_operation operation;
@@ -65,7 +71,16 @@ static int kv_get(struct kv_job *kv, struct tg_writer *writer, struct tg_error *
   return TG_OK;
 }
 
+static int expired_delete(struct kv_job *kv, struct tg_writer *writer, struct tg_error *err) {
+  sqlite3_stmt *s = kv_prepare(kv, writer, EXPIRED_DELETE);
+  if (!s || sqlite3_step(s) != SQLITE_DONE) return statement_error(writer, s, err);
+  sqlite3_finalize(s);
+  return TG_OK;
+}
+
 static int kv_write(struct kv_job *kv, struct tg_writer *writer, struct tg_error *err) {
+  int code = expired_delete(kv, writer, err);
+  if (code) return code;
   sqlite3_stmt *s = kv_prepare(kv, writer,
                                "INSERT INTO kv VALUES (?1, ?2, ?4, 1,"
                                " CASE WHEN ?5 > 0 THEN ?3 + ?5 END)"
@@ -110,12 +125,12 @@ static int kv_list(struct kv_job *kv, struct tg_writer *writer, struct tg_error 
   uint32_t count = 0;
   tg_wire_put_u32(&kv->reply, 0);
   int result;
-  while ((result = sqlite3_step(s)) == SQLITE_ROW) {
+  while ((result = sqlite3_step(s)) == SQLITE_ROW && !kv->reply.is_failed) {
     tg_wire_put_text(&kv->reply, (const char *)sqlite3_column_text(s, 0));
     row_put(&kv->reply, s, 1, 2);
     count++;
   }
-  if (result != SQLITE_DONE) return statement_error(writer, s, err);
+  if (result != SQLITE_DONE && result != SQLITE_ROW) return statement_error(writer, s, err);
   sqlite3_finalize(s);
   if (!kv->reply.is_failed) memcpy(kv->reply.data + count_at, &count, sizeof count);
   return TG_OK;

@@ -21,7 +21,7 @@
 
 enum tg_kv_operation { TG_KV_GET, TG_KV_PUT, TG_KV_DELETE, TG_KV_LIST, TG_KV_CAS };
 
-/// Serves one request on the state of `pipeline`.
+/// Serves one request on the state of `pipeline`. A malformed one is answered before it returns.
 ///
 /// Errors: through `done`: TG_EPROTOCOL, TG_EINVALID (key), TG_ELIMIT (value), or as a commit
 typedef void tg_kv_done(void *self, const struct tg_error *err, const struct tg_buf *reply);

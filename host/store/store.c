@@ -31,6 +31,7 @@ struct tg_store {
   pthread_cond_t queued_some, finished_some;
   struct job_list queued, finished; // under the mutex
   bool is_closing;                  // under the mutex
+  struct tg_error broken;           // the thread's: nothing is written after such a failure
 };
 
 static void list_init(struct job_list *list) {
@@ -64,11 +65,22 @@ static int group_commit(struct tg_store *store, struct tg_error *err) {
                       "a commit failed and its outcome is not known: %s", reason);
 }
 
+// A job that fails by itself takes back what it had written; the others of the group go on.
+static int job_write(struct tg_store *store, struct tg_job *job) {
+  int code = tg_database_exec(store->db, "SAVEPOINT job", &job->err);
+  if (code) return code;
+  int own = job->write(job, &store->writer, &job->err);
+  if (own && !is_own_failure(own)) return own;
+  if (own) code = tg_database_exec(store->db, "ROLLBACK TO job", &job->err);
+  if (!code) code = tg_database_exec(store->db, "RELEASE job", &job->err);
+  return code ? code : own;
+}
+
 static void group_write(struct tg_store *store, struct tg_job *group) {
-  struct tg_error failed = {0};
-  int code = tg_database_exec(store->db, "BEGIN IMMEDIATE", &failed);
+  struct tg_error failed = store->broken;
+  int code = failed.code ? failed.code : tg_database_exec(store->db, "BEGIN IMMEDIATE", &failed);
   for (struct tg_job *job = group; job && !code; job = job->next) {
-    int own = job->write(job, &store->writer, &job->err);
+    int own = job_write(store, job);
     if (!own || is_own_failure(own)) continue;
     code = own;
     failed = job->err;
@@ -76,6 +88,7 @@ static void group_write(struct tg_store *store, struct tg_job *group) {
   if (!code) code = group_commit(store, &failed);
   if (!code) return;
   if (!sqlite3_get_autocommit(store->db)) tg_database_exec(store->db, "ROLLBACK", NULL);
+  if (code == TG_EIO || code == TG_EDAMAGED) store->broken = failed;
   for (struct tg_job *job = group; job; job = job->next) job->err = failed;
 }
 
@@ -117,14 +130,16 @@ static void jobs_finish(void *self) {
 void tg_store_submit(struct tg_store *store, struct tg_job *job) {
   tg_error_clear(&job->err);
   pthread_mutex_lock(&store->mutex);
-  list_add(&store->queued, job);
+  if (store->is_closing) tg_error_set(&job->err, TG_ECANCELLED, "the store is being closed");
+  list_add(store->is_closing ? &store->finished : &store->queued, job);
   pthread_cond_signal(&store->queued_some);
   pthread_mutex_unlock(&store->mutex);
 }
 
 static int folder_lock(const char *data, int *fd, struct tg_error *err) {
   char path[4096], owner[32] = "";
-  snprintf(path, sizeof path, "%s/lock", data);
+  if ((size_t)snprintf(path, sizeof path, "%s/lock", data) >= sizeof path)
+    return tg_error_set(err, TG_EINVALID, "path too long: %s", data);
   *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (*fd < 0)
     return tg_error_errno(err, tg_file_code(errno), errno, "cannot write in the data folder %s",
@@ -190,7 +205,7 @@ void tg_store_close(struct tg_store *store) {
     pthread_cond_signal(&store->queued_some);
     pthread_mutex_unlock(&store->mutex);
     pthread_join(store->thread, NULL);
-    jobs_finish(store);
+    while (store->finished.first) jobs_finish(store); // what they queue now fails at once
   }
   tg_wake_free(store->wake);
   tg_writer_deinit(&store->writer);

@@ -23,15 +23,18 @@ struct tg_store;
 int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **store,
                   struct tg_error *err);
 
-/// Ends the thread after what is queued is written, and lets go of the folder.
+/// Ends the thread after what is queued is written, and lets go of the folder. Every `done` has been
+/// called when it returns; what a `done` queues meanwhile fails with TG_ECANCELLED.
 void tg_store_close(struct tg_store *store);
 
 /// Commits a batch. `done` is called on the loop's thread, in the order of the calls; the batch is
 /// then the callback's again.
 ///
 /// Owns:   takes the batch until `done`
-/// Errors: through `done`: TG_EFULL (nothing of the batch is stored; the store goes on), or
-///         TG_EIO / TG_EDAMAGED (the outcome is not known: the host must stop and read again)
+/// Errors: through `done`; nothing of the batch is then stored, and the store goes on: TG_EEXISTS
+///         (a run with this occurrence, parameters and rerun is there), TG_EFULL, TG_EBUSY (another
+///         program writes to the file). After TG_EIO or TG_EDAMAGED the outcome is not known and
+///         the store writes no more: the host must stop and read again
 typedef void tg_store_done(void *self, struct tg_batch *batch, const struct tg_error *err);
 void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_done *done,
                      void *self);

@@ -34,8 +34,9 @@ int tg_writer_init(struct tg_writer *writer, sqlite3 *db, struct tg_error *err) 
   for (int i = 0; i < TG_RECORD_COUNT; i++)
     if (sqlite3_prepare_v3(db, record_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &writer->records[i],
                            NULL) != SQLITE_OK) {
+      int code = tg_database_error(db, "the store does not have the tables it should", err);
       tg_writer_deinit(writer);
-      return tg_database_error(db, "the store does not have the tables it should", err);
+      return code;
     }
   return TG_OK;
 }
@@ -131,6 +132,15 @@ static void asset_version_bind(sqlite3_stmt *s, const struct tg_asset_version *v
   int_bind(s, 8, version->created_at);
 }
 
+// Another run of the same occurrence is the one thing that may be there already.
+static int put_error(sqlite3 *db, const struct tg_record *record, struct tg_error *err) {
+  if (record->kind != TG_RECORD_RUN || sqlite3_extended_errcode(db) != SQLITE_CONSTRAINT_UNIQUE)
+    return tg_database_error(db, "cannot write to the store", err);
+  return tg_error_set(err, TG_EEXISTS, "a run of %s for %s with these parameters is there already",
+                      record->run.pipeline,
+                      record->run.occurrence ? record->run.occurrence : "no occurrence");
+}
+
 int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, struct tg_error *err) {
   sqlite3_stmt *s = writer->records[record->kind];
   char id[TG_ID_TEXT_LEN + 1];
@@ -143,11 +153,7 @@ int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, stru
   case TG_RECORD_ASSET_VERSION: asset_version_bind(s, &record->asset_version); break;
   case TG_RECORD_COUNT: break;
   }
-  int result = sqlite3_step(s), code = TG_OK;
-  if ((result & 0xff) == SQLITE_CONSTRAINT)
-    code = tg_error_set(err, TG_EEXISTS, "%s", sqlite3_errmsg(writer->db));
-  else if (result != SQLITE_DONE)
-    code = tg_database_error(writer->db, "cannot write to the store", err);
+  int code = sqlite3_step(s) == SQLITE_DONE ? TG_OK : put_error(writer->db, record, err);
   sqlite3_reset(s);
   return code;
 }
@@ -159,7 +165,7 @@ static int texts_put(sqlite3 *db, const char *sql, const char *const *texts, int
   if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
     return tg_database_error(db, "cannot write to the store", err);
   for (int i = 0; i < count; i++) tg_bind_text(s, i + 1, texts[i]);
-  if (blob) sqlite3_bind_blob64(s, count + 1, blob->text, blob->len, SQLITE_STATIC);
+  if (blob) sqlite3_bind_blob64(s, count + 1, blob->len ? blob->text : "", blob->len, SQLITE_STATIC);
   if (number) sqlite3_bind_int64(s, count + 1, number);
   int code = sqlite3_step(s) == SQLITE_DONE
                  ? TG_OK

@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-enum { REPEAT_PRODUCT_MAX = 256 };
+enum { EXPANSION_MAX = 2000, GROUP_DEPTH_MAX = 32 };
 
 // glibc caches states as it matches, one per byte of text at most; a pattern is compiled afresh
 // when it has seen this much, so that the cache stays small.
@@ -31,25 +31,68 @@ static void pattern_free(void *self) {
   free(pattern);
 }
 
-// Gives what is wrong with a pattern before regcomp sees it, or NULL. Counted repetitions multiply
-// when they nest; their product over the whole pattern is a bound that is easy to see.
+// How large a pattern gets when its counted repetitions are written out: side by side they add,
+// nested they multiply. regcomp has no limit of its own.
+struct expansion {
+  long sums[GROUP_DEPTH_MAX]; // atoms so far, by depth of the group
+  long last[GROUP_DEPTH_MAX]; // atoms of the last item, which a repetition multiplies
+  int depth;
+};
+
+static void item_add(struct expansion *size, long atoms) {
+  size->sums[size->depth] += atoms;
+  size->last[size->depth] = atoms;
+}
+
+// Takes in "{3}", "{2,}" or "{2,5}"; `at` stands on the brace.
+static bool repetition_add(struct expansion *size, const char *at) {
+  const char *comma = at + 1 + strspn(at + 1, "0123456789");
+  bool has_end = *comma == ',' && isdigit((unsigned char)comma[1]);
+  long most = strtol(has_end ? comma + 1 : at + 1, NULL, 10);
+  if (most > EXPANSION_MAX) return false;
+  if (most > 1) size->sums[size->depth] += size->last[size->depth] * (most - 1);
+  return size->sums[size->depth] <= EXPANSION_MAX;
+}
+
+// Gives the last byte of a bracket expression that begins at `at`.
+static const char *bracket_end(const char *at) {
+  const char *end = at + 1;
+  if (*end == '^') end++;
+  if (*end == ']') end++;
+  while (*end && *end != ']') {
+    if (*end == '[' && (end[1] == ':' || end[1] == '.' || end[1] == '=')) {
+      const char mark[] = {end[1], ']', 0};
+      const char *close = strstr(end + 2, mark);
+      end = close ? close + 1 : end;
+    }
+    end++;
+  }
+  return *end ? end : end - 1;
+}
+
+// Gives what is wrong with a pattern before regcomp sees it, or NULL.
 static const char *pattern_fault(const char *text, size_t len) {
+  struct expansion size = {0};
   if (len > TG_REGEXP_PATTERN_BYTES_MAX) return "the pattern is too long";
   if (strlen(text) != len) return "the pattern contains a zero byte";
-  long product = 1;
   for (const char *at = text; *at; at++) {
     if (*at == '\\' && at[1]) {
       if (isdigit((unsigned char)*++at)) return "back-references are not supported";
+      item_add(&size, 1);
+    } else if (*at == '(') {
+      if (++size.depth == GROUP_DEPTH_MAX) return "its groups are nested too deeply";
+      size.sums[size.depth] = size.last[size.depth] = 0;
+    } else if (*at == ')' && size.depth > 0) {
+      long inner = size.sums[size.depth--];
+      item_add(&size, inner);
     } else if (*at == '{') {
-      long most = strtol(at + 1, NULL, 10);
-      const char *comma = at + 1 + strspn(at + 1, "0123456789");
-      if (*comma == ',' && isdigit((unsigned char)comma[1])) most = strtol(comma + 1, NULL, 10);
-      if (most > REPEAT_PRODUCT_MAX) return "a repetition is too large";
-      product *= most > 1 ? most : 1;
-      if (product > REPEAT_PRODUCT_MAX) return "the repetitions multiply to too many";
+      if (!repetition_add(&size, at)) return "its repetitions are too many";
+    } else {
+      if (*at == '[') at = bracket_end(at);
+      item_add(&size, 1);
     }
   }
-  return NULL;
+  return size.sums[0] > EXPANSION_MAX ? "its repetitions are too many" : NULL;
 }
 
 static bool pattern_compile(sqlite3_context *context, struct pattern *pattern) {

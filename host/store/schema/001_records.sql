@@ -119,3 +119,4 @@ CREATE TABLE kv (                      -- tidegate.store
   expires_at INTEGER,
   PRIMARY KEY (pipeline, key)
 ) WITHOUT ROWID;
+CREATE INDEX kv_by_expiry ON kv (expires_at) WHERE expires_at IS NOT NULL;

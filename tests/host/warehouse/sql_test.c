@@ -206,6 +206,14 @@ static void functions_for_pipelines(void **state) {
   assert_string_equal(scratch_text(scratch, "SELECT typeof(NULL REGEXP 'x')"), "null");
   expect_error(scratch, "SELECT 'a' REGEXP '('", TG_ESQL, "REGEXP: ");
   expect_error(scratch, "SELECT 'a' REGEXP '((a{200}){200}){200}'", TG_ESQL, "repetitions");
+  expect_error(scratch, "SELECT 'a' REGEXP '([]{x]{200}){200}'", TG_ESQL, "repetitions");
+  static const char *const counted[] = { // side by side, repetitions only add
+      "SELECT 'DE89370400440532013000' REGEXP "
+      "'^[A-Z]{2}[0-9]{2}[A-Z0-9]{4}[0-9]{7}([A-Z0-9]?){0,16}$'",
+      "SELECT '01a1fb2d-0c4d-7184-9401-5d54da5a7f8c' REGEXP "
+      "'^[0-9a-f]{8}-([[:xdigit:]]{4}-){3}[0-9a-f]{12}$'",
+  };
+  for (size_t i = 0; i < 2; i++) assert_int_equal(scratch_count(scratch, counted[i]), 1);
   expect_error(scratch, "SELECT 'aa' REGEXP '(a)\\1'", TG_ESQL, "back-references");
   expect_error(scratch, "SELECT hex(zeroblob(50000)) REGEXP 'a'", TG_ESQL, "64 KiB");
 }
