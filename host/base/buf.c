@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/buf.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ void tg_buf_clear(struct tg_buf *buf) {
 
 void *tg_buf_reserve(struct tg_buf *buf, size_t more) {
   if (buf->is_failed) return NULL;
-  if (more > buf->max - buf->len) goto failed;
+  if (more > buf->max - buf->len || more > SIZE_MAX / 2 - buf->len) goto failed;
   size_t need = buf->len + more + 1;
   if (need > buf->cap) {
     size_t cap = buf->cap ? buf->cap : 64;

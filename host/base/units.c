@@ -110,7 +110,7 @@ static void civil_date(int64_t days, int64_t *year, int64_t *month, int64_t *day
 
 void tg_time_format(int64_t ms, char text[TG_TIME_TEXT_LEN + 1]) {
   const int64_t day_ms = 86400000;
-  int64_t days = ms / day_ms - (ms % day_ms < 0), rest = ms - days * day_ms;
+  int64_t days = ms / day_ms - (ms % day_ms < 0), rest = (ms % day_ms + day_ms) % day_ms;
   int64_t year, month, day;
   civil_date(days, &year, &month, &day);
   if (year < 0 || year > 9999) {
@@ -139,6 +139,15 @@ static bool char_read(const char **text, const char *accepted) {
   return true;
 }
 
+// Reads an optional fraction of a second; what is finer than a ms is dropped.
+static bool fraction_read(const char **text, int64_t *milli) {
+  int64_t scale = 100;
+  if (!char_read(text, ".")) return true;
+  if (!isdigit((unsigned char)**text)) return false;
+  for (; isdigit((unsigned char)**text); (*text)++, scale /= 10) *milli += (**text - '0') * scale;
+  return true;
+}
+
 static bool zone_read(const char **text, int64_t *offset_ms) {
   *offset_ms = 0;
   if (char_read(text, "Zz")) return true;
@@ -164,12 +173,9 @@ bool tg_time_parse(const char *text, int64_t *ms) {
     if (!char_read(&text, "Tt ") || !digits_read(&text, 2, &hour) || !char_read(&text, ":") ||
         !digits_read(&text, 2, &minute))
       return false;
-    if (char_read(&text, ":") && !digits_read(&text, 2, &second)) return false;
-    if (char_read(&text, ".")) {
-      int64_t scale = 100;
-      if (!isdigit((unsigned char)*text)) return false;
-      for (; isdigit((unsigned char)*text); text++, scale /= 10) milli += (*text - '0') * scale;
-    }
+    if (char_read(&text, ":") &&
+        (!digits_read(&text, 2, &second) || !fraction_read(&text, &milli)))
+      return false;
     if (!zone_read(&text, &offset) || *text) return false;
     if (hour > 23 || minute > 59 || second > 60) return false;
   }

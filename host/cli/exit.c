@@ -2,6 +2,12 @@
 #include "cli/exit.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "cli/text.h"
+
+enum { LINE_BYTES_MAX = 4 * TG_ERROR_TEXT_MAX };
 
 int tg_exit_of(int code) {
   switch (code) {
@@ -31,6 +37,10 @@ int tg_exit_of(int code) {
 }
 
 int tg_exit_report(const struct tg_error *err) {
-  fprintf(stderr, "tidegate: %s\n", err->text);
+  struct tg_buf line;
+  tg_buf_init(&line, LINE_BYTES_MAX);
+  tg_text_put_clean(&line, err->text, strlen(err->text));
+  fprintf(stderr, "tidegate: %s\n", tg_buf_text(&line));
+  tg_buf_deinit(&line);
   return tg_exit_of(err->code);
 }

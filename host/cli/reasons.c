@@ -47,21 +47,40 @@ static struct tg_graph_slice upstream_of(const struct teller *teller, uint32_t t
   return tg_graph_upstream(&teller->view->plan->graph, task);
 }
 
-// Gives the first or last attempt of a task, or NULL.
-static const struct tg_attempt *attempt_find(const struct tg_view *view, uint32_t task,
-                                             bool is_last) {
-  const struct tg_attempt *found = NULL;
-  for (size_t i = 0; i < view->attempt_count; i++) {
-    if (view->attempts[i].task != task) continue;
-    found = &view->attempts[i];
-    if (!is_last) break;
+// Gives the place of the first attempt of a task, or of a later one where it has none. Attempts
+// stand in the order of tasks.
+static size_t attempts_begin(const struct tg_view *view, uint32_t task) {
+  size_t low = 0, high = view->attempt_count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (view->attempts[middle].task < task)
+      low = middle + 1;
+    else
+      high = middle;
   }
-  return found;
+  return low;
+}
+
+// Gives the attempts of a task, as the first and how many there are.
+static const struct tg_attempt *attempts_of(const struct teller *teller, uint32_t task,
+                                            size_t *count) {
+  const struct tg_view *view = teller->view;
+  size_t begin = attempts_begin(view, task);
+  *count = 0;
+  while (begin + *count < view->attempt_count && view->attempts[begin + *count].task == task)
+    ++*count;
+  return *count ? &view->attempts[begin] : NULL;
+}
+
+// Gives the first attempt of a task, or NULL.
+static const struct tg_attempt *first_attempt(const struct teller *teller, uint32_t task) {
+  size_t count;
+  return attempts_of(teller, task, &count);
 }
 
 // Gives when a task was past waiting: its first attempt, or its end without one; else 0.
 static int64_t settled_at(const struct teller *teller, uint32_t task) {
-  const struct tg_attempt *first = attempt_find(teller->view, task, false);
+  const struct tg_attempt *first = first_attempt(teller, task);
   return first ? first->started_at : task_at(teller, task)->ended_at;
 }
 
@@ -190,7 +209,7 @@ static void rule_tell(struct teller *teller, uint32_t task) {
 }
 
 static void slot_tell(struct teller *teller, uint32_t task) {
-  const struct tg_attempt *first = attempt_find(teller->view, task, false);
+  const struct tg_attempt *first = first_attempt(teller, task);
   const char *name = task_at(teller, task)->name;
   int64_t ready = ready_at(teller, task);
   if (first && first->started_at - ready >= SLOT_MS_MIN)
@@ -243,28 +262,26 @@ static void retry_tell(struct teller *teller, const struct tg_attempt *attempt,
 }
 
 static void attempts_tell(struct teller *teller, uint32_t task) {
-  const struct tg_view *view = teller->view;
-  for (size_t i = 0; i < view->attempt_count; i++) {
-    const struct tg_attempt *attempt = &view->attempts[i];
-    if (attempt->task != task) continue;
-    bool has_next = i + 1 < view->attempt_count && attempt[1].task == task;
-    decisions_tell(teller, task, attempt->number);
-    checks_tell(teller, attempt);
-    attempt_tell(teller, attempt);
-    if (attempt->ended_at) retry_tell(teller, attempt, has_next ? attempt + 1 : NULL);
+  size_t count;
+  const struct tg_attempt *attempts = attempts_of(teller, task, &count);
+  for (size_t i = 0; i < count; i++) {
+    decisions_tell(teller, task, attempts[i].number);
+    checks_tell(teller, &attempts[i]);
+    attempt_tell(teller, &attempts[i]);
+    if (attempts[i].ended_at)
+      retry_tell(teller, &attempts[i], i + 1 < count ? &attempts[i + 1] : NULL);
   }
 }
 
 // Says why a failed task got no further attempt.
 static const char *stop_text(const struct teller *teller, uint32_t task, char text[128]) {
   const struct tg_retry_policy *policy = &teller->view->plan->tasks[task].retry;
-  const struct tg_attempt *first = attempt_find(teller->view, task, false);
-  const struct tg_attempt *last = attempt_find(teller->view, task, true);
+  size_t count;
+  const struct tg_attempt *first = attempts_of(teller, task, &count);
   uint32_t tries = 0;
-  for (size_t i = 0; i < teller->view->attempt_count; i++)
-    tries += teller->view->attempts[i].task == task &&
-             teller->view->attempts[i].state == TG_ATTEMPT_FAILED;
-  if (!tries || last->state != TG_ATTEMPT_FAILED) return "";
+  for (size_t i = 0; i < count; i++) tries += first[i].state == TG_ATTEMPT_FAILED;
+  const struct tg_attempt *last = count ? &first[count - 1] : NULL;
+  if (!last || last->state != TG_ATTEMPT_FAILED) return "";
   switch (tg_retry_decide(policy, tries, last->failure.class, last->seed, 0,
                           last->ended_at - first->started_at)
               .stop) {
@@ -287,7 +304,7 @@ static void task_end_tell(struct teller *teller, uint32_t task) {
   char text[128];
   if (!tg_task_state_is_terminal(record->state)) return;
   bool is_failed = record->state == TG_TASK_FAILED;
-  bool has_attempt = attempt_find(teller->view, task, false) != NULL;
+  bool has_attempt = first_attempt(teller, task) != NULL;
   tell(teller, record->name, "end", record->ended_at, record->ended_at, "ended %s%s%s%s",
        tg_task_state_word(record->state), is_failed ? stop_text(teller, task, text) : "",
        !has_attempt && record->failure.code ? ": " : "",
@@ -321,8 +338,7 @@ static void chain_tell(struct teller *teller, uint32_t task) {
   for (; task != UINT32_MAX; task = last_upstream(teller, task)) chain[count++] = task;
   while (count) {
     task = chain[--count];
-    if (!attempt_find(teller->view, task, false) && !branch_tell(teller, task))
-      rule_tell(teller, task);
+    if (!first_attempt(teller, task) && !branch_tell(teller, task)) rule_tell(teller, task);
     slot_tell(teller, task);
     attempts_tell(teller, task);
     if (task_at(teller, task)->state != TG_TASK_SUCCESS) task_end_tell(teller, task);
@@ -352,7 +368,8 @@ static uint32_t last_ended(const struct tg_view *view) {
 static void open_tell(struct teller *teller) {
   for (uint32_t i = 0; i < teller->view->task_count; i++) {
     enum tg_task_state state = teller->view->tasks[i].state;
-    if (state == TG_TASK_RUNNING || state == TG_TASK_READY) chain_tell(teller, i);
+    bool has_retry = state == TG_TASK_WAITING && first_attempt(teller, i);
+    if (state == TG_TASK_RUNNING || state == TG_TASK_READY || has_retry) chain_tell(teller, i);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "cli/load.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/text.h"
 #include "cli/verbs.h"
 #include "cli/view.h"
 
@@ -149,15 +150,24 @@ static int result_print(const struct runner *runner, const struct tg_output *out
   return exit_code;
 }
 
+static void failure_say(const struct runner *runner, const char *id) {
+  const struct tg_failure *failure = &runner->failure;
+  const char *text = failure->text ? failure->text : tg_code_text(failure->code);
+  struct tg_buf clean; // the text may be a script's
+  tg_buf_init(&clean, SIZE_MAX / 2);
+  tg_text_put_clean(&clean, text, strlen(text));
+  fprintf(stderr, "tidegate: run %s failed: %s\n  tidegate show %.13s   tidegate why %.13s\n", id,
+          tg_buf_text(&clean), id, id);
+  tg_buf_deinit(&clean);
+}
+
 static void end_say(const struct runner *runner) {
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(runner->launch.run.id, id);
   if (!runner->has_ended)
     fprintf(stderr, "tidegate: run %s was not finished; the same command continues it\n", id);
   else if (runner->state != TG_RUN_SUCCESS)
-    fprintf(stderr, "tidegate: run %s failed: %s\n  tidegate show %.13s   tidegate why %.13s\n", id,
-            runner->failure.text ? runner->failure.text : tg_code_text(runner->failure.code), id,
-            id);
+    failure_say(runner, id);
 }
 
 static int done_say(const struct runner *runner, const struct tg_output *output) {

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/database.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "store/schema.h"
 
-static int code_of(int sqlite_code) {
-  switch (sqlite_code & 0xff) {
+static int code_of(sqlite3 *db) {
+  switch (sqlite3_errcode(db) & 0xff) {
   case SQLITE_FULL: return TG_EFULL;
   case SQLITE_CORRUPT:
   case SQLITE_NOTADB: return TG_EDAMAGED;
@@ -19,6 +20,7 @@ static int code_of(int sqlite_code) {
   case SQLITE_READONLY: return TG_EDENIED;
   case SQLITE_BUSY:
   case SQLITE_LOCKED: return TG_EBUSY;
+  case SQLITE_CANTOPEN: return tg_file_code(sqlite3_system_errno(db));
   case SQLITE_CONSTRAINT:
   case SQLITE_MISUSE:
   case SQLITE_ERROR: return TG_EBUG;
@@ -27,7 +29,8 @@ static int code_of(int sqlite_code) {
 }
 
 int tg_database_error(sqlite3 *db, const char *what, struct tg_error *err) {
-  int code = code_of(sqlite3_extended_errcode(db));
+  if (!db) return tg_error_set(err, TG_ENOMEM, "%s: no memory", what);
+  int code = code_of(db);
   const char *file = sqlite3_db_filename(db, "main");
   const char *mend = code == TG_EDAMAGED
                          ? "; move the file away to start afresh, or restore a copy of it"
@@ -56,6 +59,11 @@ static int version_get(sqlite3 *db, int *version, struct tg_error *err) {
                       sqlite3_db_filename(db, "main"), *version, tg_schema_count);
 }
 
+static int none_error(const char *data, struct tg_error *err) {
+  return tg_error_set(err, TG_ENOT_FOUND, "there is no store in %s yet; `tidegate run` makes one",
+                      data);
+}
+
 // Each migration and its number become durable together.
 static int migrate(sqlite3 *db, int version, struct tg_error *err) {
   for (; version < tg_schema_count; version++) {
@@ -69,14 +77,43 @@ static int migrate(sqlite3 *db, int version, struct tg_error *err) {
   return TG_OK;
 }
 
+// SQLite answers with the mode it has, which is another one where the file system cannot do WAL.
+static int wal_set(sqlite3 *db, struct tg_error *err) {
+  sqlite3_stmt *statement = NULL;
+  int code = TG_OK;
+  if (sqlite3_prepare_v2(db, "PRAGMA journal_mode = WAL", -1, &statement, NULL) != SQLITE_OK ||
+      sqlite3_step(statement) != SQLITE_ROW)
+    code = tg_database_error(db, "cannot prepare the store", err);
+  else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
+    code = tg_error_set(err, TG_EIO, "the file system of %s cannot hold a store; give a folder on"
+                        " a local disk with --data", sqlite3_db_filename(db, "main"));
+  sqlite3_finalize(statement);
+  return code;
+}
+
+// The version comes first: what a newer tidegate wrote is not touched.
 static int writer_prepare(sqlite3 *db, struct tg_error *err) {
   int version = 0;
-  int code = tg_database_exec(db,
-                              "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                              "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8192",
-                              err);
-  if (!code) code = version_get(db, &version, err);
+  int code = version_get(db, &version, err);
+  if (!code) code = wal_set(db, err);
+  if (!code)
+    code = tg_database_exec(db,
+                            "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
+                            "PRAGMA cache_size = -8192",
+                            err);
   return code ? code : migrate(db, version, err);
+}
+
+// A reader changes nothing, so it needs a store that a writer has brought up to date.
+static int reader_prepare(sqlite3 *db, const char *data, struct tg_error *err) {
+  int version = 0;
+  int code = version_get(db, &version, err);
+  if (code || version == tg_schema_count) return code;
+  if (!version) return none_error(data, err);
+  return tg_error_set(err, TG_EINVALID,
+                      "the store in %s has schema %d, written by an older tidegate; `tidegate run`"
+                      " brings it up to date",
+                      data, version);
 }
 
 int tg_database_open(const char *data, bool is_writer, sqlite3 **db, struct tg_error *err) {
@@ -85,18 +122,19 @@ int tg_database_open(const char *data, bool is_writer, sqlite3 **db, struct tg_e
     return tg_error_set(err, TG_EINVALID, "path too long: %s", data);
   struct stat info;
   if (!is_writer && stat(path, &info) != 0)
-    return tg_error_set(err, TG_ENOT_FOUND, "there is no store in %s yet; `tidegate run` makes one",
-                        data);
+    return tg_file_code(errno) == TG_ENOT_FOUND
+               ? none_error(data, err)
+               : tg_error_errno(err, tg_file_code(errno), errno, "cannot read %s", path);
   *db = NULL;
   int flags = SQLITE_OPEN_NOMUTEX |
               (is_writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
-  int version = 0, code;
+  int code;
   if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK) {
     code = tg_database_error(*db, "cannot open the store", err);
   } else {
     sqlite3_extended_result_codes(*db, 1);
     sqlite3_busy_timeout(*db, 5000);
-    code = is_writer ? writer_prepare(*db, err) : version_get(*db, &version, err);
+    code = is_writer ? writer_prepare(*db, err) : reader_prepare(*db, data, err);
   }
   if (!code) return TG_OK;
   sqlite3_close(*db);

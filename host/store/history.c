@@ -137,7 +137,7 @@ int tg_history_run(struct tg_history *history, const char *name, struct tg_arena
   size_t count = 0;
   code = query_collect(&q, sizeof *found, run_read, (void **)&found, &count, err);
   if (code) return code;
-  if (count == 1) {
+  if (count == 1 && *name) {
     *run = found[0];
     return TG_OK;
   }

@@ -281,14 +281,14 @@ static void names_the_checks_that_failed(void **state) {
 static void tells_what_an_open_run_waits_for(void **state) {
   struct fixture *f = *state;
   run_add(f, TG_RUN_RUNNING, 0, TG_OK, NULL);
-  task_add(f, BRONZE, TG_TASK_READY, 1, 0, 0, NULL);
+  task_add(f, BRONZE, TG_TASK_WAITING, 1, 0, 0, NULL);
   attempt_add(f, BRONZE, 1, 0, 1000, 5000, TG_ESCRIPT, "bad luck");
   view_read(f);
   expect(tg_reasons_of_run(&f->view),
          "attempt 05:00:00.000 1000 attempt 1: failed (script, class transient): bad luck\n"
          "retry 05:00:01.000 - waits for attempt 2\n");
   expect(tg_reasons_of_task(&f->view, SILVER),
-         "upstream 05:00:00.000 - waits for bronze, which is ready\n"
+         "upstream 05:00:00.000 - waits for bronze, which is waiting\n"
          "rule 05:00:00.000 - rule all_success is still open: of 1 upstreams 0 success, 0 failed, "
          "0 skipped\n");
 }
