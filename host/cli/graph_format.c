@@ -76,7 +76,8 @@ int tg_graph_format_text(const struct tg_plan *plan, const struct tg_output *out
   struct tg_table table;
   tg_table_init(&table, columns, sizeof columns / sizeof *columns);
   rows_add(&table, plan, levels, levels + plan->count);
-  tg_buf_putf(out, "%s: %u tasks in %u levels%s%s\n\n", plan->name, plan->count, level_count,
+  tg_buf_putf(out, "%s: %u task%s in %u level%s%s%s\n\n", plan->name, plan->count,
+              plan->count == 1 ? "" : "s", level_count, level_count == 1 ? "" : "s",
               *plan->doc ? "; " : "", plan->doc);
   tg_table_put(&table, output, out);
   tg_table_deinit(&table);

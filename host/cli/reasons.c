@@ -204,8 +204,9 @@ static void rule_tell(struct teller *teller, uint32_t task) {
   bool is_open = verdict == TG_TRIGGER_WAIT;
   int64_t since = is_open ? teller->view->run.created_at : ready_at(teller, task);
   tell(teller, task_at(teller, task)->name, "rule", since, is_open ? 0 : since,
-       "rule %s %s: of %u upstreams %u success, %u failed, %u skipped", tg_trigger_rule_word(rule),
-       verdicts[verdict], counts.upstream, counts.success, counts.failed, counts.skipped);
+       "rule %s %s: of %u upstream%s %u success, %u failed, %u skipped", tg_trigger_rule_word(rule),
+       verdicts[verdict], counts.upstream, counts.upstream == 1 ? "" : "s", counts.success,
+       counts.failed, counts.skipped);
 }
 
 static void slot_tell(struct teller *teller, uint32_t task) {

@@ -3,6 +3,7 @@
 --- its loading on.
 local context = require "tidegate.context"
 local faults = require "tidegate.faults"
+local json = require "tidegate.json"
 local native = require "tidegate._native"
 local params = require "tidegate.pipeline.params"
 local plain = require "tidegate.plain"
@@ -63,14 +64,29 @@ function worker.run(index, data)
   return value, facts
 end
 
----Takes in what a policy's file returned.
+-- A policy that fails its own tests does not come into force.
+local function check_tests(baked, into)
+  local report = into:reporter(nil, nil)
+  for _, result in ipairs(baked.test()) do
+    if not result.ok then
+      report(("test %d%s expects %s and gets %s"):format(result.index,
+        result.name and (" (" .. result.name .. ")") or "",
+        json.encode(result.expected), json.encode(result.got)))
+    end
+  end
+end
+
+---Takes in what a policy's file returned, and runs its tests.
 ---@param value any
 ---@param path string
 ---@return table? description { doc, kind, input, tests }
 ---@return tidegate.Fault[]? faults
 function worker.policy(value, path)
-  local baked, found = require("tidegate.policy").bake(value, path, end_declaring(path))
+  local into = end_declaring(path)
+  local baked, found = require("tidegate.policy").bake(value, path, into)
   if not baked then return nil, found end
+  check_tests(baked, into)
+  if not into:is_empty() then return nil, into:sorted() end
   policy = baked
   return { doc = baked.doc, kind = baked.kind, input = baked.input, tests = #baked.tests }
 end
@@ -82,12 +98,6 @@ end
 ---@return table output
 function worker.decide(input)
   return policy.decide(input)
-end
-
----Runs the policy's tests.
----@return { index: integer, name: string?, ok: boolean, expected: table, got: table }[]
-function worker.test_policy()
-  return policy.test()
 end
 
 return worker

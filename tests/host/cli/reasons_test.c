@@ -212,7 +212,7 @@ static void follows_a_failure_to_the_end_of_the_run(void **state) {
          "end 05:00:03.100 0 the run ended failed: silver: broken\n");
   expect(tg_reasons_of_task(&f->view, WAY),
          "upstream 05:00:00.000 3000 waited for silver: failed\n"
-         "rule 05:00:03.000 0 rule all_success cannot be met any more: of 1 upstreams 0 success, 1 "
+         "rule 05:00:03.000 0 rule all_success cannot be met any more: of 1 upstream 0 success, 1 "
          "failed, 0 skipped\n"
          "end 05:00:03.000 0 ended upstream_failed\n");
 }
@@ -289,7 +289,7 @@ static void tells_what_an_open_run_waits_for(void **state) {
          "retry 05:00:01.000 - waits for attempt 2\n");
   expect(tg_reasons_of_task(&f->view, SILVER),
          "upstream 05:00:00.000 - waits for bronze, which is waiting\n"
-         "rule 05:00:00.000 - rule all_success is still open: of 1 upstreams 0 success, 0 failed, "
+         "rule 05:00:00.000 - rule all_success is still open: of 1 upstream 0 success, 0 failed, "
          "0 skipped\n");
 }
 
