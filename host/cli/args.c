@@ -63,7 +63,7 @@ int tg_verb_find(const struct tg_verb *const *verbs, const char *name, const str
                  struct tg_error *err) {
   const char *names[CANDIDATES_MAX];
   size_t count = 0;
-  for (; verbs[count] && count < CANDIDATES_MAX; count++) {
+  for (; count < CANDIDATES_MAX && verbs[count]; count++) {
     *verb = verbs[count];
     if (strcmp(name, verbs[count]->name) == 0) return TG_OK;
     names[count] = verbs[count]->name;

@@ -59,7 +59,7 @@ static int unknown_key(struct reader *reader, const char *pointer, const char *n
                        const struct key *keys) {
   const char *names[KEYS_MAX];
   size_t count = 0;
-  for (; keys[count].name && count < KEYS_MAX; count++) names[count] = keys[count].name;
+  for (; count < KEYS_MAX && keys[count].name; count++) names[count] = keys[count].name;
   char message[256];
   snprintf(message, sizeof message, "unknown key \"%.100s\"", name);
   return fault(reader, pointer, message, tg_suggest(name, names, count));
@@ -224,12 +224,13 @@ static int file_read(struct tg_project *project, const char *file, struct tg_err
 // Looks for a folder with a settings file, from `path` upwards; leaves `path` alone without one.
 static void root_search(char path[PATH_BYTES_MAX]) {
   char at[PATH_BYTES_MAX], file[PATH_BYTES_MAX + sizeof settings_file + 1];
-  for (strcpy(at, path);; *strrchr(at, '/') = 0) {
+  snprintf(at, sizeof at, "%s", path);
+  for (;; *strrchr(at, '/') = 0) {
     snprintf(file, sizeof file, "%s/%s", at, settings_file);
     if (access(file, F_OK) == 0) break;
     if (!*at) return;
   }
-  strcpy(path, *at ? at : "/");
+  snprintf(path, PATH_BYTES_MAX, "%s", *at ? at : "/");
 }
 
 static int root_find(struct tg_project *project, const char *given, struct tg_error *err) {

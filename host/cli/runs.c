@@ -23,7 +23,7 @@ static void row_add(struct tg_table *table, const struct tg_run *run) {
   tg_id_format(run->id, id);
   id[ID_COLUMNS] = 0;
   tg_time_format(run->created_at, started);
-  strcpy(started + strlen("2026-11-20T05:00:00"), "Z");
+  memcpy(started + strlen("2026-11-20T05:00:00"), "Z", sizeof "Z");
   if (run->ended_at) tg_duration_format(run->ended_at - run->created_at, duration);
   const char *state = tg_run_state_word(run->state);
   tg_table_add(table, (struct tg_cell[]){

@@ -159,8 +159,8 @@ json_t *tg_view_asset_json(const struct tg_view *view, const struct tg_asset_ver
 #define LIST_ADD(ok, object, name, count, make)                                                    \
   do {                                                                                             \
     json_t *list = json_array();                                                                   \
-    for (size_t i = 0; i < (count); i++) ok &= json_array_append_new(list, make) == 0;             \
-    ok &= json_object_set_new(object, name, list) == 0;                                            \
+    for (size_t i = 0; i < (count); i++) (ok) &= json_array_append_new(list, make) == 0;           \
+    (ok) &= json_object_set_new(object, name, list) == 0;                                          \
   } while (0)
 
 static bool details_add(const struct tg_view *view, json_t *run) {

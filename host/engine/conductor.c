@@ -99,21 +99,21 @@ static void committed(void *self, struct tg_batch *batch, const struct tg_error 
     if (err) stop(conductor, err);
     return;
   }
-  tg_conductor_input(conductor,
-                     &(struct tg_input){.kind = TG_INPUT_COMMITTED, .committed = batch});
+  tg_conductor_input(conductor, &(struct tg_input){.kind = TG_INPUT_COMMITTED, .committed = batch});
 }
 
 static void start(struct tg_conductor *conductor, const struct tg_effect *effect) {
   tg_buf_clear(&conductor->context);
   tg_context_write(effect->run, effect->task, effect->number, now_get(conductor).wall_ms,
                    &conductor->context);
+  bool is_whole = !conductor->context.is_failed;
   conductor->runner.start(conductor->runner.self,
                           &(struct tg_start){.attempt = effect->attempt,
                                              .run = effect->run,
                                              .task = effect->task,
                                              .number = effect->number,
                                              .seed = effect->seed,
-                                             .context = tg_buf_text(&conductor->context),
+                                             .context = is_whole ? conductor->context.data : NULL,
                                              .context_len = conductor->context.len});
 }
 
@@ -123,7 +123,9 @@ static void effect_do(struct tg_conductor *conductor, const struct tg_effect *ef
   case TG_EFFECT_COMMIT:
     tg_store_commit(conductor->store, effect->batch, committed, conductor);
     break;
-  case TG_EFFECT_START: start(conductor, effect); break;
+  case TG_EFFECT_START:
+    start(conductor, effect);
+    break;
   case TG_EFFECT_CANCEL:
     conductor->runner.cancel(conductor->runner.self, effect->attempt, effect->code);
     break;
@@ -151,8 +153,7 @@ void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *i
   size_t count;
   struct tg_error err;
   if (conductor->is_stopped) return;
-  int code =
-      tg_engine_step(conductor->engine, now_get(conductor), input, &effects, &count, &err);
+  int code = tg_engine_step(conductor->engine, now_get(conductor), input, &effects, &count, &err);
   for (size_t i = 0; i < count; i++) effect_do(conductor, &effects[i]);
   if (code)
     stop(conductor, &err);

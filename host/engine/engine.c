@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/engine.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +134,12 @@ static void timer_add(struct tg_engine *engine, const struct tg_engine_timer *ti
   check(engine, tg_timers_add(&engine->timers, timer));
 }
 
+// Adds a wait, which may come from outside, to an instant.
+static int64_t instant_after(int64_t instant_ms, int64_t wait_ms) {
+  if (wait_ms <= 0) return instant_ms;
+  return wait_ms < INT64_MAX - instant_ms ? instant_ms + wait_ms : INT64_MAX;
+}
+
 // The same run, task and attempt always get the same seed.
 static uint64_t seed_of(const struct tg_run *run, uint32_t task, uint32_t number) {
   uint64_t seed = UINT64_C(0x9e3779b97f4a7c15) * (number + 1u) ^ (uint64_t)task << 32;
@@ -206,8 +211,7 @@ static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uin
 
 static bool run_has_slot(const struct tg_engine *engine, const struct tg_live_run *run) {
   return run->is_durable && engine->running < engine->slots && !run->stopped.code &&
-         !engine->is_draining &&
-         (!run->plan->tasks_max || run->running < run->plan->tasks_max);
+         !engine->is_draining && (!run->plan->tasks_max || run->running < run->plan->tasks_max);
 }
 
 static void starts_timer_arm(struct tg_engine *engine) {
@@ -233,6 +237,8 @@ static void ready_start(struct tg_engine *engine, struct tg_live_run *run) {
 static void settled_record(struct tg_engine *engine, struct tg_live_run *run) {
   for (uint32_t i = 0; i < run->settled_count; i++) {
     uint32_t task = run->settled[i];
+    // In recovery its own record may have come after that of the upstream that settled it.
+    if (tg_task_state_is_terminal((enum tg_task_state)run->tasks[task].state)) continue;
     struct tg_record record =
         task_record(run, task, tg_live_settled_state(run, task), engine->now.wall_ms);
     record_add(engine, &record);
@@ -288,10 +294,10 @@ static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uin
                           struct tg_attempt *attempt, const struct tg_error *err) {
   struct tg_live_task *t = &run->tasks[task];
   const struct tg_plan_task *plan = &run->plan->tasks[task];
-  attempt->failure =
-      (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
+  attempt->failure = (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
   attempt->state = TG_ATTEMPT_FAILED;
-  if (run->stopped.code || err->class == TG_CLASS_CANCELLED) {
+  if (err->class != TG_CLASS_LOST) t->worker_losses = 0;
+  if (run->stopped.code) {
     attempt->state = TG_ATTEMPT_CANCELLED;
     return;
   }
@@ -299,11 +305,12 @@ static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uin
     attempt->state = TG_ATTEMPT_LOST;
     return;
   }
+  int64_t elapsed = engine->now.wall_ms - t->first_started_at;
   struct tg_retry_decision retry =
       tg_retry_decide(&plan->retry, t->attempts - t->lost, err->class, attempt->seed,
-                      err->retry_after_ms, engine->now.wall_ms - t->first_started_at);
-  attempt->retry_at =
-      retry.stop == TG_RETRY_STOP_NOT ? engine->now.wall_ms + retry.delay_ms : 0;
+                      err->retry_after_ms, elapsed > 0 ? elapsed : 0);
+  if (retry.stop == TG_RETRY_STOP_NOT)
+    attempt->retry_at = instant_after(engine->now.wall_ms, retry.delay_ms);
 }
 
 static void ended_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t task,
@@ -320,7 +327,7 @@ static void ended_record(struct tg_engine *engine, struct tg_live_run *run, uint
                                         engine->now.wall_ms);
   record.task.output = result && *result ? result : NULL;
   record.task.chosen = chosen;
-  record.task.failure = attempt->attempt.failure;
+  record.task.failure = state == TG_ATTEMPT_CANCELLED ? run->stopped : attempt->attempt.failure;
   record_add(engine, &record);
 }
 
@@ -332,7 +339,10 @@ static void result_take(struct tg_engine *engine, uint64_t handle,
   uint32_t task = flight->task;
   free(flight);
   struct tg_live_task *t = &run->tasks[task];
-  assert(t->state == TG_TASK_RUNNING && t->attempt == handle && !t->is_deciding);
+  if (t->state != TG_TASK_RUNNING || t->attempt != handle || t->is_deciding) {
+    fail(engine, TG_EBUG, "an attempt ended that its task does not know");
+    return;
+  }
   t->attempt = 0;
   t->is_deciding = true;
   run->running--;
@@ -350,11 +360,7 @@ static void result_take(struct tg_engine *engine, uint64_t handle,
   const char *chosen = NULL;
   if (tg_facts_record(run->plan, attempt, outcome->facts, batch, &chosen, &err) && !err.code)
     tg_error_set(&err, TG_ENOMEM, "no memory for what the attempt tells");
-  if (err.code) {
-    failed_decide(engine, run, task, attempt, &err);
-  } else {
-    t->worker_losses = 0;
-  }
+  if (err.code) failed_decide(engine, run, task, attempt, &err);
   ended_record(engine, run, task, &record, err.code ? NULL : outcome->result, chosen);
 }
 
@@ -362,7 +368,7 @@ static void result_take(struct tg_engine *engine, uint64_t handle,
 
 static void retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
   int64_t wait = run->tasks[task].retry_at - engine->now.wall_ms;
-  timer_add(engine, &(struct tg_engine_timer){.at_ms = engine->now.mono_ms + (wait > 0 ? wait : 0),
+  timer_add(engine, &(struct tg_engine_timer){.at_ms = instant_after(engine->now.mono_ms, wait),
                                               .kind = TG_TIMER_RETRY,
                                               .run = run->run.number,
                                               .task = task});
@@ -370,10 +376,14 @@ static void retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_
 
 static uint64_t record_run(const struct tg_record *record) {
   switch (record->kind) {
-  case TG_RECORD_RUN: return record->run.number;
-  case TG_RECORD_TASK: return record->task.run;
-  case TG_RECORD_ATTEMPT: return record->attempt.run;
-  default: return 0;
+  case TG_RECORD_RUN:
+    return record->run.number;
+  case TG_RECORD_TASK:
+    return record->task.run;
+  case TG_RECORD_ATTEMPT:
+    return record->attempt.run;
+  default:
+    return 0;
   }
 }
 
@@ -415,12 +425,19 @@ static void batch_apply(struct tg_engine *engine, struct tg_batch *batch) {
 
 // Cancelling.
 
+// The reason is kept with each task, for a host that takes the run up again.
+static void task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
+  struct tg_record record = task_record(run, task, TG_TASK_CANCELLED, engine->now.wall_ms);
+  record.task.failure = run->stopped;
+  run->tasks[task].is_deciding = true;
+  record_add(engine, &record);
+}
+
 static void run_cancel(struct tg_engine *engine, struct tg_live_run *run, int code,
                        const char *reason) {
   if (run->stopped.code || run->is_ending) return;
-  run->stopped = (struct tg_failure){.code = code,
-                                     .class = tg_code_class(code),
-                                     .text = tg_arena_strdup(&run->arena, reason)};
+  run->stopped = (struct tg_failure){
+      .code = code, .class = tg_code_class(code), .text = tg_arena_strdup(&run->arena, reason)};
   for (uint32_t i = 0; i < run->plan->count; i++) {
     struct tg_live_task *t = &run->tasks[i];
     if (t->attempt) {
@@ -430,24 +447,21 @@ static void run_cancel(struct tg_engine *engine, struct tg_live_run *run, int co
                                              .attempt = t->attempt,
                                              .code = TG_ECANCELLED});
     } else if (!t->is_deciding && !tg_task_state_is_terminal((enum tg_task_state)t->state)) {
-      t->is_deciding = true;
-      struct tg_record record = task_record(run, i, TG_TASK_CANCELLED, engine->now.wall_ms);
-      record_add(engine, &record);
+      task_cancel(engine, run, i);
     }
   }
 }
 
-// A task that was deciding while its run was cancelled may come back as ready or waiting.
+// A task that was deciding while its run was cancelled may come back as ready or waiting; one of a
+// run that is resumed in the middle of its cancelling, too.
 static void stragglers_cancel(struct tg_engine *engine) {
   for (struct tg_live_run *run = engine->runs; run; run = run->next) {
     if (!run->stopped.code || run->is_ending || !run->open) continue;
     for (uint32_t i = 0; i < run->plan->count; i++) {
-      struct tg_live_task *t = &run->tasks[i];
-      if (t->attempt || t->is_deciding || tg_task_state_is_terminal((enum tg_task_state)t->state))
-        continue;
-      t->is_deciding = true;
-      struct tg_record record = task_record(run, i, TG_TASK_CANCELLED, engine->now.wall_ms);
-      record_add(engine, &record);
+      const struct tg_live_task *t = &run->tasks[i];
+      if (!t->attempt && !t->is_deciding &&
+          !tg_task_state_is_terminal((enum tg_task_state)t->state))
+        task_cancel(engine, run, i);
     }
   }
 }
@@ -474,7 +488,9 @@ static void timer_fire(struct tg_engine *engine, const struct tg_engine_timer *t
   struct tg_live_run *run = run_find(engine, timer->run);
   uint32_t task;
   switch (timer->kind) {
-  case TG_TIMER_STARTS: starts_record(engine); break;
+  case TG_TIMER_STARTS:
+    starts_record(engine);
+    break;
   case TG_TIMER_RETRY:
     if (run && run->tasks[timer->task].state == TG_TASK_WAITING &&
         run->tasks[timer->task].retry_at && !run->tasks[timer->task].is_deciding)
@@ -508,14 +524,14 @@ static struct tg_live_run *run_add(struct tg_engine *engine, const struct tg_run
     fail(engine, TG_ENOMEM, "out of memory");
     return NULL;
   }
-  live->next = engine->runs;
-  engine->runs = live;
+  struct tg_live_run **at = &engine->runs; // the oldest gets the slots first
+  while (*at) at = &(*at)->next;
+  *at = live;
   if (plan->timeout_ms) {
     int64_t left = run->created_at + plan->timeout_ms - engine->now.wall_ms;
-    timer_add(engine, &(struct tg_engine_timer){
-                          .at_ms = engine->now.mono_ms + (left > 0 ? left : 0),
-                          .kind = TG_TIMER_RUN,
-                          .run = live->run.number});
+    timer_add(engine, &(struct tg_engine_timer){.at_ms = instant_after(engine->now.mono_ms, left),
+                                                .kind = TG_TIMER_RUN,
+                                                .run = live->run.number});
   }
   return live;
 }
@@ -542,8 +558,8 @@ static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
   if (attempt->task >= run->plan->count) return;
   struct tg_live_task *t = &run->tasks[attempt->task];
   bool is_open = !tg_task_state_is_terminal((enum tg_task_state)t->state);
-  check(engine, tg_live_apply(run, &(struct tg_record){.kind = TG_RECORD_ATTEMPT,
-                                                       .attempt = *attempt}));
+  check(engine,
+        tg_live_apply(run, &(struct tg_record){.kind = TG_RECORD_ATTEMPT, .attempt = *attempt}));
   if (attempt->state != TG_ATTEMPT_RUNNING || !is_open) return;
   struct tg_record lost = {.kind = TG_RECORD_ATTEMPT, .attempt = *attempt};
   lost.attempt.state = TG_ATTEMPT_LOST;
@@ -552,6 +568,14 @@ static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
       .code = TG_ELOST, .class = TG_CLASS_LOST, .text = "the host ended before the attempt did"};
   t->is_deciding = true;
   record_add(engine, &lost);
+}
+
+// That a run is being cancelled has no record of its own; the first task that was says so.
+static void cancel_resume(struct tg_live_run *run) {
+  for (uint32_t i = 0; i < run->plan->count && !run->stopped.code; i++) {
+    if (run->tasks[i].state != TG_TASK_CANCELLED) continue;
+    run->stopped = run->tasks[i].failure; // its text lives as long as the task
+  }
 }
 
 static void run_resume(struct tg_engine *engine, const struct tg_input *input) {
@@ -563,6 +587,7 @@ static void run_resume(struct tg_engine *engine, const struct tg_input *input) {
                                                          .task = input->resume.tasks[i]}));
   for (size_t i = 0; i < input->resume.attempt_count; i++)
     attempt_resume(engine, run, &input->resume.attempts[i]);
+  cancel_resume(run);
   for (uint32_t i = 0; i < run->plan->count; i++)
     if (run->tasks[i].state == TG_TASK_WAITING && run->tasks[i].retry_at) retry_arm(engine, run, i);
 }
@@ -570,17 +595,37 @@ static void run_resume(struct tg_engine *engine, const struct tg_input *input) {
 static void input_take(struct tg_engine *engine, const struct tg_input *input) {
   struct tg_live_run *run;
   switch (input->kind) {
-  case TG_INPUT_RUN: run_create(engine, input); break;
-  case TG_INPUT_RESUME: run_resume(engine, input); break;
-  case TG_INPUT_RESULT: result_take(engine, input->result.attempt, input->result.outcome); break;
-  case TG_INPUT_COMMITTED: batch_apply(engine, input->committed); break;
-  case TG_INPUT_TIMER: timers_fire(engine); break;
+  case TG_INPUT_RUN:
+    run_create(engine, input);
+    break;
+  case TG_INPUT_RESUME:
+    run_resume(engine, input);
+    break;
+  case TG_INPUT_RESULT:
+    result_take(engine, input->result.attempt, input->result.outcome);
+    break;
+  case TG_INPUT_COMMITTED:
+    batch_apply(engine, input->committed);
+    break;
+  case TG_INPUT_TIMER:
+    timers_fire(engine);
+    break;
   case TG_INPUT_CANCEL:
     run = run_find(engine, input->cancel.run);
     if (run) run_cancel(engine, run, input->cancel.code, input->cancel.reason);
     break;
-  case TG_INPUT_DRAIN: engine->is_draining = true; break;
+  case TG_INPUT_DRAIN:
+    engine->is_draining = true;
+    break;
   }
+}
+
+static void open_commit(struct tg_engine *engine) {
+  if (!engine->open || !engine->open->count || engine->code) return;
+  effect_add(engine, &(struct tg_effect){.kind = TG_EFFECT_COMMIT, .batch = engine->open});
+  if (engine->code) return;
+  engine->travelling++;
+  engine->open = NULL;
 }
 
 int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_input *input,
@@ -594,12 +639,8 @@ int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_
   input_take(engine, input);
   stragglers_cancel(engine);
   runs_advance(engine);
-  if (engine->open && engine->open->count) {
-    engine->travelling++;
-    effect_add(engine, &(struct tg_effect){.kind = TG_EFFECT_COMMIT, .batch = engine->open});
-    engine->open = NULL;
-  }
+  open_commit(engine);
   *effects = engine->effects;
-  *count = engine->effect_count;
+  *count = engine->code ? 0 : engine->effect_count; // half a decision is none
   return engine->code;
 }

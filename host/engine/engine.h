@@ -3,10 +3,10 @@
 // and the time, and leaves effects for its driver to carry out. The same inputs give the same
 // effects.
 //
-// At each hop: decide (an input comes, records are written into a batch) -> commit (the driver makes
-// the batch durable) -> apply (the batch comes back as an input, and changes the live state) -> act
-// (what became ready is started). Nothing is started on a fact that is not durable. Only the start
-// of an attempt goes ahead of its record: a crash repeats it either way.
+// At each hop: decide (an input comes, records are written into a batch) -> commit (the driver
+// makes the batch durable) -> apply (the batch comes back as an input, and changes the live state)
+// -> act (what became ready is started). Nothing is started on a fact that is not durable. Only the
+// start of an attempt goes ahead of its record: a crash repeats it either way.
 #pragma once
 
 #include <stdbool.h>
@@ -43,8 +43,8 @@ struct tg_input {
   enum tg_input_kind kind;
   union {
     struct {
-      const struct tg_run *run; // without its number, which the engine gives
-      struct tg_plan *plan;     // shared; outlives the run
+      const struct tg_run *run;      // without its number, which the engine gives
+      struct tg_plan *plan;          // shared; outlives the run
       const struct tg_task *carried; // tasks of an earlier run that need not run again
       size_t carried_count;
     } run;
@@ -70,11 +70,11 @@ struct tg_input {
 };
 
 enum tg_effect_kind {
-  TG_EFFECT_COMMIT,     // make `batch` durable, then give it back as an input
-  TG_EFFECT_START,      // start an attempt
-  TG_EFFECT_CANCEL,     // end an attempt; its result is still to come
-  TG_EFFECT_TASK,       // a task's state has changed, for those who watch
-  TG_EFFECT_RUN_ENDED,  // a run has ended; its live state is freed at the next step
+  TG_EFFECT_COMMIT,    // make `batch` durable, then give it back as an input
+  TG_EFFECT_START,     // start an attempt
+  TG_EFFECT_CANCEL,    // end an attempt; its result is still to come
+  TG_EFFECT_TASK,      // a task's state has changed, for those who watch
+  TG_EFFECT_RUN_ENDED, // a run has ended; its live state is freed at the next step
 };
 
 struct tg_effect {
@@ -90,13 +90,15 @@ struct tg_effect {
 
 struct tg_engine;
 
-/// Makes an engine that runs at most `slots` attempts at once, and numbers runs from `last_run` + 1.
+/// Makes an engine that runs at most `slots` attempts at once, and numbers runs from `last_run`
+/// + 1.
 struct tg_engine *tg_engine_new(uint32_t slots, uint64_t last_run);
 void tg_engine_free(struct tg_engine *engine);
 
 /// Takes an input and gives the effects, which stay valid until the next step.
 ///
-/// Errors: TG_ENOMEM, TG_EBUG: the live state can no longer be trusted, the host must stop
+/// Errors: TG_ENOMEM, TG_EBUG: the live state can no longer be trusted, the host must stop; there
+///         are no effects then
 int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_input *input,
                    const struct tg_effect **effects, size_t *count, struct tg_error *err);
 

@@ -75,13 +75,12 @@ static int chosen_get(const struct tg_plan *plan, uint32_t task, const json_t *c
   return *text ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for a choice");
 }
 
-int tg_facts_record(const struct tg_plan *plan, const struct tg_attempt *attempt,
-                    const char *facts, struct tg_batch *batch, const char **chosen,
-                    struct tg_error *err) {
+int tg_facts_record(const struct tg_plan *plan, const struct tg_attempt *attempt, const char *facts,
+                    struct tg_batch *batch, const char **chosen, struct tg_error *err) {
   *chosen = NULL;
   bool is_branch = plan->tasks[attempt->task].to_count > 0;
   if ((!facts || !*facts) && (!is_branch || attempt->state != TG_ATTEMPT_SUCCESS)) return TG_OK;
-  json_t *root = facts && *facts ? json_loads(facts, 0, NULL) : json_object();
+  json_t *root = facts && *facts ? json_loads(facts, JSON_ALLOW_NUL, NULL) : json_object();
   int code = json_is_object(root)
                  ? TG_OK
                  : tg_error_set(err, TG_EPROTOCOL, "the facts of an attempt are malformed");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an attempt tells besides its result: which tasks a branch chose, assets, checks. It comes from
-// a worker, which is not trusted, and becomes records.
+// What an attempt tells besides its result: which tasks a branch chose, assets, checks. It comes
+// from a worker, which is not trusted, and becomes records.
 #pragma once
 
 #include "engine/plan.h"
@@ -12,6 +12,5 @@
 ///         `*chosen` is a JSON list of task names in the batch's arena, NULL unless the task is a
 ///         branch
 /// Errors: TG_EPROTOCOL for what a worker of ours never sends, TG_ENOMEM
-int tg_facts_record(const struct tg_plan *plan, const struct tg_attempt *attempt,
-                    const char *facts, struct tg_batch *batch, const char **chosen,
-                    struct tg_error *err);
+int tg_facts_record(const struct tg_plan *plan, const struct tg_attempt *attempt, const char *facts,
+                    struct tg_batch *batch, const char **chosen, struct tg_error *err);

@@ -23,6 +23,14 @@ static void priorities_set(struct tg_live_run *live) {
     live->priorities[i] += (int64_t)plan->tasks[i].priority * INT64_C(0x100000000);
 }
 
+// A branch that names a task twice is counted twice, here and when it ends.
+static void branches_count(struct tg_live_run *live) {
+  for (uint32_t i = 0; i < live->plan->count; i++) {
+    const struct tg_plan_task *task = &live->plan->tasks[i];
+    for (uint32_t t = 0; t < task->to_count; t++) live->tasks[task->to[t]].branches++;
+  }
+}
+
 static struct tg_trigger_counts counts_of(const struct tg_live_run *live, uint32_t task) {
   const struct tg_live_task *t = &live->tasks[task];
   return (struct tg_trigger_counts){
@@ -35,6 +43,7 @@ static struct tg_trigger_counts counts_of(const struct tg_live_run *live, uint32
 
 static enum tg_trigger_verdict judge(const struct tg_live_run *live, uint32_t task) {
   if (live->tasks[task].is_unchosen) return TG_TRIGGER_SKIP;
+  if (live->tasks[task].branches) return TG_TRIGGER_WAIT;
   struct tg_trigger_counts counts = counts_of(live, task);
   return tg_trigger_judge(live->plan->tasks[task].when, &counts);
 }
@@ -50,8 +59,10 @@ static int task_consider(struct tg_live_run *live, uint32_t task) {
   struct tg_live_task *t = &live->tasks[task];
   if (t->state != TG_TASK_WAITING || t->attempts) return TG_OK;
   switch (judge(live, task)) {
-  case TG_TRIGGER_WAIT: return TG_OK;
-  case TG_TRIGGER_READY: return tg_live_make_ready(live, task);
+  case TG_TRIGGER_WAIT:
+    return TG_OK;
+  case TG_TRIGGER_READY:
+    return tg_live_make_ready(live, task);
   case TG_TRIGGER_SKIP:
   case TG_TRIGGER_UPSTREAM_FAILED:
     if (!t->is_deciding) live->settled[live->settled_count++] = task;
@@ -77,7 +88,10 @@ struct tg_live_run *tg_live_new(const struct tg_run *run, struct tg_plan *plan) 
   live->priorities = calloc(plan->count, sizeof *live->priorities);
   live->settled = calloc(plan->count, sizeof *live->settled);
   int code = live->tasks && live->priorities && live->settled ? TG_OK : TG_ENOMEM;
-  if (!code) priorities_set(live);
+  if (!code) {
+    priorities_set(live);
+    branches_count(live);
+  }
   for (uint32_t i = 0; i < plan->count && !code; i++) code = task_consider(live, i);
   if (!code) return live;
   tg_live_free(live);
@@ -114,6 +128,12 @@ static void chosen_apply(struct tg_live_run *live, uint32_t branch, const char *
   json_decref(names);
 }
 
+static void branch_ended(struct tg_live_run *live, uint32_t branch, const char *chosen) {
+  const struct tg_plan_task *task = &live->plan->tasks[branch];
+  for (uint32_t i = 0; i < task->to_count; i++) live->tasks[task->to[i]].branches--;
+  if (chosen) chosen_apply(live, branch, chosen);
+}
+
 static int downstream_count(struct tg_live_run *live, uint32_t task, enum tg_task_state state) {
   struct tg_graph_slice down = tg_graph_downstream(&live->plan->graph, task);
   for (uint32_t i = 0; i < down.count; i++) {
@@ -148,7 +168,7 @@ static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   if ((record->output && !t->output) || (record->failure.text && !t->failure.text))
     return TG_ENOMEM;
   live->open--;
-  if (record->chosen) chosen_apply(live, record->index, record->chosen);
+  branch_ended(live, record->index, record->chosen);
   return downstream_count(live, record->index, record->state);
 }
 
@@ -179,8 +199,11 @@ int tg_live_apply(struct tg_live_run *live, const struct tg_record *record) {
     live->run.failure = record->run.failure;
     live->run.failure.text = tg_arena_strdup(&live->arena, record->run.failure.text);
     return TG_OK;
-  case TG_RECORD_TASK: return task_apply(live, &record->task);
-  case TG_RECORD_ATTEMPT: return attempt_apply(live, &record->attempt);
-  default: return TG_OK; // decisions, checks and assets are for readers
+  case TG_RECORD_TASK:
+    return task_apply(live, &record->task);
+  case TG_RECORD_ATTEMPT:
+    return attempt_apply(live, &record->attempt);
+  default:
+    return TG_OK; // decisions, checks and assets are for readers
   }
 }

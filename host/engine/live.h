@@ -6,9 +6,10 @@
 // The way of a task:
 //   waiting -> ready -> running -> success | failed        (running -> waiting for a retry,
 //   waiting -> skipped | upstream_failed | cancelled         running -> ready when it was lost)
-// Applying a terminal state counts it at each downstream task and asks the trigger rule. A task
-// that so became ready goes to `ready`; one that is settled without running goes to `settled`, for
-// the engine to record.
+// A task that a branch leads to waits for the branch whatever its rule says, so that it is never
+// started and then not chosen. Applying a terminal state counts it at each downstream task and asks
+// the trigger rule. A task that so became ready goes to `ready`; one that is settled without
+// running goes to `settled`, for the engine to record.
 #pragma once
 
 #include <stdbool.h>
@@ -19,17 +20,18 @@
 #include "model/record.h"
 
 struct tg_live_task {
-  uint8_t state;     // enum tg_task_state
-  bool is_deciding;  // its attempt has ended, and the record of that is not durable yet
-  bool is_unchosen;  // a branch went on without it
-  bool is_recorded;  // its running attempt has a record
-  uint32_t attempts; // number of the last one
-  uint32_t lost;     // how many of them were lost, and so do not count as tries
+  uint8_t state;          // enum tg_task_state
+  bool is_deciding;       // its attempt has ended, and the record of that is not durable yet
+  bool is_unchosen;       // a branch went on without it
+  bool is_recorded;       // its running attempt has a record
+  uint32_t attempts;      // number of the last one
+  uint32_t lost;          // how many of them were lost, and so do not count as tries
   uint32_t worker_losses; // in a row, since the host started
   uint32_t success, failed, skipped; // upstream tasks that ended so
+  uint32_t branches;                 // that lead to it and have not ended
   uint64_t attempt;                  // handle of the running one, or 0
   int64_t first_started_at, started_at, ended_at, retry_at;
-  char *output; // JSON, or NULL
+  char *output;              // JSON, or NULL
   struct tg_failure failure; // owns its text
 };
 
@@ -42,7 +44,7 @@ struct tg_live_run {
   struct tg_ready ready;
   uint32_t *settled; // tasks whose state is settled but not recorded
   uint32_t settled_count;
-  uint32_t running, open; // attempts in flight; tasks that are not terminal
+  uint32_t running, open;    // attempts in flight; tasks that are not terminal
   struct tg_failure stopped; // why it is being cancelled; code 0 if it is not
   bool is_durable;           // its creation is; nothing starts before
   bool is_ending;            // its end is recorded but not durable

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/map.h"
 
 // What is being read, so that a fault can be named by its path.
 struct reading {
@@ -42,8 +43,16 @@ static int word_get(struct reading *r, const json_t *object, const char *field,
   return *value < 0 ? fault(r, field, "is not a known word") : TG_OK;
 }
 
+// An absent list is empty; anything else that is no list is a fault.
+static int list_check(struct reading *r, const json_t *list, const char *field) {
+  if (!list || json_is_null(list) || json_is_array(list)) return TG_OK;
+  return fault(r, field, "is not a list");
+}
+
 static int texts_get(struct reading *r, const json_t *list, const char *field,
                      const char *const **texts) {
+  int code = list_check(r, list, field);
+  if (code) return code;
   size_t count = json_array_size(list);
   const char **all = tg_arena_alloc(&r->plan->arena, (count + 1) * sizeof *all);
   if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
@@ -58,6 +67,8 @@ static int texts_get(struct reading *r, const json_t *list, const char *field,
 
 static int indexes_get(struct reading *r, const json_t *list, const char *field,
                        const uint32_t **indexes, uint32_t *count) {
+  int code = list_check(r, list, field);
+  if (code) return code;
   *count = (uint32_t)json_array_size(list);
   uint32_t *all = tg_arena_alloc(&r->plan->arena, (*count + 1u) * sizeof *all);
   if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
@@ -74,6 +85,8 @@ static int indexes_get(struct reading *r, const json_t *list, const char *field,
 
 static int classes_get(struct reading *r, const json_t *list, uint32_t *classes) {
   *classes = 0;
+  int code = list_check(r, list, "retry.on");
+  if (code) return code;
   for (size_t i = 0; i < json_array_size(list); i++) {
     const char *word = json_string_value(json_array_get(list, i));
     int class = word ? tg_class_parse(word) : -1;
@@ -86,7 +99,7 @@ static int classes_get(struct reading *r, const json_t *list, uint32_t *classes)
 static int retry_get(struct reading *r, const json_t *retry, struct tg_retry_policy *policy) {
   tg_retry_policy_init(policy);
   policy->attempts_max = 1;
-  if (!json_is_object(retry)) return TG_OK;
+  if (!retry || json_is_null(retry)) return TG_OK;
   int64_t attempts = 1;
   int backoff, jitter, code;
   if ((code = number_get(r, retry, "attempts", 1, UINT32_MAX, &attempts)) ||
@@ -106,12 +119,16 @@ static int retry_get(struct reading *r, const json_t *retry, struct tg_retry_pol
 }
 
 static int ok_codes_get(struct reading *r, const json_t *list, struct tg_plan_command *command) {
+  int code = list_check(r, list, "command.ok_codes");
+  if (code) return code;
   uint32_t count = (uint32_t)json_array_size(list);
   int *codes = tg_arena_alloc(&r->plan->arena, (count + 1u) * sizeof *codes);
   if (!codes) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
   for (uint32_t i = 0; i < count; i++) {
-    json_int_t value = json_integer_value(json_array_get(list, i));
-    if (value < 0 || value > 255) return fault(r, "command.ok_codes", "has a code that is none");
+    const json_t *item = json_array_get(list, i);
+    json_int_t value = json_integer_value(item);
+    if (!json_is_integer(item) || value < 0 || value > 255)
+      return fault(r, "command.ok_codes", "has a code that is none");
     codes[i] = (int)value;
   }
   command->ok_codes = codes;
@@ -122,8 +139,7 @@ static int ok_codes_get(struct reading *r, const json_t *list, struct tg_plan_co
 // Gives {"STAGE": "prod"} as "STAGE=prod".
 static int env_set_get(struct reading *r, const json_t *object, const char *const **texts) {
   size_t count = 0;
-  const char **all =
-      tg_arena_alloc(&r->plan->arena, (json_object_size(object) + 1) * sizeof *all);
+  const char **all = tg_arena_alloc(&r->plan->arena, (json_object_size(object) + 1) * sizeof *all);
   if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
   const char *name;
   json_t *value;
@@ -147,11 +163,10 @@ static int command_get(struct reading *r, const json_t *object,
   const json_t *env = json_object_get(object, "env");
   int code;
   if ((code = texts_get(r, json_object_get(object, "argv"), "command.argv", &command->argv)) ||
-      (code = texts_get(r, json_object_get(env, "pass"), "command.env.pass",
-                        &command->env_pass)) ||
+      (code = texts_get(r, json_object_get(env, "pass"), "command.env.pass", &command->env_pass)) ||
       (code = env_set_get(r, json_object_get(env, "set"), &command->env_set)) ||
       (code = ok_codes_get(r, json_object_get(object, "ok_codes"), command)) ||
-      (code = number_get(r, object, "grace_ms", 0, INT64_MAX, &command->grace_ms)))
+      (code = number_get(r, object, "grace_ms", 0, INT64_MAX / 2, &command->grace_ms)))
     return code;
   if (!command->argv[0]) return fault(r, "command.argv", "is empty");
   command->is_shell = json_is_true(json_object_get(object, "shell"));
@@ -205,9 +220,25 @@ static int cycle_fault(struct tg_plan *plan, struct tg_error *err) {
   if (!path) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
   int code = tg_graph_find_cycle(&plan->graph, path, &count, err);
   if (!code)
-    code = tg_error_set(err, TG_EINVALID, "malformed plan: tasks wait for each other, from %s to %s",
-                        plan->tasks[path[0]].name, plan->tasks[path[count - 1]].name);
+    code =
+        tg_error_set(err, TG_EINVALID, "malformed plan: tasks wait for each other, from %s to %s",
+                     plan->tasks[path[0]].name, plan->tasks[path[count - 1]].name);
   free(path);
+  return code;
+}
+
+static int names_check(const struct tg_plan *plan, struct tg_error *err) {
+  struct tg_map names;
+  tg_map_init(&names);
+  int code = TG_OK;
+  for (uint32_t i = 0; i < plan->count && !code; i++) {
+    struct tg_plan_task *task = &plan->tasks[i];
+    if (tg_map_get(&names, task->name))
+      code = tg_error_set(err, TG_EINVALID, "malformed plan: two tasks are named %s", task->name);
+    else if (tg_map_put(&names, task->name, task))
+      code = tg_error_set(err, TG_ENOMEM, "no memory for a plan");
+  }
+  tg_map_deinit(&names);
   return code;
 }
 
@@ -224,6 +255,7 @@ static int tasks_get(struct tg_plan *plan, const json_t *tasks, struct tg_error 
   int code = TG_OK;
   for (r.task = 0; r.task < plan->count && !code; r.task++)
     code = task_get(&r, json_array_get(tasks, r.task), &edges);
+  if (!code) code = names_check(plan, err);
   if (!code) code = tg_graph_init(&plan->graph, plan->count, &edges, err);
   if (!code && !tg_graph_is_acyclic(&plan->graph)) code = cycle_fault(plan, err);
   tg_graph_builder_deinit(&edges);
@@ -231,9 +263,11 @@ static int tasks_get(struct tg_plan *plan, const json_t *tasks, struct tg_error 
 }
 
 static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_error *err) {
-  int64_t timeout = json_integer_value(json_object_get(limits, "timeout_ms"));
-  int64_t tasks = json_integer_value(json_object_get(limits, "tasks"));
-  if (timeout < 0 || timeout > INT64_MAX / 2 || tasks < 0 || tasks > UINT32_MAX)
+  const json_t *timeout_item = json_object_get(limits, "timeout_ms");
+  const json_t *tasks_item = json_object_get(limits, "tasks");
+  int64_t timeout = json_integer_value(timeout_item), tasks = json_integer_value(tasks_item);
+  if ((timeout_item && !json_is_integer(timeout_item)) || timeout < 0 || timeout > INT64_MAX / 2 ||
+      (tasks_item && !json_is_integer(tasks_item)) || tasks < 0 || tasks > UINT32_MAX)
     return tg_error_set(err, TG_EINVALID, "malformed plan: limits are out of range");
   plan->timeout_ms = timeout;
   plan->tasks_max = (uint32_t)tasks;
@@ -248,7 +282,8 @@ int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_
   int code = TG_OK;
   plan->document = json_loadb(text, len, 0, &where);
   if (!json_is_object(plan->document))
-    code = tg_error_set(err, TG_EINVALID, "malformed plan: %s", where.text);
+    code = tg_error_set(err, TG_EINVALID, "malformed plan: %s",
+                        plan->document ? "it is no object" : where.text);
   if (!code) {
     plan->name = text_get(plan, plan->document, "name");
     plan->doc = text_get(plan, plan->document, "doc");

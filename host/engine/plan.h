@@ -39,18 +39,18 @@ struct tg_plan_task {
   int64_t timeout_ms; // 0 for none
   int32_t priority;
   struct tg_retry_policy retry;
-  const char *const *tags;     // NULL-terminated
-  const char *const *produces; // NULL-terminated
+  const char *const *tags;               // NULL-terminated
+  const char *const *produces;           // NULL-terminated
   const struct tg_plan_command *command; // NULL for scripts
 };
 
 struct tg_plan {
   struct tg_arena arena;
   const char *name, *doc, *file;
-  int64_t timeout_ms;   // of a run, 0 for none
-  uint32_t tasks_max;   // running at once in a run, 0 for no limit
-  json_t *params;       // the list of parameter schemas (model/params.h)
-  json_t *document;     // all of it, for readers
+  int64_t timeout_ms; // of a run, 0 for none
+  uint32_t tasks_max; // running at once in a run, 0 for no limit
+  json_t *params;     // the list of parameter schemas (model/params.h)
+  json_t *document;   // all of it, for readers
   struct tg_plan_task *tasks;
   uint32_t count;
   struct tg_graph graph;

@@ -13,7 +13,7 @@ struct tg_start {
   const struct tg_live_run *run;
   uint32_t task, number;
   uint64_t seed;
-  const char *context; // JSON
+  const char *context; // JSON; NULL when it is larger than a message may be
   size_t context_len;
 };
 

@@ -37,8 +37,7 @@ bool tg_timers_take(struct tg_timers *timers, int64_t now_ms, struct tg_engine_t
   for (;;) {
     size_t child = at * 2 + 1;
     if (child >= timers->count) break;
-    if (child + 1 < timers->count &&
-        timers->items[child + 1].at_ms < timers->items[child].at_ms)
+    if (child + 1 < timers->count && timers->items[child + 1].at_ms < timers->items[child].at_ms)
       child++;
     if (timers->items[child].at_ms >= last.at_ms) break;
     timers->items[at] = timers->items[child];

@@ -333,14 +333,14 @@ int tg_params_resolve(const json_t *schema, const char *const *given, size_t cou
   int code = given_check(schema, given, count, err);
   if (code) return code;
   size_t schemas = json_array_size(schema);
-  const json_t **sorted = calloc(schemas + 1, sizeof *sorted);
+  const json_t **sorted = calloc(schemas + 1, sizeof(const json_t *));
   json_t *result = json_object();
   if (!sorted || !result) {
     code = tg_error_set(err, TG_ENOMEM, "no memory for the parameters");
     goto done;
   }
   for (size_t i = 0; i < schemas; i++) sorted[i] = json_array_get(schema, i);
-  qsort(sorted, schemas, sizeof *sorted, by_name);
+  qsort(sorted, schemas, sizeof(const json_t *), by_name);
   code = params_fill(sorted, schemas, given, count, logical_at_ms, result, err);
 
 done:

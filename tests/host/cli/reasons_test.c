@@ -225,7 +225,8 @@ static void tells_what_a_branch_and_its_policy_decided(void **state) {
   task_add(f, WAY, TG_TASK_SUCCESS, 1, 2000, 3000, "[\"light\"]");
   task_add(f, HEAVY, TG_TASK_SKIPPED, 0, 0, 3000, NULL);
   task_add(f, LIGHT, TG_TASK_SUCCESS, 1, 3000, 4000, NULL);
-  for (uint32_t i = 0; i < HEAVY; i++) attempt_add(f, i, 1, i * 1000, i * 1000 + 1000, 0, 0, NULL);
+  for (int64_t i = 0; i < HEAVY; i++)
+    attempt_add(f, (uint32_t)i, 1, i * 1000, i * 1000 + 1000, 0, TG_OK, NULL);
   attempt_add(f, LIGHT, 1, 3000, 4000, 0, TG_OK, NULL);
   struct tg_record decision = {.kind = TG_RECORD_DECISION,
                                .decision = {.run = 1,
