@@ -159,6 +159,10 @@ void tg_progress_task(struct tg_progress *progress, const struct tg_progress_cha
   if (progress->mode != TG_PROGRESS_LIVE) pending_write(progress);
 }
 
+void tg_progress_known(struct tg_progress *progress, uint32_t task, enum tg_task_state state) {
+  change_apply(progress, &(struct tg_progress_change){.task = task, .state = state}, 0);
+}
+
 void tg_progress_report(struct tg_progress *progress, uint32_t task, double done, double total) {
   progress->tasks[task].done = done;
   progress->tasks[task].total = total;

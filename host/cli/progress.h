@@ -60,6 +60,9 @@ struct tg_progress_change {
 void tg_progress_task(struct tg_progress *progress, const struct tg_progress_change *change,
                       int64_t now_ms);
 
+/// Takes in what became of a task before: in a run that is continued. It is counted, not shown.
+void tg_progress_known(struct tg_progress *progress, uint32_t task, enum tg_task_state state);
+
 /// Shows how far a running task is; `total` 0 when it is not known.
 void tg_progress_report(struct tg_progress *progress, uint32_t task, double done, double total);
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/units.h"
+#include "base/log.h"
 #include "cli/exit.h"
 #include "cli/faults.h"
 #include "cli/launch.h"
@@ -50,7 +50,7 @@ static void task_changed(void *self, const struct tg_live_run *run, uint32_t tas
   struct tg_progress_change change = {.task = task,
                                       .state = (enum tg_task_state)t->state,
                                       .attempt = t->attempts,
-                                      .error = t->failure.code ? t->failure.text : NULL,
+                                      .error = t->state != TG_TASK_RUNNING ? t->failure.text : NULL,
                                       .retry_at = t->retry_at};
   tg_progress_task(runner->progress, &change, wall_ms(runner));
 }
@@ -87,6 +87,12 @@ static void ticked(void *self) {
                               tg_conductor_is_quiet(tg_host_services(runner->host)->conductor)))
     tg_host_stop(runner->host);
   tg_timer_start(runner->tick, TICK_MS);
+}
+
+// The host's own log goes through the display, which owns the terminal.
+static void line_logged(void *self, enum tg_log_level level, const char *line) {
+  struct runner *runner = self;
+  tg_progress_log(runner->progress, UINT32_MAX, tg_log_level_word(level), line, wall_ms(runner));
 }
 
 // The first signal lets what runs end; the second stops at once. Both leave a run that the next
@@ -194,10 +200,17 @@ static int run_go(struct runner *runner, const struct tg_version *version,
   struct tg_output shown = tg_output_of(runner->args, STDERR_FILENO);
   runner->progress = tg_progress_new(runner->launch.plan, mode_of(runner->args, &shown),
                                      shown.has_color, tg_progress_stderr(), wall_ms(runner));
+  for (size_t i = 0; runner->progress && i < runner->launch.task_count; i++)
+    if (runner->launch.kind == TG_LAUNCH_RESUMED &&
+        tg_task_state_is_terminal(runner->launch.tasks[i].state))
+      tg_progress_known(runner->progress, runner->launch.tasks[i].index,
+                        runner->launch.tasks[i].state);
+  if (runner->progress && shown.width) tg_log_set_sink(line_logged, runner);
   int code = runner->progress ? watch(runner, &err)
                               : tg_error_set(&err, TG_ENOMEM, "no memory for the display");
   if (!code) code = tg_launch_start(&runner->launch, runner->host, version, &err);
   if (!code) code = tg_host_run(runner->host, &err);
+  tg_log_set_sink(NULL, NULL);
   tg_progress_free(runner->progress);
   if (code) return tg_exit_report(&err);
   int exit_code = exit_code_of(runner);
@@ -220,10 +233,10 @@ static int pipeline_run(struct runner *runner, const struct tg_output *output) {
     free(faults);
     return exit_code;
   }
-  const char *params[256];
+  const char **params = tg_arena_alloc(&runner->project.arena,
+                                       (args->given_count + 1) * sizeof *params);
   size_t count = 0;
-  const char *param;
-  while (count < 256 && (param = tg_args_nth(args, "param", count))) params[count++] = param;
+  while (params && (params[count] = tg_args_nth(args, "param", count))) count++;
   struct tg_launch_options options = {
       .version = version,
       .params = params,

@@ -154,6 +154,13 @@ static char *text_copy(const char *text) {
   return text ? strdup(text) : NULL;
 }
 
+static int failure_set(struct tg_live_task *t, const struct tg_failure *failure) {
+  free((char *)t->failure.text);
+  t->failure = *failure;
+  t->failure.text = text_copy(failure->text);
+  return failure->text && !t->failure.text ? TG_ENOMEM : TG_OK;
+}
+
 static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   if (record->index >= live->plan->count) return TG_OK;
   struct tg_live_task *t = &live->tasks[record->index];
@@ -163,10 +170,7 @@ static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   t->is_deciding = false;
   t->ended_at = record->ended_at;
   t->output = text_copy(record->output);
-  t->failure = record->failure;
-  t->failure.text = text_copy(record->failure.text);
-  if ((record->output && !t->output) || (record->failure.text && !t->failure.text))
-    return TG_ENOMEM;
+  if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
   live->open--;
   branch_ended(live, record->index, record->chosen);
   return downstream_count(live, record->index, record->state);
@@ -187,7 +191,7 @@ static int attempt_apply(struct tg_live_run *live, const struct tg_attempt *reco
   }
   t->state = TG_TASK_WAITING; // for its retry, or for the record of its end, which comes next
   t->retry_at = record->retry_at;
-  return TG_OK;
+  return failure_set(t, &record->failure);
 }
 
 int tg_live_apply(struct tg_live_run *live, const struct tg_record *record) {

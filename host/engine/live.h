@@ -32,7 +32,7 @@ struct tg_live_task {
   uint64_t attempt;                  // handle of the running one, or 0
   int64_t first_started_at, started_at, ended_at, retry_at;
   char *output;              // JSON, or NULL
-  struct tg_failure failure; // owns its text
+  struct tg_failure failure; // of its end, or of its last attempt; owns its text
 };
 
 struct tg_live_run {

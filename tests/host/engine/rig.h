@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// An engine on a hand-driven host: batches are durable when the test says so, attempts end when it
+// says so, and the clock is a number. What the engine wants is kept as a line of words:
+//
+//   commit  start:a#1  cancel:a=timeout  a=success (a task told)  end=failed
+//
+// The rig keeps what was made durable as the store would, and fails the test when the engine starts
+// a task too early or changes what is final.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "engine/engine.h"
+
+struct rig_attempt {
+  uint64_t handle, seed;
+  uint32_t task, number;
+  int cancel_code;
+  bool is_over;
+};
+
+/// What is durable of one run.
+struct rig_store {
+  struct tg_arena arena;
+  bool has_run;
+  struct tg_run run;
+  struct tg_task tasks[64];
+  bool has_task[64];
+  struct tg_attempt attempts[1024];
+  size_t attempt_count;
+};
+
+struct rig {
+  struct tg_plan *plan; // shared
+  struct tg_engine *engine;
+  struct tg_now now;
+  struct tg_batch *pending[256];
+  size_t pending_count;
+  struct rig_attempt attempts[1024];
+  size_t attempt_count;
+  uint32_t in_flight, in_flight_max;
+  struct rig_store store;
+  struct tg_batch **log; // copies of the durable batches; NULL until asked for
+  size_t log_count;
+  bool keeps_log;
+  struct tg_buf trace;
+  bool has_ended;
+  enum tg_run_state end;
+  int end_code;
+  struct tg_error err;
+};
+
+/// Makes a plan of tasks like "c after=a,b when=one_success to=d retry=3 timeout=1000 priority=5";
+/// `limits` is the inside of the plan's limits ("\"tasks\":1"), or NULL. The list ends with NULL.
+struct tg_plan *rig_plan(const char *limits, ...);
+
+void rig_init(struct rig *rig, struct tg_plan *plan, uint32_t slots);
+void rig_deinit(struct rig *rig);
+
+void rig_run(struct rig *rig);
+void rig_run_carrying(struct rig *rig, const struct tg_task *tasks, size_t count);
+void rig_resume(struct rig *rig, const struct rig_store *store);
+
+/// Makes the oldest batch durable; rig_settle makes all of them so.
+void rig_commit(struct rig *rig);
+void rig_settle(struct rig *rig);
+
+/// Ends the attempt that runs for a task.
+void rig_success(struct rig *rig, const char *task);
+void rig_success_of(struct rig *rig, const char *task, const char *result, const char *facts);
+void rig_fail(struct rig *rig, const char *task, int code);
+void rig_end(struct rig *rig, const char *task, const struct tg_outcome *outcome);
+
+/// Brings a result for any handle.
+void rig_result(struct rig *rig, uint64_t handle, const struct tg_outcome *outcome);
+
+/// Lets time pass and brings the timer if it is due; rig_timer goes right to the next one.
+void rig_pass(struct rig *rig, int64_t ms);
+bool rig_timer(struct rig *rig);
+
+void rig_cancel(struct rig *rig, int code);
+void rig_drain(struct rig *rig);
+
+/// Compares what the engine wanted since the last call.
+void rig_expect_at(struct rig *rig, const char *words, const char *file, int line);
+#define rig_expect(rig, words) rig_expect_at(rig, words, __FILE__, __LINE__)
+
+/// Makes records durable in a store that is not a rig's own.
+void rig_store_init(struct rig_store *store);
+void rig_store_deinit(struct rig_store *store);
+void rig_store_apply(struct rig_store *store, const struct tg_batch *batch);
+
+const struct rig_attempt *rig_attempt_of(const struct rig *rig, const char *task);
