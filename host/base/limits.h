@@ -24,6 +24,7 @@
 // Sources and configuration.
 #define TG_SOURCE_BYTES_MAX (4 * TG_MIB)        // one file of a bundle
 #define TG_BUNDLE_FILES_MAX 1000                // files of a bundle
+#define TG_BUNDLE_BYTES_MAX (32 * TG_MIB)       // files of a bundle, added up
 #define TG_YAML_BYTES_MAX (1 * TG_MIB)
 #define TG_YAML_DEPTH_MAX 32
 #define TG_YAML_NODES_MAX 100000
@@ -77,5 +78,6 @@
 #define TG_WORKER_GRACE_MS 80                   // from a cancel to SIGKILL of its worker
 #define TG_WORKER_BYTES_MAX (2 * TG_GIB)        // address space of a script worker
 #define TG_WORKER_OUT_BYTES_MAX (8 * TG_MIB)    // unsent output at which a worker stops its scripts
+#define TG_OPEN_REQUESTS_MAX 64                 // of one attempt, that are not answered
 #define TG_TRACEBACK_BYTES_MAX (8 * TG_KIB)     // of one failure
 #define TG_LOST_ATTEMPTS_MAX 5                  // in a row, until a task is held to be the cause

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/civil.h"
+
 struct unit {
   const char *name;
   int64_t factor;
@@ -42,7 +44,7 @@ static int64_t amount_read(const char **text, const struct unit *units) {
 }
 
 bool tg_duration_parse(const char *text, int64_t *ms) {
-  static const struct unit units[] = {{"ms", 1},        {"s", 1000},     {"m", 60000},
+  static const struct unit units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
                                       {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
   int64_t total = 0;
   do {
@@ -84,43 +86,18 @@ bool tg_size_parse(const char *text, int64_t *bytes) {
   return true;
 }
 
-// Days since 1970-01-01 of a date in the proleptic Gregorian calendar.
-// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil
-static int64_t civil_days(int64_t year, int64_t month, int64_t day) {
-  year -= month <= 2;
-  int64_t era = (year >= 0 ? year : year - 399) / 400;
-  int64_t year_of_era = year - era * 400;
-  int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-  return era * 146097 + day_of_era - 719468;
-}
-
-static void civil_date(int64_t days, int64_t *year, int64_t *month, int64_t *day) {
-  days += 719468;
-  int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-  int64_t day_of_era = days - era * 146097;
-  int64_t year_of_era =
-      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  int64_t shifted = (5 * day_of_year + 2) / 153;
-  *day = day_of_year - (153 * shifted + 2) / 5 + 1;
-  *month = shifted < 10 ? shifted + 3 : shifted - 9;
-  *year = year_of_era + era * 400 + (*month <= 2);
-}
-
 void tg_time_format(int64_t ms, char text[TG_TIME_TEXT_LEN + 1]) {
-  const int64_t day_ms = 86400000;
-  int64_t days = ms / day_ms - (ms % day_ms < 0), rest = (ms % day_ms + day_ms) % day_ms;
-  int64_t year, month, day;
-  civil_date(days, &year, &month, &day);
-  if (year < 0 || year > 9999) {
+  int64_t second = ms / 1000 - (ms % 1000 < 0);
+  struct tg_civil at = tg_civil_of(second);
+  if (at.year < 0 || at.year > 9999) {
     snprintf(text, TG_TIME_TEXT_LEN + 1, "out-of-range");
     return;
   }
-  uint64_t r = (uint64_t)rest, y = (uint64_t)year, m = (uint64_t)month, d = (uint64_t)day;
-  snprintf(text, TG_TIME_TEXT_LEN + 1, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)(y % 10000),
-           (int)(m % 100), (int)(d % 100), (int)(r / 3600000 % 24), (int)(r / 60000 % 60),
-           (int)(r / 1000 % 60), (int)(r % 1000));
+  // The remainders only tell the compiler what it cannot know: how many digits there are.
+  snprintf(text, TG_TIME_TEXT_LEN + 1, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+           (unsigned)at.year % 10000, (unsigned)at.month % 100, (unsigned)at.day % 100,
+           (unsigned)at.hour % 100, (unsigned)at.minute % 100, (unsigned)at.second % 100,
+           (unsigned)(ms - second * 1000) % 1000);
 }
 
 // Reads exactly `width` digits.
@@ -160,26 +137,22 @@ static bool zone_read(const char **text, int64_t *offset_ms) {
 }
 
 bool tg_time_parse(const char *text, int64_t *ms) {
-  static const int64_t month_days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   int64_t year, month, day, hour = 0, minute = 0, second = 0, milli = 0, offset = 0;
   if (!digits_read(&text, 4, &year) || !char_read(&text, "-") || !digits_read(&text, 2, &month) ||
       !char_read(&text, "-") || !digits_read(&text, 2, &day))
     return false;
-  bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-  if (month < 1 || month > 12 || day < 1 ||
-      day > month_days[month - 1] + (month == 2 && is_leap))
+  if (month < 1 || month > 12 || day < 1 || day > tg_civil_month_days(year, (int32_t)month))
     return false;
   if (*text) {
     if (!char_read(&text, "Tt ") || !digits_read(&text, 2, &hour) || !char_read(&text, ":") ||
         !digits_read(&text, 2, &minute))
       return false;
-    if (char_read(&text, ":") &&
-        (!digits_read(&text, 2, &second) || !fraction_read(&text, &milli)))
+    if (char_read(&text, ":") && (!digits_read(&text, 2, &second) || !fraction_read(&text, &milli)))
       return false;
     if (!zone_read(&text, &offset) || *text) return false;
     if (hour > 23 || minute > 59 || second > 60) return false;
   }
-  *ms = civil_days(year, month, day) * 86400000 +
+  *ms = tg_civil_days(year, (int32_t)month, (int32_t)day) * 86400000 +
         ((hour * 60 + minute) * 60 + second) * 1000 + milli - offset;
   return true;
 }

@@ -16,13 +16,18 @@ static void field_put(struct tg_buf *out, const char *before, const json_t *text
   tg_buf_puts(out, after);
 }
 
+static void number_put(struct tg_buf *out, const json_t *number) {
+  json_int_t value = json_integer_value(number);
+  if (value > 0) tg_buf_putf(out, "%lld:", (long long)value);
+}
+
 void tg_faults_put(struct tg_buf *out, const json_t *faults, bool has_color) {
   for (size_t i = 0; i < json_array_size(faults); i++) {
     const json_t *fault = json_array_get(faults, i);
     if (has_color) tg_style_begin(out, TG_STYLE_BOLD);
     field_put(out, "", json_object_get(fault, "file"), ":");
-    json_int_t line = json_integer_value(json_object_get(fault, "line"));
-    if (line > 0) tg_buf_putf(out, "%lld:", (long long)line);
+    number_put(out, json_object_get(fault, "line"));
+    number_put(out, json_object_get(fault, "column"));
     if (has_color) tg_style_end(out, TG_STYLE_BOLD);
     field_put(out, " ", json_object_get(fault, "message"), "");
     field_put(out, " (", json_object_get(fault, "hint"), ")");

@@ -2,6 +2,7 @@
 #include "cli/host.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,8 +119,16 @@ static int parts_open(struct tg_host *host, const struct tg_project *project, bo
   return TG_OK;
 }
 
+// A full disk and a reader that went away are errors of the call they happen in; neither may end
+// the host amid a run.
+static void signals_ignore(void) {
+  signal(SIGXFSZ, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+}
+
 int tg_host_open(const struct tg_project *project, bool has_store, struct tg_host **out,
                  struct tg_error *err) {
+  signals_ignore();
   struct tg_host *host = calloc(1, sizeof *host);
   if (!host) return tg_error_set(err, TG_ENOMEM, "no memory for the host");
   tg_buf_init(&host->secret, SECRET_BYTES_MAX);

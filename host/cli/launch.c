@@ -97,7 +97,7 @@ static int carry(struct deciding *d, const struct tg_task *task) {
   return TG_OK;
 }
 
-// A task that had succeeded is carried over if all that it waited for is.
+// A task that had succeeded, or was skipped, is carried over if all that it waited for is.
 static int success_carry(struct deciding *d, const struct tg_task *earlier) {
   const struct tg_graph *graph = &d->launch->plan->graph;
   bool *is_carried = calloc(d->launch->plan->count, sizeof *is_carried);
@@ -106,7 +106,8 @@ static int success_carry(struct deciding *d, const struct tg_task *earlier) {
   for (uint32_t i = 0; i < graph->ordered_count && !code; i++) {
     uint32_t task = graph->order[i];
     struct tg_graph_slice up = tg_graph_upstream(graph, task);
-    bool may = earlier[task].name && earlier[task].state == TG_TASK_SUCCESS;
+    enum tg_task_state state = earlier[task].state;
+    bool may = earlier[task].name && (state == TG_TASK_SUCCESS || state == TG_TASK_SKIPPED);
     for (uint32_t u = 0; u < up.count && may; u++) may = is_carried[up.nodes[u]];
     is_carried[task] = may;
     if (may) code = carry(d, &earlier[task]);

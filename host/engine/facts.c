@@ -15,15 +15,26 @@ static int body_add(struct tg_batch *batch, struct tg_record *record, const char
   return code;
 }
 
+// An empty table of Lua's may come as an empty object.
+static int objects_check(const json_t *list, const char *what, struct tg_error *err) {
+  bool is_empty_table = json_is_object(list) && json_object_size(list) == 0;
+  bool is_right = !list || is_empty_table || json_is_array(list);
+  for (size_t i = 0; i < json_array_size(list); i++)
+    is_right = is_right && json_is_object(json_array_get(list, i));
+  return is_right ? TG_OK : tg_error_set(err, TG_EPROTOCOL, "the %s are no list of objects", what);
+}
+
 static int checks_add(const struct tg_attempt *attempt, const json_t *checks,
-                      struct tg_batch *batch) {
+                      struct tg_batch *batch, struct tg_error *err) {
+  int code = objects_check(checks, "checks", err);
+  if (code) return code;
   for (size_t i = 0; i < json_array_size(checks); i++) {
     struct tg_record record = {.kind = TG_RECORD_CHECK,
                                .check = {.run = attempt->run,
                                          .task = attempt->task,
                                          .attempt = attempt->number,
                                          .position = (uint32_t)i}};
-    int code = body_add(batch, &record, &record.check.body, json_array_get(checks, i));
+    code = body_add(batch, &record, &record.check.body, json_array_get(checks, i));
     if (code) return code;
   }
   return TG_OK;
@@ -31,6 +42,8 @@ static int checks_add(const struct tg_attempt *attempt, const json_t *checks,
 
 static int assets_add(const struct tg_attempt *attempt, const json_t *assets,
                       struct tg_batch *batch, struct tg_error *err) {
+  int code = objects_check(assets, "assets", err);
+  if (code) return code;
   for (size_t i = 0; i < json_array_size(assets); i++) {
     const json_t *asset = json_array_get(assets, i);
     const char *name = json_string_value(json_object_get(asset, "name"));
@@ -46,7 +59,7 @@ static int assets_add(const struct tg_attempt *attempt, const json_t *assets,
                           .partition = partition ? partition : "",
                           .rows = json_is_integer(rows) ? json_integer_value(rows) : -1,
                           .created_at = attempt->ended_at}};
-    int code = body_add(batch, &record, &record.asset_version.facts, asset);
+    code = body_add(batch, &record, &record.asset_version.facts, asset);
     if (code) return code;
   }
   return TG_OK;
@@ -84,7 +97,7 @@ int tg_facts_record(const struct tg_plan *plan, const struct tg_attempt *attempt
   int code = json_is_object(root)
                  ? TG_OK
                  : tg_error_set(err, TG_EPROTOCOL, "the facts of an attempt are malformed");
-  if (!code) code = checks_add(attempt, json_object_get(root, "checks"), batch);
+  if (!code) code = checks_add(attempt, json_object_get(root, "checks"), batch, err);
   if (!code) code = assets_add(attempt, json_object_get(root, "assets"), batch, err);
   if (!code && attempt->state == TG_ATTEMPT_SUCCESS)
     code = chosen_get(plan, attempt->task, json_object_get(root, "chosen"), batch, chosen, err);

@@ -22,7 +22,7 @@ static int fault(struct reading *r, const char *field, const char *what) {
 
 static const char *text_get(struct tg_plan *plan, const json_t *object, const char *field) {
   const char *text = json_string_value(json_object_get(object, field));
-  return tg_arena_strdup(&plan->arena, text ? text : "");
+  return text && *text ? tg_arena_strdup(&plan->arena, text) : "";
 }
 
 // An absent number is 0; anything that is no number of the range is a fault.
@@ -36,9 +36,11 @@ static int number_get(struct reading *r, const json_t *object, const char *field
   return fault(r, field, "is out of range");
 }
 
-static int word_get(struct reading *r, const json_t *object, const char *field,
+// An absent word is the usual one; NULL if there is none that is usual.
+static int word_get(struct reading *r, const json_t *object, const char *field, const char *usual,
                     int (*parse)(const char *word), int *value) {
-  const char *word = json_string_value(json_object_get(object, field));
+  const json_t *item = json_object_get(object, field);
+  const char *word = item ? json_string_value(item) : usual;
   *value = word ? parse(word) : -1;
   return *value < 0 ? fault(r, field, "is not a known word") : TG_OK;
 }
@@ -51,9 +53,12 @@ static int list_check(struct reading *r, const json_t *list, const char *field) 
 
 static int texts_get(struct reading *r, const json_t *list, const char *field,
                      const char *const **texts) {
+  static const char *const none[] = {NULL};
   int code = list_check(r, list, field);
   if (code) return code;
   size_t count = json_array_size(list);
+  *texts = none;
+  if (!count) return TG_OK;
   const char **all = tg_arena_alloc(&r->plan->arena, (count + 1) * sizeof *all);
   if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
   for (size_t i = 0; i < count; i++) {
@@ -65,22 +70,39 @@ static int texts_get(struct reading *r, const json_t *list, const char *field,
   return TG_OK;
 }
 
-static int indexes_get(struct reading *r, const json_t *list, const char *field,
-                       const uint32_t **indexes, uint32_t *count) {
-  int code = list_check(r, list, field);
-  if (code) return code;
-  *count = (uint32_t)json_array_size(list);
-  uint32_t *all = tg_arena_alloc(&r->plan->arena, (*count + 1u) * sizeof *all);
-  if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
-  for (uint32_t i = 0; i < *count; i++) {
-    const json_t *item = json_array_get(list, i);
-    json_int_t index = json_integer_value(item);
-    if (!json_is_integer(item) || index < 0 || index >= r->plan->count)
-      return fault(r, field, "names a task that is not there");
-    all[i] = (uint32_t)index;
+static int index_get(struct reading *r, const json_t *list, size_t at, const char *field,
+                     uint32_t *index) {
+  const json_t *item = json_array_get(list, at);
+  json_int_t value = json_integer_value(item);
+  *index = (uint32_t)value;
+  if (json_is_integer(item) && value >= 0 && value < r->plan->count) return TG_OK;
+  return fault(r, field, "names a task that is not there");
+}
+
+static int after_get(struct reading *r, const json_t *list, struct tg_graph_builder *edges) {
+  int code = list_check(r, list, "after");
+  uint32_t from;
+  for (size_t i = 0; i < json_array_size(list) && !code; i++) {
+    code = index_get(r, list, i, "after", &from);
+    if (!code) code = tg_graph_add_edge(edges, from, r->task, r->err);
   }
-  *indexes = all;
-  return TG_OK;
+  return code;
+}
+
+static int to_get(struct reading *r, const json_t *list, struct tg_graph_builder *edges) {
+  struct tg_plan_task *task = &r->plan->tasks[r->task];
+  int code = list_check(r, list, "to");
+  size_t count = json_array_size(list);
+  if (code || !count) return code;
+  uint32_t *all = tg_arena_alloc(&r->plan->arena, count * sizeof *all);
+  if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  for (size_t i = 0; i < count && !code; i++) {
+    code = index_get(r, list, i, "to", &all[i]);
+    if (!code) code = tg_graph_add_edge(edges, r->task, all[i], r->err);
+  }
+  task->to = all;
+  task->to_count = (uint32_t)count;
+  return code;
 }
 
 static int classes_get(struct reading *r, const json_t *list, uint32_t *classes) {
@@ -106,8 +128,8 @@ static int retry_get(struct reading *r, const json_t *retry, struct tg_retry_pol
       (code = number_get(r, retry, "base_ms", 0, INT64_MAX, &policy->base_ms)) ||
       (code = number_get(r, retry, "cap_ms", 0, INT64_MAX, &policy->cap_ms)) ||
       (code = number_get(r, retry, "total_ms", 0, INT64_MAX, &policy->total_ms)) ||
-      (code = word_get(r, retry, "backoff", tg_backoff_parse, &backoff)) ||
-      (code = word_get(r, retry, "jitter", tg_jitter_parse, &jitter)) ||
+      (code = word_get(r, retry, "backoff", NULL, tg_backoff_parse, &backoff)) ||
+      (code = word_get(r, retry, "jitter", NULL, tg_jitter_parse, &jitter)) ||
       (code = classes_get(r, json_object_get(retry, "on"), &policy->classes)))
     return code;
   policy->attempts_max = (uint32_t)attempts;
@@ -177,41 +199,44 @@ static int command_get(struct reading *r, const json_t *object,
   return TG_OK;
 }
 
+static int runner_parse(const char *word) {
+  if (strcmp(word, "command") == 0) return TG_RUNNER_COMMAND;
+  return strcmp(word, "script") == 0 ? TG_RUNNER_SCRIPT : -1;
+}
+
+// Tasks of one word mostly follow each other and share its text.
+static const char *task_word_get(struct reading *r, const json_t *object) {
+  const char *last = r->task ? r->plan->tasks[r->task - 1].word : "";
+  const char *word = json_string_value(json_object_get(object, "word"));
+  return word && strcmp(word, last) == 0 ? last : text_get(r->plan, object, "word");
+}
+
 static int task_get(struct reading *r, const json_t *object, struct tg_graph_builder *edges) {
   struct tg_plan_task *task = &r->plan->tasks[r->task];
-  const uint32_t *after;
-  uint32_t after_count;
   int64_t line, priority;
-  int when, code;
-  if ((code = word_get(r, object, "when", tg_trigger_rule_parse, &when)) ||
+  int when, runner, code;
+  if ((code = word_get(r, object, "when", "all_success", tg_trigger_rule_parse, &when)) ||
       (code = number_get(r, object, "line", 0, UINT32_MAX, &line)) ||
       (code = number_get(r, object, "priority", INT32_MIN, INT32_MAX, &priority)) ||
       (code = number_get(r, object, "timeout_ms", 0, INT64_MAX / 2, &task->timeout_ms)) ||
-      (code = indexes_get(r, json_object_get(object, "to"), "to", &task->to, &task->to_count)) ||
+      (code = to_get(r, json_object_get(object, "to"), edges)) ||
       (code = texts_get(r, json_object_get(object, "tags"), "tags", &task->tags)) ||
       (code = texts_get(r, json_object_get(object, "produces"), "produces", &task->produces)) ||
       (code = retry_get(r, json_object_get(object, "retry"), &task->retry)) ||
-      (code = indexes_get(r, json_object_get(object, "after"), "after", &after, &after_count)))
+      (code = after_get(r, json_object_get(object, "after"), edges)))
     return code;
   task->name = text_get(r->plan, object, "name");
-  task->word = text_get(r->plan, object, "word");
+  task->word = task_word_get(r, object);
   task->doc = text_get(r->plan, object, "doc");
   task->when = (enum tg_trigger_rule)when;
   task->line = (uint32_t)line;
   task->priority = (int32_t)priority;
   if (!*task->name || strlen(task->name) > TG_NAME_BYTES_MAX || strchr(task->name, '/'))
     return fault(r, "name", "is empty or too long, or has a slash");
-  const char *runner = json_string_value(json_object_get(object, "runner"));
-  if (runner && strcmp(runner, "command") == 0) {
-    task->runner = TG_RUNNER_COMMAND;
+  code = word_get(r, object, "runner", "script", runner_parse, &runner);
+  if (!code && runner == TG_RUNNER_COMMAND)
     code = command_get(r, json_object_get(object, "command"), &task->command);
-  } else if (!runner || strcmp(runner, "script") != 0) {
-    code = fault(r, "runner", "is not a known word");
-  }
-  for (uint32_t i = 0; i < after_count && !code; i++)
-    code = tg_graph_add_edge(edges, after[i], r->task, r->err);
-  for (uint32_t i = 0; i < task->to_count && !code; i++)
-    code = tg_graph_add_edge(edges, r->task, task->to[i], r->err);
+  task->runner = (enum tg_runner_kind)runner;
   return code;
 }
 
@@ -274,26 +299,28 @@ static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_erro
   return TG_OK;
 }
 
+static int document_get(struct tg_plan *plan, const json_t *document, struct tg_error *err) {
+  plan->name = text_get(plan, document, "name");
+  plan->doc = text_get(plan, document, "doc");
+  plan->file = text_get(plan, document, "file");
+  plan->params = json_incref(json_object_get(document, "params"));
+  int code = limits_get(plan, json_object_get(document, "limits"), err);
+  if (!code && (!*plan->name || strlen(plan->name) > TG_NAME_BYTES_MAX))
+    code = tg_error_set(err, TG_EINVALID, "malformed plan: its name is empty or too long");
+  return code ? code : tasks_get(plan, json_object_get(document, "tasks"), err);
+}
+
 int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_error *err) {
   struct tg_plan *plan = calloc(1, sizeof *plan);
   if (!plan) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
   tg_arena_init(&plan->arena);
   json_error_t where;
-  int code = TG_OK;
-  plan->document = json_loadb(text, len, 0, &where);
-  if (!json_is_object(plan->document))
-    code = tg_error_set(err, TG_EINVALID, "malformed plan: %s",
-                        plan->document ? "it is no object" : where.text);
-  if (!code) {
-    plan->name = text_get(plan, plan->document, "name");
-    plan->doc = text_get(plan, plan->document, "doc");
-    plan->file = text_get(plan, plan->document, "file");
-    plan->params = json_object_get(plan->document, "params");
-    code = limits_get(plan, json_object_get(plan->document, "limits"), err);
-  }
-  if (!code && (!*plan->name || strlen(plan->name) > TG_NAME_BYTES_MAX))
-    code = tg_error_set(err, TG_EINVALID, "malformed plan: its name is empty or too long");
-  if (!code) code = tasks_get(plan, json_object_get(plan->document, "tasks"), err);
+  json_t *document = json_loadb(text, len, 0, &where);
+  int code = json_is_object(document)
+                 ? document_get(plan, document, err)
+                 : tg_error_set(err, TG_EINVALID, "malformed plan: %s",
+                                document ? "it is no object" : where.text);
+  json_decref(document);
   if (code) {
     tg_plan_free(plan);
     return code;
@@ -305,7 +332,7 @@ int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_
 void tg_plan_free(struct tg_plan *plan) {
   if (!plan) return;
   tg_graph_deinit(&plan->graph);
-  json_decref(plan->document);
+  json_decref(plan->params);
   tg_arena_deinit(&plan->arena);
   free(plan);
 }

@@ -50,7 +50,6 @@ struct tg_plan {
   int64_t timeout_ms; // of a run, 0 for none
   uint32_t tasks_max; // running at once in a run, 0 for no limit
   json_t *params;     // the list of parameter schemas (model/params.h)
-  json_t *document;   // all of it, for readers
   struct tg_plan_task *tasks;
   uint32_t count;
   struct tg_graph graph;

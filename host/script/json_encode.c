@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/utf8.h"
 
 enum { STACK_PER_LEVEL = 8 };
@@ -284,10 +285,17 @@ static bool is_too_long(const struct encoder *e) {
   return e->out->is_failed || e->out->len - e->start > e->caps->bytes_max;
 }
 
+static int length_fail(lua_State *L, struct encoder *e, const struct frame *frame) {
+  char what[64];
+  double mib = (double)e->caps->bytes_max / (double)TG_MIB;
+  snprintf(what, sizeof what, "as JSON the value is longer than %g MiB", mib);
+  return fail(L, e, TG_ELIMIT, frame, what);
+}
+
 static int value_write(lua_State *L, struct encoder *e, int index, const struct frame *frame,
                        size_t depth) {
   if (++e->nodes > e->caps->nodes_max) return fail(L, e, TG_ELIMIT, frame, "too many values");
-  if (is_too_long(e)) return fail(L, e, TG_ELIMIT, frame, "the text becomes too long");
+  if (is_too_long(e)) return length_fail(L, e, frame);
   size_t len;
   const char *text;
   switch (lua_type(L, index)) {
@@ -319,8 +327,7 @@ static int value_write(lua_State *L, struct encoder *e, int index, const struct 
 static int encode_protected(lua_State *L) {
   struct encoder *e = lua_touserdata(L, 1);
   e->code = value_write(L, e, 2, NULL, 0);
-  if (!e->code && is_too_long(e))
-    e->code = fail(L, e, TG_ELIMIT, NULL, "the text becomes too long");
+  if (!e->code && is_too_long(e)) e->code = length_fail(L, e, NULL);
   if (e->code || !e->has_to_push) return 0;
   lua_pushlstring(L, tg_buf_text(e->out), e->out->len);
   return 1;

@@ -20,6 +20,7 @@ static const char *const stream_words[] = {"out", "err"};
 // The line of a command's stream that is not ended yet, and the last one that was.
 struct stream {
   struct tg_buf open, last;
+  int64_t beyond; // bytes of the open line that were not kept
 };
 
 struct tg_attempt_log {
@@ -59,16 +60,18 @@ static void drop(struct tg_attempt_log *log, size_t len) {
   log->dropped_bytes += (int64_t)len;
 }
 
-// Formats a line into `out`; the file gets it with the next flush.
-static void line_put(struct tg_attempt_log *log, const char *stream, const char *text, size_t len) {
-  if (log->written + (int64_t)log->out.len + (int64_t)len > TG_ATTEMPT_LOG_BYTES_MAX) {
-    drop(log, len);
+// Formats a line, of which `whole` bytes were printed, into `out`; the file gets it with the next
+// flush.
+static void line_put(struct tg_attempt_log *log, const char *stream, const char *text, size_t len,
+                     size_t whole) {
+  size_t kept = len < (size_t)TG_LOG_LINE_BYTES_MAX ? len : (size_t)TG_LOG_LINE_BYTES_MAX;
+  if (log->written + (int64_t)(log->out.len + kept) > TG_ATTEMPT_LOG_BYTES_MAX) {
+    drop(log, whole);
     return;
   }
   char time[TG_TIME_TEXT_LEN + 1];
   tg_time_format(tg_clock_wall_ms(tg_clock_system()), time);
   tg_buf_putf(&log->out, "%s %s ", time, stream);
-  size_t kept = len < (size_t)TG_LOG_LINE_BYTES_MAX ? len : (size_t)TG_LOG_LINE_BYTES_MAX;
   for (size_t i = 0; i < kept; i++) {
     unsigned char c = (unsigned char)text[i];
     if ((c >= 0x20 && c != 0x7f) || c == '\t')
@@ -76,7 +79,7 @@ static void line_put(struct tg_attempt_log *log, const char *stream, const char 
     else
       tg_buf_putf(&log->out, "\\x%02x", c);
   }
-  if (kept < len) tg_buf_putf(&log->out, " (%zu bytes of this line dropped)", len - kept);
+  if (kept < whole) tg_buf_putf(&log->out, " (%zu bytes of this line dropped)", whole - kept);
   tg_buf_putc(&log->out, '\n');
 }
 
@@ -100,7 +103,7 @@ void tg_attempt_log_line(struct tg_attempt_log *log, const char *stream, const c
   while (len) {
     const char *end = memchr(text, '\n', len);
     size_t line = end ? (size_t)(end - text) : len;
-    line_put(log, stream, text, line);
+    line_put(log, stream, text, line, line);
     if (!end) break;
     text += line + 1;
     len -= line + 1;
@@ -113,28 +116,34 @@ static bool is_blank(const char *text, size_t len) {
   return len == 0;
 }
 
+// A line that was too long to be kept is nobody's last line, and hides the one before it.
 static void stream_line(struct tg_attempt_log *log, int at) {
   struct stream *stream = &log->streams[at];
   struct tg_buf *open = &stream->open;
-  if (open->is_failed) {
-    drop(log, open->len);
-  } else {
-    if (open->len && open->data[open->len - 1] == '\r') open->data[--open->len] = 0;
-    line_put(log, stream_words[at], tg_buf_text(open), open->len);
-    if (!is_blank(tg_buf_text(open), open->len)) {
-      struct tg_buf last = stream->last;
-      stream->last = *open;
-      *open = last;
-    }
+  if (!stream->beyond && open->len && open->data[open->len - 1] == '\r') open->data[--open->len] = 0;
+  line_put(log, stream_words[at], tg_buf_text(open), open->len,
+           open->len + (size_t)stream->beyond);
+  if (stream->beyond) {
+    tg_buf_clear(&stream->last);
+  } else if (!is_blank(tg_buf_text(open), open->len)) {
+    struct tg_buf last = stream->last;
+    stream->last = *open;
+    *open = last;
   }
+  stream->beyond = 0;
   tg_buf_clear(open);
+}
+
+static bool has_open_line(const struct stream *stream) {
+  return stream->open.len || stream->beyond;
 }
 
 void tg_attempt_log_output(struct tg_attempt_log *log, int stream, const char *bytes, size_t len) {
   while (len) {
     const char *end = memchr(bytes, '\n', len);
     size_t part = end ? (size_t)(end - bytes) : len;
-    tg_buf_put(&log->streams[stream].open, bytes, part);
+    if (!tg_buf_put(&log->streams[stream].open, bytes, part))
+      log->streams[stream].beyond += (int64_t)part;
     if (!end) break;
     stream_line(log, stream);
     bytes += part + 1;
@@ -145,7 +154,7 @@ void tg_attempt_log_output(struct tg_attempt_log *log, int stream, const char *b
 
 const char *tg_attempt_log_last(struct tg_attempt_log *log, int stream, size_t *len) {
   struct stream *s = &log->streams[stream];
-  if (s->open.len || s->open.is_failed) stream_line(log, stream);
+  if (has_open_line(s)) stream_line(log, stream);
   *len = s->last.len;
   return tg_buf_text(&s->last);
 }
@@ -153,14 +162,14 @@ const char *tg_attempt_log_last(struct tg_attempt_log *log, int stream, size_t *
 void tg_attempt_log_free(struct tg_attempt_log *log) {
   if (!log) return;
   for (int i = 0; i < 2; i++)
-    if (log->streams[i].open.len || log->streams[i].open.is_failed) stream_line(log, i);
+    if (has_open_line(&log->streams[i])) stream_line(log, i);
   flush(log);
   if (log->dropped_lines) {
     char text[128];
     int len = snprintf(text, sizeof text, "%" PRId64 " lines (%" PRId64 " bytes) dropped",
                        log->dropped_lines, log->dropped_bytes);
     log->written = 0; // this line has its place whatever came before
-    line_put(log, "warn", text, (size_t)len);
+    line_put(log, "warn", text, (size_t)len, (size_t)len);
     flush(log);
   }
   if (log->fd >= 0) close(log->fd);

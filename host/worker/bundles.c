@@ -15,7 +15,7 @@
 struct version {
   struct tg_version face; // the first member
   struct tg_arena arena;
-  size_t cap;
+  size_t cap, bytes;
   uint64_t workers; // a bit per slot that has it
   struct version *next;
 };
@@ -98,6 +98,7 @@ static struct version *version_new(struct tg_bundles *bundles, enum tg_bundle_ki
 static void source_add(struct version *version, const char *key, const char *path,
                        const char *text, size_t len) {
   struct tg_version *face = &version->face;
+  version->bytes += len;
   if (face->count == version->cap) {
     version->cap = version->cap ? version->cap * 2 : 8;
     face->sources = must(realloc(face->sources, version->cap * sizeof *face->sources));
@@ -167,6 +168,12 @@ static void load_remove(struct load *load) {
   *at = load->next;
 }
 
+static void drop_send(struct tg_process *process, uint64_t handle) {
+  tg_wire_put_u64(tg_process_begin(process, TG_MESSAGE_DROP), handle);
+  tg_process_send(process, NULL); // a few bytes; at worst the worker keeps what it has
+}
+
+// The worker of a build whose outcome was known already has the same files twice.
 static void build_end(struct load *load, const char *faults, const struct tg_error *err) {
   struct version *version = load->version;
   const struct tg_version *face = NULL;
@@ -177,7 +184,10 @@ static void build_end(struct load *load, const char *faults, const struct tg_err
     face = known ? &known->face : &version->face;
     if (known && !known->face.plan)
       known->face.plan = must(tg_arena_strdup(&known->arena, version->face.plan));
-    if (!known) version = NULL;
+    if (known)
+      drop_send(load->process, version->face.handle);
+    else
+      version = NULL;
   }
   load->built(load->self, face, faults, err);
   if (version) version_free(version);
@@ -238,7 +248,7 @@ static void load_end(struct load *load, const char *faults, const struct tg_erro
   tg_process_add_load(process, -1);
   if (load->built) {
     build_end(load, faults, err);
-  } else {
+  } else if (load->ready) {
     struct tg_error own;
     if (faults)
       tg_error_set(&own, TG_EBUG, "a bundle that was accepted cannot be loaded again: %.900s",
@@ -291,6 +301,23 @@ void tg_bundles_require(struct tg_bundles *bundles, const struct tg_version *fac
            &(struct load){.version = version, .process = process, .ready = done, .self = self});
 }
 
+void tg_bundles_forget(struct tg_bundles *bundles, const void *self) {
+  for (struct load *load = bundles->loads; load; load = load->next)
+    if (load->ready && load->self == self) load->ready = NULL;
+}
+
+// The next LOAD gets a new handle, because a worker may still be at work under the old one.
+void tg_bundles_drop(struct tg_bundles *bundles, const struct tg_version *face) {
+  struct version *version = (struct version *)face;
+  for (const struct load *load = bundles->loads; load; load = load->next)
+    if (load->version == version) return; // it is wanted
+  for (uint32_t slot = 0; slot < TG_POOL_SLOTS; slot++)
+    if (version->workers >> slot & 1)
+      drop_send(tg_pool_worker(bundles->pool, slot), version->face.handle);
+  version->workers = 0;
+  version->face.handle = ++bundles->last_handle;
+}
+
 int tg_bundles_loaded(struct tg_bundles *bundles, struct tg_process *process,
                       struct tg_reader *body, struct tg_error *err) {
   struct load *load = load_of(bundles, process);
@@ -328,6 +355,37 @@ static void source_reply(struct tg_process *process, uint64_t request, const cha
   tg_process_send(process, NULL); // smaller than a frame: TG_SOURCE_BYTES_MAX
 }
 
+static const struct tg_source *source_find(const struct version *version, const char *key) {
+  for (size_t i = 0; i < version->face.count; i++)
+    if (strcmp(version->face.sources[i].key, key) == 0) return &version->face.sources[i];
+  return NULL;
+}
+
+// Finds one more file of a bundle that is being built. One that was asked for before stays what it
+// was, whatever has become of it on disk.
+static int source_get(struct load *load, const char *kind, const char *name, char path[4096],
+                      struct tg_buf *text, struct tg_error *err) {
+  struct version *version = load->version;
+  char key[1200];
+  if (!load->built)
+    return tg_error_set(err, TG_ENOT_FOUND, "the bundle has no %s '%s'", kind, name);
+  snprintf(key, sizeof key, "%s:%s", kind, name);
+  const struct tg_source *known = source_find(version, key);
+  if (known) {
+    snprintf(path, 4096, "%s", known->path);
+    tg_buf_put(text, known->text, known->len);
+    return TG_OK;
+  }
+  int code = tg_sources_find(load->bundles->root, kind, name, path, text, err);
+  if (code) return code;
+  if (version->face.count >= TG_BUNDLE_FILES_MAX ||
+      version->bytes + text->len > (size_t)TG_BUNDLE_BYTES_MAX)
+    return tg_error_set(err, TG_ELIMIT, "a bundle has at most %d files of %lld bytes together",
+                        TG_BUNDLE_FILES_MAX, (long long)TG_BUNDLE_BYTES_MAX);
+  source_add(version, key, path, tg_buf_text(text), text->len);
+  return TG_OK;
+}
+
 int tg_bundles_source(struct tg_bundles *bundles, struct tg_process *process, uint64_t request,
                       struct tg_slice body, struct tg_error *err) {
   struct load *load = load_of(bundles, process);
@@ -339,19 +397,30 @@ int tg_bundles_source(struct tg_bundles *bundles, struct tg_process *process, ui
   struct tg_buf text;
   char path[4096];
   tg_buf_init(&text, (size_t)TG_SOURCE_BYTES_MAX);
-  int code = load->built ? tg_sources_find(bundles->root, kind, name, path, &text, &failed)
-                         : tg_error_set(&failed, TG_ENOT_FOUND,
-                                        "the bundle has no %s '%s'", kind, name);
-  if (!code && load->version->face.count >= TG_BUNDLE_FILES_MAX)
-    code = tg_error_set(&failed, TG_ELIMIT, "a bundle has at most %d files", TG_BUNDLE_FILES_MAX);
-  if (!code) {
-    char key[1200];
-    snprintf(key, sizeof key, "%s:%s", kind, name);
-    source_add(load->version, key, path, tg_buf_text(&text), text.len);
-  }
+  int code = source_get(load, kind, name, path, &text, &failed);
   source_reply(process, request, path, &text, code ? &failed : NULL);
   tg_buf_deinit(&text);
   return TG_OK;
+}
+
+// Says, as faults do, that a file ended the worker that loaded it.
+static void deadly_build_end(struct load *load, const char *why) {
+  const char *entry = load->version->face.entry;
+  struct tg_buf faults;
+  char message[512];
+  int len = snprintf(message, sizeof message,
+                     "loading this file ended its worker (%s); it is not tried again until it"
+                     " changes",
+                     why);
+  size_t kept = (size_t)len < sizeof message ? (size_t)len : sizeof message - 1;
+  tg_buf_init(&faults, (size_t)TG_MIB);
+  tg_buf_puts(&faults, "[{\"file\":");
+  tg_buf_put_json(&faults, entry, strlen(entry));
+  tg_buf_puts(&faults, ",\"line\":1,\"message\":");
+  tg_buf_put_json(&faults, message, kept);
+  tg_buf_puts(&faults, "}]");
+  build_end(load, tg_buf_text(&faults), NULL);
+  tg_buf_deinit(&faults);
 }
 
 void tg_bundles_worker_gone(struct tg_bundles *bundles, struct tg_process *process,
@@ -362,12 +431,7 @@ void tg_bundles_worker_gone(struct tg_bundles *bundles, struct tg_process *proce
   while ((load = load_of(bundles, process))) {
     load_remove(load);
     if (load->built && load->is_sent) {
-      char faults[512];
-      snprintf(faults, sizeof faults,
-               "[{\"file\":\"%.200s\",\"line\":1,\"message\":\"loading this file ended its worker"
-               " (%.100s); it is not tried again until it changes\"}]",
-               load->version->face.entry, why);
-      build_end(load, faults, NULL);
+      deadly_build_end(load, why);
     } else if (load->built) {
       struct tg_error err;
       tg_error_set(&err, TG_ELOST, "the worker was lost (%s)", why);

@@ -25,9 +25,9 @@ struct decision {
   uint64_t run;
   uint32_t task, attempt;
   char text_hash[TG_HASH_TEXT_LEN + 1];
-  struct tg_process *process; // while it is asked
+  struct tg_process *process; // from the choice of a worker to its answer
   struct tg_timer *deadline;
-  bool is_overdue;
+  bool is_asked, is_overdue;
   tg_policies_answer *answer;
   void *self;
 };
@@ -134,7 +134,11 @@ int tg_policies_decided(struct tg_policies *policies, struct tg_process *process
   if (!tg_reader_is_done(body))
     return tg_error_set(err, TG_EPROTOCOL, "its decision is malformed");
   if (!decision || decision->process != process) return TG_OK; // it was ended before
+  if (!decision->is_asked)
+    return tg_error_set(err, TG_EPROTOCOL, "it decides what it was not asked");
   tg_timer_stop(decision->deadline);
+  tg_process_add_load(process, -1);
+  decision->process = NULL;
   json_t *document = failed.code ? NULL : json_loadb(output.data, output.len, 0, NULL);
   if (!failed.code && !json_is_object(document))
     tg_error_set(&failed, TG_EINVALID, "policy %s answered with no table", decision->policy);
@@ -169,6 +173,7 @@ static void version_ready(void *self, const struct tg_error *err) {
     decision_end(decision, &failed, NULL);
     return;
   }
+  decision->is_asked = true;
   tg_timer_start(decision->deadline, TG_POLICY_MS + TG_WORKER_GRACE_MS);
 }
 
@@ -224,8 +229,10 @@ static void built(void *self, const struct tg_version *version, const char *faul
                   const struct tg_error *err) {
   struct decision *decision = self;
   struct known *known = known_of(decision->policies, decision->policy);
-  snprintf(known->text_hash, sizeof known->text_hash, "%s", decision->text_hash);
+  if (!err) snprintf(known->text_hash, sizeof known->text_hash, "%s", decision->text_hash);
   if (version) {
+    if (known->version && known->version != version)
+      tg_bundles_drop(decision->policies->bundles, known->version);
     known->version = version;
     version_ask(decision, version);
     return;
@@ -233,6 +240,20 @@ static void built(void *self, const struct tg_version *version, const char *faul
   struct tg_error failed;
   if (faults) tg_error_set(&failed, TG_EINVALID, "it has faults: %.900s", faults);
   last_good_ask(decision, faults ? &failed : err);
+}
+
+// Says whether the files of a version are still what they were: the policy may use modules.
+static bool is_on_disk(const struct tg_policies *policies, const struct tg_version *version) {
+  bool is_same = true;
+  for (size_t i = 0; i < version->count && is_same; i++) {
+    const struct tg_source *source = &version->sources[i];
+    struct tg_buf text;
+    tg_buf_init(&text, (size_t)TG_SOURCE_BYTES_MAX);
+    is_same = !tg_sources_read(policies->services->root, source->path, &text, NULL) &&
+              text.len == source->len && memcmp(tg_buf_text(&text), source->text, text.len) == 0;
+    tg_buf_deinit(&text);
+  }
+  return is_same;
 }
 
 void tg_policies_ask(struct tg_policies *policies, const struct tg_question *question,
@@ -267,7 +288,7 @@ void tg_policies_ask(struct tg_policies *policies, const struct tg_question *que
     code = tg_error_set(&err, TG_EINVALID, "it has faults, and has not changed since");
   if (code)
     last_good_ask(decision, &err);
-  else if (is_known)
+  else if (is_known && is_on_disk(policies, known->version))
     version_ask(decision, known->version);
   else
     tg_bundles_build(policies->bundles, TG_BUNDLE_POLICY, path, built, decision);

@@ -29,7 +29,8 @@ static void flush(void *self) {
   if (process->is_killed) return;
   int errnum = tg_channel_flush(&process->channel);
   if (errnum) {
-    tg_process_kill(process, strerror(errnum));
+    bool is_closed = errnum == EPIPE || errnum == ECONNRESET;
+    tg_process_kill(process, is_closed ? NULL : strerror(errnum));
     return;
   }
   tg_poll_start(process->poll, tg_channel_is_pending(&process->channel)
@@ -46,17 +47,15 @@ static void frames_take(struct tg_process *process) {
   if (got < 0) tg_process_kill(process, "it sent a malformed frame");
 }
 
+// An error of the socket is told as its end by the next read, behind what the worker said before.
 static void ready(void *self, int events, int errnum) {
   struct tg_process *process = self;
-  if (errnum) {
-    tg_process_kill(process, strerror(errnum));
-    return;
-  }
+  if (errnum) events = TG_POLL_READ;
   if (events & TG_POLL_WRITE) flush(process);
   if (!(events & TG_POLL_READ) || process->is_killed) return;
   int end = tg_channel_fill(&process->channel);
   frames_take(process);
-  if (end && !process->is_killed) tg_process_kill(process, "it closed its channel");
+  if (end && !process->is_killed) tg_process_kill(process, NULL);
 }
 
 static void process_release(struct tg_process *process) {
@@ -70,14 +69,12 @@ static void process_release(struct tg_process *process) {
 static void exited(void *self, const struct tg_child_exit *exit) {
   struct tg_process *process = self;
   process->child = NULL;
-  if (!process->is_killed) {
-    frames_take(process); // what it said before it ended
-    if (exit->signal)
-      snprintf(process->why, sizeof process->why, "signal %d", exit->signal);
-    else
-      snprintf(process->why, sizeof process->why, "exit code %d", exit->code);
-  }
+  if (!process->is_killed) frames_take(process); // what it said before it ended
   process->is_killed = true;
+  if (!process->why[0] && exit->signal)
+    snprintf(process->why, sizeof process->why, "signal %d", exit->signal);
+  else if (!process->why[0])
+    snprintf(process->why, sizeof process->why, "exit code %d", exit->code);
   process->events.gone(process->events.self, process, process->why);
   process_release(process);
 }
@@ -130,9 +127,13 @@ int tg_process_send(struct tg_process *process, struct tg_error *err) {
 void tg_process_kill(struct tg_process *process, const char *why) {
   if (process->is_killed) return;
   process->is_killed = true;
-  snprintf(process->why, sizeof process->why, "%s", why);
+  snprintf(process->why, sizeof process->why, "%s", why ? why : "");
   tg_poll_stop(process->poll);
   if (process->child) tg_child_stop(process->child, 0);
+}
+
+bool tg_process_is_killed(const struct tg_process *process) {
+  return process->is_killed;
 }
 
 void tg_process_free(struct tg_process *process) {

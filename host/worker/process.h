@@ -38,8 +38,10 @@ struct tg_buf *tg_process_begin(struct tg_process *process, enum tg_message type
 /// Errors: TG_ELIMIT when it is too large; nothing is sent then
 int tg_process_send(struct tg_process *process, struct tg_error *err);
 
-/// Kills the worker: at once, whatever it does. `gone` is called from the loop. `why` is kept.
+/// Kills the worker: at once, whatever it does. `gone` is called from the loop. `why` is kept; NULL
+/// for a worker that is at its end already, whose exit status tells.
 void tg_process_kill(struct tg_process *process, const char *why);
+bool tg_process_is_killed(const struct tg_process *process);
 
 /// Ends a worker that nobody needs any more, without telling anybody. For the host's own end.
 void tg_process_free(struct tg_process *process);

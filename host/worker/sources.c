@@ -4,8 +4,10 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -54,14 +56,17 @@ int tg_sources_read(const char *root, const char *path, struct tg_buf *text,
                     struct tg_error *err) {
   int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return tg_error_errno(err, tg_file_code(errno), errno, "cannot open %s", root);
-  int fd = tg_beneath_open(folder, path, O_RDONLY | O_CLOEXEC);
+  int fd = tg_beneath_open(folder, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   int errnum = errno;
   close(folder);
   if (fd < 0)
     return errnum == EXDEV
                ? tg_error_set(err, TG_EDENIED, "%s leads out of the project", path)
                : tg_error_errno(err, tg_file_code(errnum), errnum, "cannot open %s", path);
-  int code = descriptor_read(fd, path, text, err);
+  struct stat info;
+  bool is_file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode); // a pipe would be waited for
+  int code = is_file ? descriptor_read(fd, path, text, err)
+                     : tg_error_set(err, TG_ENOT_FOUND, "%s is not a file", path);
   close(fd);
   return code;
 }

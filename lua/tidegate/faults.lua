@@ -4,6 +4,7 @@
 ---@class tidegate.Fault
 ---@field file string
 ---@field line integer
+---@field column? integer
 ---@field message string
 ---@field hint? string what to do about it
 
@@ -19,22 +20,25 @@ function faults.new(path)
   return setmetatable({ list = {}, path = path }, faults)
 end
 
----Splits "pipelines/orders.lua:12" into the file and the line.
+---Splits "pipelines/orders.lua:12", or "contracts/orders.yaml:12:5", into its parts.
 ---@param at string?
 ---@param path string used where `at` says nothing
 ---@return string file
 ---@return integer line
+---@return integer? column
 function faults.place(at, path)
-  local file, line = (at or ""):match("^(.+):(%d+)$")
-  return file or path, math.tointeger(tonumber(line)) or 1
+  local file, line, column = (at or ""):match("^(.+):(%d+):(%d+)$")
+  if not file then file, line = (at or ""):match("^(.+):(%d+)$") end
+  return file or path, math.tointeger(tonumber(line)) or 1, math.tointeger(tonumber(column))
 end
 
----@param at string? "file:line"
+---@param at string? "file:line", or "file:line:column"
 ---@param message string
 ---@param hint string?
 function faults:add(at, message, hint)
-  local file, line = faults.place(at, self.path)
-  self.list[#self.list + 1] = { file = file, line = line, message = message, hint = hint }
+  local file, line, column = faults.place(at, self.path)
+  self.list[#self.list + 1] =
+    { file = file, line = line, column = column, message = message, hint = hint }
 end
 
 ---Gives a function that adds faults at one place, about one thing.

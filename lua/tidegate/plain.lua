@@ -37,17 +37,23 @@ function plain.copy(value, name)
   return copy(value, name, 1)
 end
 
+local function key_less(a, b)
+  if type(a) ~= type(b) then return type(a) < type(b) end
+  if type(a) == "number" or type(a) == "string" then return a < b end
+  return tostring(a) < tostring(b)
+end
+
 ---Gives the keys of a table in a fixed order.
 ---@param map table
 ---@return any[]
 function plain.keys(map)
-  local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b)
-    if type(a) ~= type(b) then return type(a) < type(b) end
-    if type(a) == "number" or type(a) == "string" then return a < b end
-    return tostring(a) < tostring(b)
-  end)
+  local keys, is_sorted = {}, true
+  for key in pairs(map) do
+    local last = keys[#keys]
+    is_sorted = is_sorted and (last == nil or key_less(last, key))
+    keys[#keys + 1] = key
+  end
+  if not is_sorted then table.sort(keys, key_less) end
   return keys
 end
 

@@ -89,7 +89,9 @@ void bench_fanout(const struct bench *bench, uint64_t n) {
 static void graph_load(const struct bench *bench, uint64_t n) {
   struct bench_figure figure = {
       .name = "graph_load", .n = n, .baseline = NAN, .target = "wall_seconds <= 0.5"};
-  const char *args[] = {"check", "pipelines/graph.lua", NULL};
+  char path[512];
+  snprintf(path, sizeof path, "%s/pipelines/graph.lua", bench->folder);
+  const char *args[] = {"check", path, NULL};
   bench_project_forget(bench);
   struct bench_run result = bench_run(bench, 0, args);
   figure.seconds = figure.wall_seconds = result.wall_seconds;

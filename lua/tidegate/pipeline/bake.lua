@@ -21,6 +21,7 @@ local bake = {}
 ---@field tasks tidegate.BakedTask[] in the order of the file
 ---@field graph any of tidegate.dag, once the pipeline is validated
 
+--- A field that a task was not given is its default, which many tasks share: never changed.
 ---@class tidegate.BakedTask
 ---@field name string
 ---@field at string
@@ -103,43 +104,55 @@ local TASK = {
   priority = { schema.integer(-1000, 1000), default = 0 },
 }
 
-local function task_fields(kind)
+-- What tasks of a kind have: all their fields, the names of those that only this kind has, and the
+-- defaults of the others, which tasks share.
+local function task_schema(kind)
   local fields = {}
   for name, field in pairs(TASK) do fields[name] = field end
   for name, field in pairs(kind.schema) do fields[name] = field end
-  return fields
+  return {
+    fields = fields, own = plain.keys(kind.schema), own_defaults = schema.defaults(kind.schema),
+  }
 end
 
-local function take(fields, names)
-  local taken = {}
-  for name in pairs(names) do taken[name] = fields[name] end
-  return taken
-end
+local SHARED = { __index = schema.defaults(TASK) }
 
-local function copy_list(list)
-  return table.move(list, 1, #list, 1, {})
+local task_schemas = {}
+for word, kind in pairs(kinds) do task_schemas[word] = task_schema(kind) end
+
+-- Moves the fields of a kind to a table of their own.
+local function take(task, known)
+  local own = {}
+  for _, name in ipairs(known.own) do
+    local value = task[name]
+    if value == nil then value = known.own_defaults[name] end
+    own[name], task[name] = value, nil
+  end
+  return own
 end
 
 -- Bakes one task; nil if there is too little of it to go on with.
 local function bake_task(record, faults)
-  local what = ("%s %s"):format(record.word, words.describe(record.name))
   if type(record.name) ~= "string" then
     local form = ('tg.%s "name" { ... }'):format(record.word)
     faults:add(record.at, ("tg.%s needs a name first"):format(record.word), form)
     return nil
   end
-  local report = faults:reporter(record.at, what)
+  local function report(message, hint)
+    local what = ("%s %s: "):format(record.word, words.describe(record.name))
+    faults:add(record.at, what .. message, hint)
+  end
   schema.name(record.name, report, "its name")
   if type(record.body) ~= "table" then
     report("has no body", ('tg.%s %q { ... }'):format(record.word, record.name))
     return nil
   end
-  local kind = kinds[record.word]
-  local fields = schema.check(record.body, task_fields(kind), report)
-  local task = take(fields, TASK)
+  local kind, known = kinds[record.word], task_schemas[record.word]
+  local task = schema.check_given(record.body, known.fields, report)
+  task.own = take(task, known)
   task.name, task.at, task.word, task.kind = record.name, record.at, record.word, kind
-  task.after, task.produces = copy_list(task.after), copy_list(task.produces)
-  task.own = take(fields, kind.schema)
+  task.after = task.after or {} -- not the default that others share, for branches add to it
+  setmetatable(task, SHARED)
   kind.bake(task, report, faults)
   return task
 end

@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- The plan: all that the host knows of a pipeline, as plain data that becomes JSON. Names of tasks
---- are indexes in it, from 0, and every duration ends in _ms.
+--- are indexes in it, from 0, and every duration ends in _ms. A task tells only what is not usual:
+--- without runner it is a script, without when its rule is all_success, without retry it is tried
+--- once, and what else is missing is empty or 0.
 local faults = require "tidegate.faults"
 local json = require "tidegate.json"
 local plain = require "tidegate.plain"
@@ -9,6 +11,17 @@ local plan = {}
 
 local function list(items)
   return json.array(table.move(items, 1, #items, 1, {}))
+end
+
+-- Many tasks may stand in one line, so each place is taken apart once.
+local function lines_of(path)
+  return setmetatable({}, {
+    __index = function(self, at)
+      local _, line = faults.place(at, path)
+      self[at] = line
+      return line
+    end,
+  })
 end
 
 local function indexes(names, index_of)
@@ -53,16 +66,21 @@ local function compile_command(command)
   }
 end
 
-local function compile_task(task, index_of, path)
-  local _, line = faults.place(task.at, path)
-  return {
-    name = task.name, word = task.word, runner = task.kind.run and "script" or "command",
-    line = line, doc = task.doc, tags = list(task.tags), produces = list(task.produces),
-    after = indexes(task.after, index_of), when = task.when,
-    to = task.to and indexes(task.to, index_of),
-    timeout_ms = task.timeout, priority = task.priority, retry = compile_retry(task.retry),
-    command = task.command and compile_command(task.command),
-  }
+-- Tells what is not as the host takes it to be where a plan says nothing.
+local function compile_task(task, index_of, lines)
+  local one = { name = task.name, word = task.word, line = lines[task.at] }
+  if #task.after > 0 then one.after = indexes(task.after, index_of) end
+  if task.to then one.to = indexes(task.to, index_of) end
+  if task.when ~= "all_success" then one.when = task.when end
+  if task.doc ~= "" then one.doc = task.doc end
+  if #task.tags > 0 then one.tags = list(task.tags) end
+  if #task.produces > 0 then one.produces = list(task.produces) end
+  if task.timeout > 0 then one.timeout_ms = task.timeout end
+  if task.priority ~= 0 then one.priority = task.priority end
+  if task.retry.attempts > 1 then one.retry = compile_retry(task.retry) end
+  if not task.kind.run then one.runner = "command" end
+  if task.command then one.command = compile_command(task.command) end
+  return one
 end
 
 local function policy_names(tasks)
@@ -78,9 +96,9 @@ end
 ---@param path string
 ---@return table
 function plan.compile(pipeline, path)
-  local index_of, tasks = {}, {}
+  local index_of, tasks, lines = {}, {}, lines_of(path)
   for i, task in ipairs(pipeline.tasks) do index_of[task.name] = i - 1 end
-  for i, task in ipairs(pipeline.tasks) do tasks[i] = compile_task(task, index_of, path) end
+  for i, task in ipairs(pipeline.tasks) do tasks[i] = compile_task(task, index_of, lines) end
   local file, line = faults.place(pipeline.at, path)
   local limits = pipeline.limits
   return {

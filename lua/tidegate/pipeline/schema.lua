@@ -92,12 +92,12 @@ end
 function schema.list(item)
   return function(value, report, name)
     if type(value) ~= "table" or words.record(value) then return { item(value, report, name) } end
-    local result = {}
-    for _, key in ipairs(plain.keys(value)) do
-      if math.type(key) ~= "integer" or key < 1 or key > #value then
+    local result, count = {}, #value
+    for key, one in pairs(value) do
+      if math.type(key) ~= "integer" or key < 1 or key > count then
         report(("%s must be a list, it has a field %s"):format(name, words.describe(key)))
       else
-        result[key] = item(value[key], report, ("%s[%d]"):format(name, key))
+        result[key] = item(one, report, name .. "[" .. key .. "]")
       end
     end
     return result
@@ -138,6 +138,56 @@ local function unknown_field(key, path, fields, report)
   end
 end
 
+-- The names of a schema's required fields in a fixed order, worked out once.
+local required_of = {}
+
+local function required(fields)
+  local names = required_of[fields]
+  if names then return names end
+  names = {}
+  for _, key in ipairs(plain.keys(fields)) do
+    if fields[key].required then names[#names + 1] = key end
+  end
+  required_of[fields] = names
+  return names
+end
+
+local function path(prefix, key)
+  local own = type(key) == "string" and key or ("[%s]"):format(key)
+  return prefix and prefix .. "." .. own or own
+end
+
+---Checks a table and gives the fields that it has in their baked form.
+---@param given table
+---@param fields tidegate.Schema
+---@param report tidegate.Report
+---@param prefix string? the name of the table, if it is a field itself
+---@return table
+function schema.check_given(given, fields, report, prefix)
+  local result = {}
+  for key, value in pairs(given) do
+    local field = fields[key]
+    if not field then
+      unknown_field(key, path(prefix, key), fields, report)
+    elseif not words.is_unknown(value) then
+      result[key] = field[1](value, report, path(prefix, key))
+    end
+  end
+  for _, key in ipairs(required(fields)) do
+    if given[key] == nil then report(("%s is missing"):format(path(prefix, key))) end
+  end
+  return result
+end
+
+---Gives the defaults of a schema's fields.
+---@param fields tidegate.Schema
+---@return table
+function schema.defaults(fields)
+  local result = {}
+  for key, field in pairs(fields) do result[key] = field.default end
+  return result
+end
+
 ---Checks a table and gives its fields in their baked form, defaults filled in.
 ---@param given table
 ---@param fields tidegate.Schema
@@ -145,25 +195,9 @@ end
 ---@param prefix string? the name of the table, if it is a field itself
 ---@return table
 function schema.check(given, fields, report, prefix)
-  local result = {}
-  local function path(key)
-    local own = type(key) == "string" and key or ("[%s]"):format(key)
-    return prefix and prefix .. "." .. own or own
-  end
-  for _, key in ipairs(plain.keys(given)) do
-    local field = fields[key]
-    if not field then
-      unknown_field(key, path(key), fields, report)
-    elseif not words.is_unknown(given[key]) then
-      result[key] = field[1](given[key], report, path(key))
-    end
-  end
-  for _, key in ipairs(plain.keys(fields)) do
-    local field = fields[key]
-    if given[key] == nil then
-      if field.required then report(("%s is missing"):format(path(key))) end
-      result[key] = field.default
-    end
+  local result = schema.check_given(given, fields, report, prefix)
+  for key, field in pairs(fields) do
+    if given[key] == nil then result[key] = field.default end
   end
   return result
 end

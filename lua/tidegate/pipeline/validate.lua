@@ -12,6 +12,8 @@ local validate = {}
 -- Names that every SQL statement can use beside the run's parameters.
 local RESERVED_PARAMS = { "run_id", "logical_date", "interval_start", "interval_end" }
 
+local NONE = {}
+
 ---@class tidegate.Rule
 ---@field name string what holds of every valid pipeline
 ---@field check fun(pipeline: tidegate.Pipeline, faults: tidegate.Faults, names: table<string, tidegate.BakedTask>)
@@ -58,7 +60,7 @@ end)
 
 rule("what a branch leads to is another task", function(pipeline, into, names)
   for _, task in ipairs(pipeline.tasks) do
-    for _, target in ipairs(task.to or {}) do
+    for _, target in ipairs(task.to or NONE) do
       if target == task.name then
         add(into, task, "it cannot lead to itself")
       elseif not names[target] then

@@ -27,7 +27,8 @@ function gate.bake(task, report, faults)
   end
   local parsed, found = contract.parse(text, path)
   for _, fault in ipairs(found or {}) do
-    faults:add(("%s:%d"):format(fault.file, fault.line), fault.message, fault.hint)
+    local at = ("%s:%d:%d"):format(fault.file, fault.line, fault.column)
+    faults:add(at, fault.message, fault.hint)
   end
   if not parsed then return end
   if not own.table and #parsed.objects ~= 1 then

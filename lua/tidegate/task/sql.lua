@@ -73,7 +73,11 @@ function sql_task.bake(task, report)
   if own.partition and not own.into then
     report("partition needs into, the table it is a part of")
   end
-  if own.into then task.produces[#task.produces + 1] = own.into end
+  if own.into then
+    local produces = table.move(task.produces, 1, #task.produces, 1, {})
+    produces[#produces + 1] = own.into
+    task.produces = produces
+  end
 end
 
 local function resolve(value, ctx)

@@ -172,17 +172,28 @@ static bool may_start(enum tg_trigger_rule rule, struct counts n) {
   bool is_done = n.success + n.failed + n.skipped == n.all;
   if (!n.all) return true;
   switch (rule) {
-  case TG_TRIGGER_ALL_SUCCESS: return n.success == n.all;
-  case TG_TRIGGER_ALL_DONE: return is_done;
-  case TG_TRIGGER_ALL_FAILED: return n.failed == n.all;
-  case TG_TRIGGER_ALL_SKIPPED: return n.skipped == n.all;
-  case TG_TRIGGER_ONE_SUCCESS: return n.success > 0;
-  case TG_TRIGGER_ONE_FAILED: return n.failed > 0;
-  case TG_TRIGGER_ONE_DONE: return n.success + n.failed > 0;
-  case TG_TRIGGER_NONE_FAILED: return is_done && !n.failed;
-  case TG_TRIGGER_NONE_FAILED_MIN_ONE_SUCCESS: return is_done && !n.failed && n.success;
-  case TG_TRIGGER_NONE_SKIPPED: return is_done && !n.skipped;
-  default: return true;
+  case TG_TRIGGER_ALL_SUCCESS:
+    return n.success == n.all;
+  case TG_TRIGGER_ALL_DONE:
+    return is_done;
+  case TG_TRIGGER_ALL_FAILED:
+    return n.failed == n.all;
+  case TG_TRIGGER_ALL_SKIPPED:
+    return n.skipped == n.all;
+  case TG_TRIGGER_ONE_SUCCESS:
+    return n.success > 0;
+  case TG_TRIGGER_ONE_FAILED:
+    return n.failed > 0;
+  case TG_TRIGGER_ONE_DONE:
+    return n.success + n.failed > 0;
+  case TG_TRIGGER_NONE_FAILED:
+    return is_done && !n.failed;
+  case TG_TRIGGER_NONE_FAILED_MIN_ONE_SUCCESS:
+    return is_done && !n.failed && n.success;
+  case TG_TRIGGER_NONE_SKIPPED:
+    return is_done && !n.skipped;
+  default:
+    return true;
   }
 }
 
@@ -263,7 +274,9 @@ static void effect_take(struct rig *rig, const struct tg_effect *effect) {
     rig->pending[rig->pending_count++] = effect->batch;
     word(rig, "commit");
     break;
-  case TG_EFFECT_START: started(rig, effect); break;
+  case TG_EFFECT_START:
+    started(rig, effect);
+    break;
   case TG_EFFECT_CANCEL:
     assert_non_null(attempt_find(rig, effect->attempt));
     attempt_find(rig, effect->attempt)->cancel_code = effect->code;
@@ -319,11 +332,9 @@ void rig_run_carrying(struct rig *rig, const struct tg_task *tasks, size_t count
                        .params = "{\"region\":\"EU\"}",
                        .trigger = "manual",
                        .logical_at = rig->now.wall_ms};
-  step(rig, &(struct tg_input){.kind = TG_INPUT_RUN,
-                               .run = {.run = &run,
-                                       .plan = rig->plan,
-                                       .carried = tasks,
-                                       .carried_count = count}});
+  step(rig, &(struct tg_input){
+                .kind = TG_INPUT_RUN,
+                .run = {.run = &run, .plan = rig->plan, .carried = tasks, .carried_count = count}});
 }
 
 void rig_run(struct rig *rig) {
@@ -435,9 +446,6 @@ void rig_drain(struct rig *rig) {
 
 void rig_expect_at(struct rig *rig, const char *words, const char *file, int line) {
   if (strcmp(tg_buf_text(&rig->trace), words) != 0)
-    _fail(((void)fprintf(stderr, "expected: %s\n     got: %s\n", words,
-                         tg_buf_text(&rig->trace)),
-           file),
-          line);
+    fail_msg("%s:%d\n  expected: %s\n       got: %s", file, line, words, tg_buf_text(&rig->trace));
   tg_buf_clear(&rig->trace);
 }

@@ -37,12 +37,11 @@ describe("worker.build", function()
     assert.same({ 5, 2000, 300000, "exponential", "full" },
       { a.retry.attempts, a.retry.base_ms, a.retry.cap_ms, a.retry.backoff, a.retry.jitter })
     assert.equal(300000, a.timeout_ms)
-    assert.same({ {}, { 0 }, { 1 } }, { a.after, b.after, c.after })
+    assert.same({ { 0 }, { 1 } }, { b.after, c.after })
     assert.same({ 2 }, b.to)
-    assert.same({ "script", "command" }, { a.runner, c.runner })
+    assert.equal("command", c.runner)
     assert.same({ pass = { "PATH" }, set = { STAGE = "prod" } }, c.command.env)
     assert.equal("one_success", c.when)
-    assert.equal(1, b.retry.attempts)
   end)
 
   it("caps delays at five minutes, or at a longer base", function()
@@ -56,9 +55,23 @@ describe("worker.build", function()
     local json = require "tidegate.json"
     local plan = project:build 'tasks = { tg.task "a" { run = print } }'
     local text = json.encode(plan)
-    for _, field in ipairs { "after", "tags", "produces", "params", "on", "policies" } do
+    for _, field in ipairs { "tags", "params", "on", "policies" } do
       assert.truthy(text:find(('"%s":[]'):format(field), 1, true), field)
     end
+  end)
+
+  it("tells of a task only what is not usual", function()
+    local plan = project:build 'tasks = { tg.task "a" { run = print } }'
+    assert.same({ name = "a", word = "task", line = plan.tasks[1].line }, plan.tasks[1])
+  end)
+
+  it("keeps the assets of one task apart from another's", function()
+    local plan = project:build [[ tasks = {
+      tg.sql "a" { query = "SELECT 1 AS n", into = "silver_a" },
+      tg.sql "b" { query = "SELECT 1 AS n", into = "silver_b" },
+    } ]]
+    assert.same({ "silver_a" }, plan.tasks[1].produces)
+    assert.same({ "silver_b" }, plan.tasks[2].produces)
   end)
 
   it("tells every fault of a file, each with its line and the nearest right word", function()
