@@ -188,6 +188,75 @@ int tg_history_tasks(struct tg_history *history, uint64_t run, struct tg_arena *
                      run, arena, sizeof **tasks, task_read, (void **)tasks, count, err);
 }
 
+static uint32_t item_number(int64_t item) {
+  return item < 0 ? TG_NO_ITEM : (uint32_t)item;
+}
+
+static void map_items_read(struct query *q, void *item) {
+  *(struct tg_map_items *)item = (struct tg_map_items){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .count = (uint32_t)number(q, 2),
+      .items = text(q, 3),
+      .keys = text(q, 4),
+  };
+}
+
+int tg_history_map_items(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                         struct tg_map_items **maps, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, count, items, keys FROM map_items WHERE run = ?1"
+                     " ORDER BY task",
+                     run, arena, sizeof **maps, map_items_read, (void **)maps, count, err);
+}
+
+static void item_read(struct query *q, void *item) {
+  const char *state = text(q, 3);
+  int known = state ? tg_task_state_parse(state) : -1;
+  *(struct tg_item *)item = (struct tg_item){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .index = (uint32_t)number(q, 2),
+      .state = known < 0 ? TG_TASK_WAITING : (enum tg_task_state)known,
+      .attempts = (uint32_t)number(q, 4),
+      .started_at = number(q, 5),
+      .ended_at = number(q, 6),
+      .output = text(q, 7),
+      .failure = tg_column_failure(q->statement, 8, q->arena),
+  };
+}
+
+int tg_history_items(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                     struct tg_item **items, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, item, state, attempts, started_at, ended_at, output,"
+                     " error_code, error_class, error_message FROM items WHERE run = ?1"
+                     " ORDER BY task, item",
+                     run, arena, sizeof **items, item_read, (void **)items, count, err);
+}
+
+static void step_read(struct query *q, void *item) {
+  *(struct tg_step *)item = (struct tg_step){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .item = item_number(number(q, 2)),
+      .position = (uint32_t)number(q, 3),
+      .name = text(q, 4),
+      .result = text(q, 5),
+      .wake_at = number(q, 6),
+      .intended_at = number(q, 7),
+      .ended_at = number(q, 8),
+  };
+}
+
+int tg_history_steps(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                     struct tg_step **steps, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, item, position, name, result, wake_at, intended_at,"
+                     " ended_at FROM steps WHERE run = ?1 ORDER BY task, item, position",
+                     run, arena, sizeof **steps, step_read, (void **)steps, count, err);
+}
+
 static void attempt_read(struct query *q, void *item) {
   struct tg_attempt *attempt = item;
   const char *state = text(q, 3);
@@ -204,6 +273,7 @@ static void attempt_read(struct query *q, void *item) {
       .retry_at = number(q, 8),
       .failure = tg_column_failure(q->statement, 9, q->arena),
       .traceback = text(q, 12),
+      .item = item_number(number(q, 13)),
   };
 }
 
@@ -211,8 +281,8 @@ int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_aren
                         struct tg_attempt **attempts, size_t *count, struct tg_error *err) {
   return run_collect(history,
                      "SELECT run, task, number, state, worker, seed, started_at, ended_at,"
-                     " retry_at, error_code, error_class, error_message, traceback FROM attempts"
-                     " WHERE run = ?1 ORDER BY task, number",
+                     " retry_at, error_code, error_class, error_message, traceback, item FROM"
+                     " attempts WHERE run = ?1 ORDER BY task, item, number",
                      run, arena, sizeof **attempts, attempt_read, (void **)attempts, count, err);
 }
 

@@ -57,9 +57,47 @@ CREATE TABLE tasks (                   -- a task without a row is waiting
   PRIMARY KEY (run, task)
 ) WITHOUT ROWID;
 
+CREATE TABLE map_items (               -- what a map was expanded to
+  run   INTEGER NOT NULL,
+  task  INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  items TEXT,
+  keys  TEXT,
+  PRIMARY KEY (run, task)
+) WITHOUT ROWID;
+
+CREATE TABLE items (                   -- items that have ended
+  run           INTEGER NOT NULL,
+  task          INTEGER NOT NULL,
+  item          INTEGER NOT NULL,      -- from 0
+  state         TEXT NOT NULL,
+  attempts      INTEGER NOT NULL,
+  started_at    INTEGER,
+  ended_at      INTEGER,
+  output        TEXT,
+  error_code    TEXT,
+  error_class   TEXT,
+  error_message TEXT,
+  PRIMARY KEY (run, task, item)
+) WITHOUT ROWID;
+
+CREATE TABLE steps (                   -- without an end there is only the intent
+  run         INTEGER NOT NULL,
+  task        INTEGER NOT NULL,
+  item        INTEGER NOT NULL,        -- -1 outside maps
+  position    INTEGER NOT NULL,
+  name        TEXT NOT NULL,
+  result      TEXT,
+  wake_at     INTEGER,
+  intended_at INTEGER NOT NULL,
+  ended_at    INTEGER,
+  PRIMARY KEY (run, task, item, position)
+) WITHOUT ROWID;
+
 CREATE TABLE attempts (
   run           INTEGER NOT NULL,
   task          INTEGER NOT NULL,
+  item          INTEGER NOT NULL,      -- -1 outside maps
   number        INTEGER NOT NULL,      -- from 1
   state         TEXT NOT NULL,
   worker        INTEGER NOT NULL,
@@ -71,7 +109,7 @@ CREATE TABLE attempts (
   error_class   TEXT,
   error_message TEXT,
   traceback     TEXT,
-  PRIMARY KEY (run, task, number)
+  PRIMARY KEY (run, task, item, number)
 ) WITHOUT ROWID;
 
 CREATE TABLE decisions (
