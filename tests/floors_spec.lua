@@ -32,7 +32,10 @@ local CALLS = { "fork", "vfork", "system", "popen" }
 -- Where people keep their checkouts. A path begins where no other path goes on.
 local MACHINE = { "/home/%w", "/root/%w", "/Users/%w", "/work/%w", "/tmp/%w+/build" }
 
-local SKIPPED = { [".git"] = true, [".tidegate"] = true, build = true }
+-- What is no part of the tree, though it may stand in it.
+local function is_skipped(name)
+  return name == ".git" or name == ".tidegate" or name:find "^build" ~= nil or name:find "^%.+$"
+end
 
 local function read(path)
   local file = assert(io.open(path, "rb"))
@@ -44,10 +47,10 @@ end
 local function each_file(root, path, visit)
   for name in lfs.dir(root .. "/" .. path) do
     local inner = path == "" and name or path .. "/" .. name
-    local mode = lfs.symlinkattributes(root .. "/" .. inner, "mode")
+    local mode = not is_skipped(name) and lfs.symlinkattributes(root .. "/" .. inner, "mode")
     if mode == "file" then
       visit(inner, read(root .. "/" .. inner))
-    elseif mode == "directory" and name ~= "." and name ~= ".." and not SKIPPED[name] then
+    elseif mode == "directory" then
       each_file(root, inner, visit)
     end
   end
@@ -91,7 +94,9 @@ function rules.headers(path, text, report)
   for number, line in each_line(text) do
     local header = line:match '^%s*#%s*include%s*[<"]([^>"]+)[>"]'
     local allowed = header and HEADERS[header:match "[^/]+$"]
-    if allowed and not allowed[folder] then report(number, folder .. " may not include " .. header) end
+    if allowed and not allowed[folder] then
+      report(number, folder .. " may not include " .. header)
+    end
   end
 end
 

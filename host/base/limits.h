@@ -81,3 +81,12 @@
 #define TG_OPEN_REQUESTS_MAX 64                 // of one attempt, that are not answered
 #define TG_TRACEBACK_BYTES_MAX (8 * TG_KIB)     // of one failure
 #define TG_LOST_ATTEMPTS_MAX 5                  // in a row, until a task is held to be the cause
+
+// Time zones, schedules and calendars.
+#define TG_ZONE_BYTES_MAX 65536                 // one time zone file
+#define TG_ZONE_LIST_BYTES_MAX (1 * TG_MIB)     // the list of all time zones
+#define TG_ZONE_NAMES_MAX 2000                  // time zones in that list, and in use
+#define TG_CRON_BYTES_MAX 256                   // a cron expression
+#define TG_CALENDAR_RANGES_MAX 10000            // closed dates and blackouts of a calendar
+#define TG_CALENDAR_WINDOWS_MAX 48              // opening times of a day
+#define TG_SCHEDULE_TRIES_MAX 5000              // closed occurrences passed over in a row

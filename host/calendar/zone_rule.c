@@ -57,9 +57,10 @@ static int time_read(struct reader *in, int32_t hours_max, int32_t *seconds) {
   int32_t sign = accept(in, '-') ? -1 : 1, hours = 0, minutes = 0, rest = 0;
   if (sign > 0) accept(in, '+');
   if (number_read(in, 0, hours_max, "a number of hours", &hours)) return TG_EINVALID;
-  if (accept(in, ':') && number_read(in, 0, 59, "minutes", &minutes)) return TG_EINVALID;
-  if (in->at[-1] != ':' && accept(in, ':') && number_read(in, 0, 59, "seconds", &rest))
-    return TG_EINVALID;
+  if (accept(in, ':')) {
+    if (number_read(in, 0, 59, "minutes", &minutes)) return TG_EINVALID;
+    if (accept(in, ':') && number_read(in, 0, 59, "seconds", &rest)) return TG_EINVALID;
+  }
   *seconds = sign * (hours * 3600 + minutes * 60 + rest);
   return TG_OK;
 }

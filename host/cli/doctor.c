@@ -15,7 +15,6 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/file.h"
 #include "base/limits.h"
@@ -26,6 +25,7 @@
 #include "cli/project.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
+#include "loop/loop.h"
 #include "script/worker.h"
 #include "store/history.h"
 
@@ -84,7 +84,7 @@ static void libraries_check(struct doctor *doctor) {
   lua_check(doctor);
   note(doctor, STATUS_OK, "sqlite", NULL, "%s", sqlite3_libversion());
   note(doctor, STATUS_OK, "libcurl", NULL, "%s", curl_version_info(CURLVERSION_NOW)->version);
-  note(doctor, STATUS_OK, "libuv", NULL, "%s", uv_version_string());
+  note(doctor, STATUS_OK, "libuv", NULL, "%s", tg_loop_version());
 }
 
 static void seccomp_check(struct doctor *doctor) {

@@ -291,7 +291,8 @@ static void runs_advance(struct tg_engine *engine) {
 // Deciding: an attempt has ended.
 
 static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t task,
-                          struct tg_attempt *attempt, const struct tg_error *err) {
+                          struct tg_attempt *attempt, const struct tg_error *err,
+                          bool is_bystander) {
   struct tg_live_task *t = &run->tasks[task];
   const struct tg_plan_task *plan = &run->plan->tasks[task];
   attempt->failure = (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
@@ -301,7 +302,8 @@ static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uin
     attempt->state = TG_ATTEMPT_CANCELLED;
     return;
   }
-  if (err->class == TG_CLASS_LOST && ++t->worker_losses < TG_LOST_ATTEMPTS_MAX) {
+  if (err->class == TG_CLASS_LOST && !is_bystander) t->worker_losses++;
+  if (err->class == TG_CLASS_LOST && t->worker_losses < TG_LOST_ATTEMPTS_MAX) {
     attempt->state = TG_ATTEMPT_LOST;
     return;
   }
@@ -360,7 +362,7 @@ static void result_take(struct tg_engine *engine, uint64_t handle,
   const char *chosen = NULL;
   if (tg_facts_record(run->plan, attempt, outcome->facts, batch, &chosen, &err) && !err.code)
     tg_error_set(&err, TG_ENOMEM, "no memory for what the attempt tells");
-  if (err.code) failed_decide(engine, run, task, attempt, &err);
+  if (err.code) failed_decide(engine, run, task, attempt, &err, outcome->is_bystander);
   ended_record(engine, run, task, &record, err.code ? NULL : outcome->result, chosen);
 }
 

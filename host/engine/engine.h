@@ -27,6 +27,7 @@ struct tg_outcome {
   const char *facts;     // JSON object {"chosen", "assets", "checks"}, or NULL
   const char *traceback; // or NULL
   uint32_t worker;       // number of the script worker, 0 for a command
+  bool is_bystander;     // lost with its worker, for which another attempt is to blame
 };
 
 enum tg_input_kind {

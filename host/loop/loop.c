@@ -20,6 +20,7 @@ struct tg_timer {
 
 struct tg_poll {
   uv_poll_t uv;
+  int wanted; // what is watched for, as libuv has it; 0 while stopped
   void (*ready)(void *self, int events, int errnum);
   void *self;
 };
@@ -62,6 +63,10 @@ static void deferred_run(uv_idle_t *idle) {
     deferred->at = NULL;
     deferred->call(deferred->self);
   }
+}
+
+const char *tg_loop_version(void) {
+  return uv_version_string();
 }
 
 struct tg_loop *tg_loop_new(struct tg_error *err) {
@@ -183,10 +188,13 @@ struct tg_poll *tg_poll_new(struct tg_loop *loop, int fd,
 void tg_poll_start(struct tg_poll *poll, int events) {
   int wanted =
       (events & TG_POLL_READ ? UV_READABLE : 0) | (events & TG_POLL_WRITE ? UV_WRITABLE : 0);
+  if (wanted == poll->wanted) return; // libuv would ask the kernel again
+  poll->wanted = wanted;
   uv_poll_start(&poll->uv, wanted, poll_ready);
 }
 
 void tg_poll_stop(struct tg_poll *poll) {
+  poll->wanted = 0;
   uv_poll_stop(&poll->uv);
 }
 

@@ -19,6 +19,9 @@ struct tg_poll;
 struct tg_wake;
 struct tg_signal;
 
+/// Gives the version of libuv that runs.
+const char *tg_loop_version(void);
+
 /// Makes a loop, or gives NULL and fills `err`.
 struct tg_loop *tg_loop_new(struct tg_error *err);
 

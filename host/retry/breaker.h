@@ -7,13 +7,12 @@
 //     |  successes_to_close probes went well          v Retry-After |
 //     '------------------------------------------ half_open --------'
 //
-// closed     Every call may go. It opens after `failures_max` failures in a row, or when of at
-// least
-//            `calls_min` calls in the window a share of `share_permille` failed.
-// open       No call may go before `retry_at`.
-// half_open  `probes_max` calls may be out at a time. A probe that does not report within
-// `lease_ms`
-//            is given up: its holder died.
+//   closed     every call may go; it opens after `failures_max` failures in a row, or when a share
+//              of `share_permille` failed of at least `calls_min` calls in the window
+//   open       no call may go before `retry_at`
+//   half_open  `probes_max` calls may be out at a time; one that has not reported after `lease_ms`
+//              is given up, since its holder may have died; if it reports after all, that counts
+//              unless its place was needed
 //
 // A call asks, and if it may go it keeps the ticket of the answer and reports with it. A report
 // counts only for what it was asked for: what was sent while the breaker was closed and comes back

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// tidegate.store for plain Lua: the same requests, done at once on a store of its own. The data
-// folder is TIDEGATE_DATA or .tidegate, the pipeline whose state it is "lua"; store.open names
-// others. A folder that a host holds is refused.
+// tidegate.store for plain Lua: the same requests, done at once on a store of its own, which is
+// opened when it is first used and closed with the Lua state. The data folder is TIDEGATE_DATA or
+// .tidegate, the pipeline whose state it is TIDEGATE_PIPELINE or "lua"; store.open{path=,
+// pipeline=} names others. A folder that a host holds is refused.
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +18,13 @@
 
 #define BLOCKING "tidegate.store.blocking"
 
-enum { PIPELINE_SIZE = 256 };
+enum { DATA_SIZE = 4096, PIPELINE_SIZE = 256 };
 
 struct blocking {
   struct tg_world world;
   struct tg_loop *loop;
-  struct tg_store *store;
-  char pipeline[PIPELINE_SIZE];
+  struct tg_store *store; // NULL until it is used
+  char data[DATA_SIZE], pipeline[PIPELINE_SIZE];
 };
 
 struct wait {
@@ -39,26 +40,26 @@ static void store_close(struct blocking *self) {
   self->loop = NULL;
 }
 
-static int store_open(struct blocking *self, const char *data, const char *pipeline,
-                      struct tg_error *err) {
-  store_close(self);
-  if (strlen(pipeline) >= sizeof self->pipeline)
-    return tg_error_set(err, TG_EINVALID, "a pipeline's name has at most %d bytes",
-                        PIPELINE_SIZE - 1);
-  strcpy(self->pipeline, pipeline);
+static int store_open(struct blocking *self, struct tg_error *err) {
+  if (self->store) return TG_OK;
   self->loop = tg_loop_new(err);
   if (!self->loop) return err->code;
-  int code = tg_store_open(self->loop, data, &self->store, err);
-  if (code == TG_OK) return TG_OK;
-  self->store = NULL;
-  store_close(self);
+  int code = tg_store_open(self->loop, self->data, &self->store, err);
+  if (code) store_close(self);
   return code;
 }
 
-static int default_open(struct blocking *self, struct tg_error *err) {
-  const char *data = getenv("TIDEGATE_DATA");
-  if (self->store) return TG_OK;
-  return store_open(self, data ? data : ".tidegate", "lua", err);
+// Closes the store; the next use opens the one that is chosen.
+static int store_choose(struct blocking *self, const char *data, const char *pipeline,
+                        struct tg_error *err) {
+  if (strlen(data) >= sizeof self->data || strlen(pipeline) >= sizeof self->pipeline)
+    return tg_error_set(err, TG_EINVALID,
+                        "a folder's name has at most %d bytes, a pipeline's at most %d",
+                        DATA_SIZE - 1, PIPELINE_SIZE - 1);
+  store_close(self);
+  strcpy(self->data, data);
+  strcpy(self->pipeline, pipeline);
+  return TG_OK;
 }
 
 static void request_done(void *self, const struct tg_error *err, const struct tg_buf *reply) {
@@ -71,7 +72,7 @@ static void request_done(void *self, const struct tg_error *err, const struct tg
 }
 
 static int service_run(struct blocking *self, const struct tg_buf *body, struct wait *wait) {
-  int code = default_open(self, &wait->err);
+  int code = store_open(self, &wait->err);
   if (code != TG_OK) return code;
   tg_kv_service_call(self->store, self->pipeline, body->data, body->len, request_done, wait);
   while (!wait->is_done) tg_loop_turn(self->loop, true);
@@ -100,7 +101,8 @@ static int l_store_open(lua_State *L) {
   lua_getfield(L, 1, "path");
   lua_getfield(L, 1, "pipeline");
   const char *data = luaL_checkstring(L, -2), *pipeline = luaL_optstring(L, -1, "lua");
-  if (store_open(self, data, pipeline, &err)) return tg_lua_fail(L, &err);
+  if (store_choose(self, data, pipeline, &err) || store_open(self, &err))
+    return tg_lua_fail(L, &err);
   lua_pushboolean(L, 1);
   return 1;
 }
@@ -115,6 +117,10 @@ __attribute__((visibility("default"))) int luaopen_tidegate_store(lua_State *L);
 int luaopen_tidegate_store(lua_State *L) {
   struct blocking *self = lua_newuserdatauv(L, sizeof *self, 0);
   *self = (struct blocking){.world.request = request};
+  const char *data = getenv("TIDEGATE_DATA"), *pipeline = getenv("TIDEGATE_PIPELINE");
+  struct tg_error err;
+  if (store_choose(self, data ? data : ".tidegate", pipeline ? pipeline : "lua", &err))
+    return luaL_error(L, "tidegate.store: %s", err.text);
   if (luaL_newmetatable(L, BLOCKING)) {
     lua_pushcfunction(L, l_blocking_gc);
     lua_setfield(L, -2, "__gc");

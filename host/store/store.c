@@ -20,8 +20,15 @@ struct job_list {
   struct tg_job *first, **last;
 };
 
+// A job's savepoint in the transaction of its group: begun, kept, taken back.
+enum mark { MARK_BEGIN, MARK_KEEP, MARK_UNDO, MARK_COUNT };
+
+static const char *const mark_sql[MARK_COUNT] = {
+    [MARK_BEGIN] = "SAVEPOINT job", [MARK_KEEP] = "RELEASE job", [MARK_UNDO] = "ROLLBACK TO job"};
+
 struct tg_store {
   sqlite3 *db;
+  sqlite3_stmt *marks[MARK_COUNT];
   struct tg_writer writer;
   struct tg_wake *wake;
   int lock_fd;
@@ -65,14 +72,31 @@ static int group_commit(struct tg_store *store, struct tg_error *err) {
                       "a commit failed and its outcome is not known: %s", reason);
 }
 
+static int mark(struct tg_store *store, enum mark mark, struct tg_error *err) {
+  sqlite3_stmt *statement = store->marks[mark];
+  int code = sqlite3_step(statement) == SQLITE_DONE
+                 ? TG_OK
+                 : tg_database_error(store->db, "the store refuses a statement", err);
+  sqlite3_reset(statement);
+  return code;
+}
+
+static int marks_prepare(struct tg_store *store, struct tg_error *err) {
+  for (int i = 0; i < MARK_COUNT; i++)
+    if (sqlite3_prepare_v3(store->db, mark_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->marks[i],
+                           NULL) != SQLITE_OK)
+      return tg_database_error(store->db, "the store refuses a statement", err);
+  return TG_OK;
+}
+
 // A job that fails by itself takes back what it had written; the others of the group go on.
 static int job_write(struct tg_store *store, struct tg_job *job) {
-  int code = tg_database_exec(store->db, "SAVEPOINT job", &job->err);
+  int code = mark(store, MARK_BEGIN, &job->err);
   if (code) return code;
   int own = job->write(job, &store->writer, &job->err);
   if (own && !is_own_failure(own)) return own;
-  if (own) code = tg_database_exec(store->db, "ROLLBACK TO job", &job->err);
-  if (!code) code = tg_database_exec(store->db, "RELEASE job", &job->err);
+  if (own) code = mark(store, MARK_UNDO, &job->err);
+  if (!code) code = mark(store, MARK_KEEP, &job->err);
   return code ? code : own;
 }
 
@@ -185,6 +209,7 @@ int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **out,
   code = folder_lock(data, &store->lock_fd, err);
   if (!code) code = tg_database_open(data, true, &store->db, err);
   if (!code) code = tg_writer_init(&store->writer, store->db, err);
+  if (!code) code = marks_prepare(store, err);
   if (!code) {
     store->wake = tg_wake_new(loop, jobs_finish, store, err);
     code = store->wake ? thread_start(store, err) : TG_EIO;
@@ -209,6 +234,7 @@ void tg_store_close(struct tg_store *store) {
   }
   tg_wake_free(store->wake);
   tg_writer_deinit(&store->writer);
+  for (int i = 0; i < MARK_COUNT; i++) sqlite3_finalize(store->marks[i]);
   sqlite3_close(store->db);
   if (store->lock_fd >= 0) close(store->lock_fd);
   pthread_cond_destroy(&store->finished_some);

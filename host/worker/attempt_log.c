@@ -120,9 +120,9 @@ static bool is_blank(const char *text, size_t len) {
 static void stream_line(struct tg_attempt_log *log, int at) {
   struct stream *stream = &log->streams[at];
   struct tg_buf *open = &stream->open;
-  if (!stream->beyond && open->len && open->data[open->len - 1] == '\r') open->data[--open->len] = 0;
-  line_put(log, stream_words[at], tg_buf_text(open), open->len,
-           open->len + (size_t)stream->beyond);
+  if (!stream->beyond && open->len && open->data[open->len - 1] == '\r')
+    open->data[--open->len] = 0;
+  line_put(log, stream_words[at], tg_buf_text(open), open->len, open->len + (size_t)stream->beyond);
   if (stream->beyond) {
     tg_buf_clear(&stream->last);
   } else if (!is_blank(tg_buf_text(open), open->len)) {

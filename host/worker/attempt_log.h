@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an attempt printed and logged, in a file of its own: <data>/logs/<run>/<task>.<attempt>.log.
 //
-// A line is "<RFC 3339 time> <stream> <text>"; the stream is out or err for a command's output, else
-// a level (debug, info, warn, error). Control characters are escaped. What would pass
+// A line is "<RFC 3339 time> <stream> <text>"; the stream is out or err for a command's output,
+// else a level (debug, info, warn, error). Control characters are escaped. What would pass
 // TG_ATTEMPT_LOG_BYTES_MAX is dropped and counted, and the last line says how much it was.
 #pragma once
 

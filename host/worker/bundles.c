@@ -95,8 +95,8 @@ static struct version *version_new(struct tg_bundles *bundles, enum tg_bundle_ki
   return version;
 }
 
-static void source_add(struct version *version, const char *key, const char *path,
-                       const char *text, size_t len) {
+static void source_add(struct version *version, const char *key, const char *path, const char *text,
+                       size_t len) {
   struct tg_version *face = &version->face;
   version->bytes += len;
   if (face->count == version->cap) {
@@ -227,8 +227,7 @@ static void load_send(struct load *load) {
     return;
   }
   load->deadline = tg_timer_new(load->bundles->loop, build_overdue, load, &err);
-  if (load->deadline)
-    tg_timer_start(load->deadline, TG_BUNDLE_BUILD_MS + TG_WORKER_GRACE_MS);
+  if (load->deadline) tg_timer_start(load->deadline, TG_BUNDLE_BUILD_MS + TG_WORKER_GRACE_MS);
 }
 
 // A version may have been required twice before the first was answered.

@@ -58,8 +58,8 @@ void tg_bundles_require(struct tg_bundles *bundles, const struct tg_version *ver
 /// Forgets whoever waits for a version: `ready` is not called for this `self` any more.
 void tg_bundles_forget(struct tg_bundles *bundles, const void *self);
 
-/// Lets the workers free a version that nobody will ask for soon. What is at work in it goes on, and
-/// a worker that is asked for it later gets it again.
+/// Lets the workers free a version that nobody will ask for soon. What is at work in it goes on,
+/// and a worker that is asked for it later gets it again.
 void tg_bundles_drop(struct tg_bundles *bundles, const struct tg_version *version);
 
 /// Takes in what a worker says about bundles: LOADED, FAULTS, and requests of kind SOURCE.

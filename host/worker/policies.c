@@ -92,8 +92,7 @@ struct answered {
 
 static void committed(void *self, struct tg_batch *batch, const struct tg_error *err) {
   struct answered *answered = self;
-  struct decision *decision =
-      tg_map_get_number(&answered->policies->decisions, answered->handle);
+  struct decision *decision = tg_map_get_number(&answered->policies->decisions, answered->handle);
   if (decision) decision_end(decision, err, err ? NULL : batch->records[0].decision.output);
   tg_batch_free(batch);
   free(answered);
@@ -131,8 +130,7 @@ int tg_policies_decided(struct tg_policies *policies, struct tg_process *process
   tg_wire_get_error(body, &failed);
   struct tg_slice output = tg_wire_get_bytes(body);
   struct decision *decision = tg_map_get_number(&policies->decisions, handle);
-  if (!tg_reader_is_done(body))
-    return tg_error_set(err, TG_EPROTOCOL, "its decision is malformed");
+  if (!tg_reader_is_done(body)) return tg_error_set(err, TG_EPROTOCOL, "its decision is malformed");
   if (!decision || decision->process != process) return TG_OK; // it was ended before
   if (!decision->is_asked)
     return tg_error_set(err, TG_EPROTOCOL, "it decides what it was not asked");
@@ -278,8 +276,8 @@ void tg_policies_ask(struct tg_policies *policies, const struct tg_question *que
   char path[4096];
   struct tg_buf text;
   tg_buf_init(&text, (size_t)TG_SOURCE_BYTES_MAX);
-  int code = tg_sources_find(policies->services->root, "policy", question->policy, path, &text,
-                             &err);
+  int code =
+      tg_sources_find(policies->services->root, "policy", question->policy, path, &text, &err);
   tg_hash_text(tg_buf_text(&text), text.len, decision->text_hash);
   tg_buf_deinit(&text);
   struct known *known = tg_map_get(&policies->known, question->policy);

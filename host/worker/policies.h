@@ -3,7 +3,8 @@
 // built anew, and a version with faults leaves the last good one in force. What was decided is
 // durable before anybody hears of it.
 //
-//   ask -> file -> version (built, or known) -> worker has it -> DECIDE -> DECIDED -> commit -> told
+//   ask -> file -> version (built, or known) -> worker has it -> DECIDE -> DECIDED -> commit ->
+//   told
 #pragma once
 
 #include "worker/bundles.h"
@@ -19,7 +20,7 @@ void tg_policies_free(struct tg_policies *policies);
 
 /// A question to a policy.
 struct tg_question {
-  const char *policy, *input; // name; JSON
+  const char *policy, *input;      // name; JSON
   const struct tg_version *bundle; // of the run: has the policy as it was when the run began
   uint64_t run;
   uint32_t task, attempt;

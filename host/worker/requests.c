@@ -28,6 +28,7 @@ static struct tg_request_open *open_new(struct tg_script_attempt *attempt, uint6
   *open = (struct tg_request_open){
       .attempt = attempt, .request = request, .kind = kind, .next = attempt->requests};
   attempt->requests = open;
+  attempt->request_count++;
   return open;
 }
 
@@ -39,6 +40,7 @@ static void open_end(struct tg_request_open *open, const struct tg_error *err, c
     struct tg_request_open **at = &attempt->requests;
     while (*at != open) at = &(*at)->next;
     *at = open->next;
+    attempt->request_count--;
     tg_scripts_reply(attempt, open->request, err, body, len);
   }
   tg_timer_free(open->timer);
@@ -97,8 +99,8 @@ static int file_take(struct tg_script_attempt *attempt, uint64_t request, struct
   struct tg_buf reply;
   struct tg_error failed;
   tg_buf_init(&reply, (size_t)TG_FRAME_BYTES_MAX);
-  int code = tg_files_service_call(services_of(attempt)->files, body.data, body.len, &reply,
-                                   &failed);
+  int code =
+      tg_files_service_call(services_of(attempt)->files, body.data, body.len, &reply, &failed);
   if (code != TG_EPROTOCOL)
     tg_scripts_reply(attempt, request, code ? &failed : NULL, tg_buf_text(&reply), reply.len);
   tg_buf_deinit(&reply);
@@ -179,8 +181,7 @@ static int progress_take(struct tg_script_attempt *attempt, struct tg_slice body
                          struct tg_error *err) {
   struct tg_reader in = tg_reader_of(body.data, body.len);
   double done = tg_wire_get_f64(&in), total = tg_wire_get_f64(&in);
-  if (!tg_reader_is_done(&in))
-    return tg_error_set(err, TG_EPROTOCOL, "its progress is malformed");
+  if (!tg_reader_is_done(&in)) return tg_error_set(err, TG_EPROTOCOL, "its progress is malformed");
   const struct tg_observer *observer = tg_conductor_observer(services_of(attempt)->conductor);
   if (observer->task_progress)
     observer->task_progress(observer->self, run_of(attempt), attempt->task, done, total);
@@ -189,16 +190,27 @@ static int progress_take(struct tg_script_attempt *attempt, struct tg_slice body
 
 int tg_requests_take(struct tg_script_attempt *attempt, uint64_t request, uint8_t kind,
                      struct tg_slice body, struct tg_error *err) {
+  if (attempt->request_count >= TG_OPEN_REQUESTS_MAX) // a coroutine of ours waits for its answer
+    return tg_error_set(err, TG_EPROTOCOL, "it asks for %d things at once", TG_OPEN_REQUESTS_MAX);
   switch (kind) {
-  case TG_REQUEST_HTTP: return http_take(attempt, request, body, err);
-  case TG_REQUEST_SQL: return sql_take(attempt, request, body);
-  case TG_REQUEST_KV: return kv_take(attempt, request, body);
-  case TG_REQUEST_FILE: return file_take(attempt, request, body, err);
-  case TG_REQUEST_DECIDE: return decide_take(attempt, request, body, err);
-  case TG_REQUEST_OUTPUT: return output_take(attempt, request, body, err);
-  case TG_REQUEST_SLEEP: return sleep_take(attempt, request, body, err);
-  case TG_REQUEST_PROGRESS: return progress_take(attempt, body, err);
-  default: return tg_error_set(err, TG_EPROTOCOL, "it asks for a thing of unknown kind %u", kind);
+  case TG_REQUEST_HTTP:
+    return http_take(attempt, request, body, err);
+  case TG_REQUEST_SQL:
+    return sql_take(attempt, request, body);
+  case TG_REQUEST_KV:
+    return kv_take(attempt, request, body);
+  case TG_REQUEST_FILE:
+    return file_take(attempt, request, body, err);
+  case TG_REQUEST_DECIDE:
+    return decide_take(attempt, request, body, err);
+  case TG_REQUEST_OUTPUT:
+    return output_take(attempt, request, body, err);
+  case TG_REQUEST_SLEEP:
+    return sleep_take(attempt, request, body, err);
+  case TG_REQUEST_PROGRESS:
+    return progress_take(attempt, body, err);
+  default:
+    return tg_error_set(err, TG_EPROTOCOL, "it asks for a thing of unknown kind %u", kind);
   }
 }
 

@@ -101,29 +101,34 @@ void tg_scripts_start(struct tg_scripts *scripts, const struct tg_start *start) 
       .task = start->task,
       .number = start->number,
       .seed = start->seed,
-      .context = malloc(start->context_len + 1),
+      .context = start->context ? strdup(start->context) : NULL,
       .context_len = start->context_len,
       .tell = {.call = failure_tell, .self = attempt},
   };
-  if (!attempt->context) abort();
-  memcpy(attempt->context, start->context, start->context_len + 1);
   if (task->timeout_ms)
     attempt->deadline_ms =
         tg_clock_mono_ms(tg_loop_clock(scripts->services->loop)) + task->timeout_ms;
   struct tg_error err;
-  if (!attempt->version) {
+  if (!attempt->context) {
+    tg_error_set(&err, TG_ELIMIT, "what its upstream tasks gave is larger than %lld bytes together",
+                 (long long)TG_FRAME_BYTES_MAX);
+    failure_defer(attempt, &err);
+  } else if (!attempt->version) {
     tg_error_set(&err, TG_EBUG, "the run's bundle %s is not here", start->run->run.bundle);
     failure_defer(attempt, &err);
   } else if (tg_pool_pick(scripts->pool, &attempt->process, &err)) {
     failure_defer(attempt, &err);
   } else {
     tg_process_add_load(attempt->process, 1);
-    tg_bundles_require(scripts->bundles, attempt->version, attempt->process, bundle_ready,
-                       attempt);
+    tg_bundles_require(scripts->bundles, attempt->version, attempt->process, bundle_ready, attempt);
   }
 }
 
 // Cancelling.
+
+static void cancelled_error(int code, struct tg_error *err) {
+  tg_error_set(err, code, "%s", code == TG_ETIMEOUT ? "its time limit passed" : tg_code_text(code));
+}
 
 static void grace_over(void *self) {
   struct tg_script_attempt *attempt = self;
@@ -136,14 +141,21 @@ bool tg_scripts_cancel(struct tg_scripts *scripts, uint64_t handle, int code) {
   if (attempt->cancel_code) return true;
   attempt->cancel_code = code;
   struct tg_error err;
-  if (attempt->process && attempt->is_sent) {
-    struct tg_buf *out = tg_process_begin(attempt->process, TG_MESSAGE_CANCEL);
-    tg_wire_put_u64(out, handle);
-    tg_wire_put_u8(out, (uint8_t)code);
-    tg_process_send(attempt->process, NULL); // a few bytes: it fits
+  if (!attempt->is_sent) { // no worker has to be told, or to die for it
+    tg_bundles_forget(scripts->bundles, attempt);
+    cancelled_error(code, &err);
+    if (!attempt->failed.code) failure_defer(attempt, &err);
+    return true;
   }
+  struct tg_buf *out = tg_process_begin(attempt->process, TG_MESSAGE_CANCEL);
+  tg_wire_put_u64(out, handle);
+  tg_wire_put_u8(out, (uint8_t)code);
+  tg_process_send(attempt->process, NULL); // unheard, it is ended by the grace
   attempt->grace = tg_timer_new(scripts->services->loop, grace_over, attempt, &err);
-  if (attempt->grace && attempt->process) tg_timer_start(attempt->grace, TG_WORKER_GRACE_MS);
+  if (attempt->grace)
+    tg_timer_start(attempt->grace, TG_WORKER_GRACE_MS);
+  else
+    tg_process_kill(attempt->process, err.text);
   return true;
 }
 
@@ -164,9 +176,14 @@ static int result_take(struct tg_scripts *scripts, struct tg_process *process,
   outcome.traceback = tg_wire_get_text(body);
   struct tg_slice result = tg_wire_get_bytes(body), facts = tg_wire_get_bytes(body);
   struct tg_script_attempt *attempt = tg_scripts_find(scripts, handle);
-  if (!tg_reader_is_done(body) || (result.len && !is_json(result)))
+  if (!tg_reader_is_done(body) || result.len > (size_t)TG_RESULT_BYTES_MAX ||
+      facts.len > (size_t)TG_RESULT_BYTES_MAX ||
+      strlen(outcome.traceback) > (size_t)TG_TRACEBACK_BYTES_MAX ||
+      (result.len && !is_json(result)))
     return tg_error_set(err, TG_EPROTOCOL, "its result is malformed");
-  if (!attempt || attempt->process != process || !attempt->is_sent) return TG_OK;
+  if (!attempt) return TG_OK; // it was ended before
+  if (attempt->process != process || !attempt->is_sent)
+    return tg_error_set(err, TG_EPROTOCOL, "it tells the result of what it was not given");
   outcome.result = result.data;
   outcome.facts = facts.data;
   attempt_end(attempt, &outcome);
@@ -178,12 +195,13 @@ static int request_take(struct tg_scripts *scripts, struct tg_process *process,
   uint64_t handle = tg_wire_get_u64(frame), request = tg_wire_get_u64(frame);
   uint8_t kind = tg_wire_get_u8(frame);
   struct tg_slice body = {.data = frame->at, .len = (size_t)(frame->end - frame->at)};
-  if (frame->is_failed)
-    return tg_error_set(err, TG_EPROTOCOL, "its request is malformed");
+  if (frame->is_failed) return tg_error_set(err, TG_EPROTOCOL, "its request is malformed");
   if (kind == TG_REQUEST_SOURCE)
     return tg_bundles_source(scripts->bundles, process, request, body, err);
   struct tg_script_attempt *attempt = tg_scripts_find(scripts, handle);
-  if (!attempt || attempt->process != process || !attempt->is_sent) return TG_OK;
+  if (!attempt) return TG_OK; // it was ended before
+  if (attempt->process != process || !attempt->is_sent)
+    return tg_error_set(err, TG_EPROTOCOL, "it asks for what it was not given");
   return tg_requests_take(attempt, request, kind, body, err);
 }
 
@@ -201,8 +219,7 @@ static struct tg_attempt_log *log_of(struct tg_script_attempt *attempt) {
   return attempt->log;
 }
 
-static void log_watch(struct tg_script_attempt *attempt, const char *level,
-                      struct tg_slice text) {
+static void log_watch(struct tg_script_attempt *attempt, const char *level, struct tg_slice text) {
   struct tg_conductor *conductor = attempt->scripts->services->conductor;
   const struct tg_observer *observer = tg_conductor_observer(conductor);
   uint32_t task;
@@ -211,8 +228,8 @@ static void log_watch(struct tg_script_attempt *attempt, const char *level,
     observer->task_log(observer->self, run, task, level, text.data, text.len);
 }
 
-static int log_take(struct tg_scripts *scripts, struct tg_process *process,
-                    struct tg_reader *body, struct tg_error *err) {
+static int log_take(struct tg_scripts *scripts, struct tg_process *process, struct tg_reader *body,
+                    struct tg_error *err) {
   uint64_t handle = tg_wire_get_u64(body);
   uint8_t level = tg_wire_get_u8(body);
   struct tg_slice text = tg_wire_get_bytes(body);
@@ -235,16 +252,28 @@ static void frame(void *self, struct tg_process *process, uint8_t type, struct t
   struct tg_error err;
   int code = TG_OK;
   switch (type) {
-  case TG_MESSAGE_LOADED: code = tg_bundles_loaded(scripts->bundles, process, body, &err); break;
-  case TG_MESSAGE_FAULTS: code = tg_bundles_faults(scripts->bundles, process, body, &err); break;
-  case TG_MESSAGE_RESULT: code = result_take(scripts, process, body, &err); break;
-  case TG_MESSAGE_REQUEST: code = request_take(scripts, process, body, &err); break;
-  case TG_MESSAGE_LOG: code = log_take(scripts, process, body, &err); break;
+  case TG_MESSAGE_LOADED:
+    code = tg_bundles_loaded(scripts->bundles, process, body, &err);
+    break;
+  case TG_MESSAGE_FAULTS:
+    code = tg_bundles_faults(scripts->bundles, process, body, &err);
+    break;
+  case TG_MESSAGE_RESULT:
+    code = result_take(scripts, process, body, &err);
+    break;
+  case TG_MESSAGE_REQUEST:
+    code = request_take(scripts, process, body, &err);
+    break;
+  case TG_MESSAGE_LOG:
+    code = log_take(scripts, process, body, &err);
+    break;
   case TG_MESSAGE_DECIDED:
     code = tg_policies_decided(scripts->policies, process, body, &err);
     break;
-  case TG_MESSAGE_PONG: break;
-  default: code = tg_error_set(&err, TG_EPROTOCOL, "it sent a message of unknown type %u", type);
+  case TG_MESSAGE_PONG:
+    break;
+  default:
+    code = tg_error_set(&err, TG_EPROTOCOL, "it sent a message of unknown type %u", type);
   }
   if (code) tg_process_kill(process, err.text);
 }
@@ -261,18 +290,28 @@ static struct tg_script_attempt *attempt_on(struct tg_scripts *scripts,
   return NULL;
 }
 
+// Tells whether an attempt on the worker had been told to end: then it is to blame, and no other.
+static bool has_culprit(const struct tg_scripts *scripts, const struct tg_process *process) {
+  size_t at = 0;
+  const struct tg_map_slot *slot;
+  while ((slot = tg_map_next(&scripts->attempts, &at))) {
+    const struct tg_script_attempt *attempt = slot->value;
+    if (attempt->process == process && attempt->cancel_code) return true;
+  }
+  return false;
+}
+
 static void gone(void *self, struct tg_process *process, const char *why) {
   struct tg_scripts *scripts = self;
   struct tg_script_attempt *attempt;
+  bool is_bystander = has_culprit(scripts, process);
   tg_log(TG_LOG_INFO, "script worker %u ended: %s", tg_process_slot(process) + 1, why);
   tg_bundles_worker_gone(scripts->bundles, process, why);
   tg_policies_worker_gone(scripts->policies, process, why);
   while ((attempt = attempt_on(scripts, process))) {
-    struct tg_outcome outcome = {0};
+    struct tg_outcome outcome = {.is_bystander = is_bystander};
     if (attempt->cancel_code)
-      tg_error_set(&outcome.err, attempt->cancel_code, "%s",
-                   attempt->cancel_code == TG_ETIMEOUT ? "its time limit passed"
-                                                       : tg_code_text(attempt->cancel_code));
+      cancelled_error(attempt->cancel_code, &outcome.err);
     else
       tg_error_set(&outcome.err, TG_ELOST, "its worker was lost (%s)", why);
     attempt_end(attempt, &outcome);
@@ -286,7 +325,10 @@ void tg_scripts_reply(struct tg_script_attempt *attempt, uint64_t request,
   tg_wire_put_error(out, err);
   if (!err) tg_buf_put(out, body, len);
   struct tg_error failed;
-  if (tg_process_send(attempt->process, &failed))
+  if (!tg_process_send(attempt->process, &failed)) return;
+  if (err)
+    tg_process_kill(attempt->process, "it asks and does not listen");
+  else
     tg_scripts_reply(attempt, request, &failed, NULL, 0);
 }
 

@@ -30,8 +30,9 @@ struct tg_script_attempt {
   struct tg_timer *grace;
   struct tg_deferred tell; // an error that is to be told from the loop
   struct tg_error failed;
-  struct tg_attempt_log *log;  // from the first line on
+  struct tg_attempt_log *log;       // from the first line on
   struct tg_request_open *requests; // that were not answered yet
+  uint32_t request_count;
 };
 
 /// Makes the carrier; the pool's events go to it.

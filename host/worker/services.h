@@ -14,12 +14,12 @@
 struct tg_services {
   struct tg_loop *loop;
   struct tg_children *children;
-  struct tg_store *store;          // NULL in a host that only checks pipelines
-  struct tg_conductor *conductor;  // NULL as well then
+  struct tg_store *store;         // NULL in a host that only checks pipelines
+  struct tg_conductor *conductor; // NULL as well then
   struct tg_http *http;
   struct tg_warehouse *warehouse;
   const struct tg_files *files;
-  const char *root;      // the project's folder
-  const char *data;      // the data folder
-  uint32_t workers_max;  // script workers
+  const char *root;     // the project's folder
+  const char *data;     // the data folder
+  uint32_t workers_max; // script workers
 };

@@ -17,11 +17,16 @@
 static const struct {
   const char *kind, *pattern;
 } places[] = {
-    {"module", "pipelines/%.lua"},      {"module", "pipelines/%/init.lua"},
-    {"module", "lua/%.lua"},            {"module", "lua/%/init.lua"},
-    {"sql", "pipelines/%"},             {"sql", "%"},
-    {"contract", "contracts/%.yaml"},   {"contract", "contracts/%.yml"},
-    {"contract", "contracts/%.odcs.yaml"}, {"policy", "pipelines/policies/%.lua"},
+    {"module", "pipelines/%.lua"},
+    {"module", "pipelines/%/init.lua"},
+    {"module", "lua/%.lua"},
+    {"module", "lua/%/init.lua"},
+    {"sql", "pipelines/%"},
+    {"sql", "%"},
+    {"contract", "contracts/%.yaml"},
+    {"contract", "contracts/%.yml"},
+    {"contract", "contracts/%.odcs.yaml"},
+    {"policy", "pipelines/policies/%.lua"},
 };
 
 static int name_check(const char *kind, const char *name, char *plain, size_t size,
@@ -31,7 +36,8 @@ static int name_check(const char *kind, const char *name, char *plain, size_t si
     return tg_error_set(err, TG_EINVALID, "the name of a %s has 1 to %zu bytes", kind, size - 1);
   for (size_t i = 0; i <= strlen(name); i++) plain[i] = is_module && name[i] == '.' ? '/' : name[i];
   if (plain[0] == '/' || strstr(plain, "..") || strchr(plain, '\\'))
-    return tg_error_set(err, TG_EINVALID, "'%s' is not the name of a %s in the project", name, kind);
+    return tg_error_set(err, TG_EINVALID, "'%s' is not the name of a %s in the project", name,
+                        kind);
   return TG_OK;
 }
 
@@ -52,8 +58,7 @@ static int descriptor_read(int fd, const char *path, struct tg_buf *text, struct
   }
 }
 
-int tg_sources_read(const char *root, const char *path, struct tg_buf *text,
-                    struct tg_error *err) {
+int tg_sources_read(const char *root, const char *path, struct tg_buf *text, struct tg_error *err) {
   int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return tg_error_errno(err, tg_file_code(errno), errno, "cannot open %s", root);
   int fd = tg_beneath_open(folder, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -85,6 +90,6 @@ int tg_sources_find(const char *root, const char *kind, const char *name, char p
     snprintf(tried + len, sizeof tried - len, "%s%s", len ? ", " : "", path);
   }
   if (!*tried) return tg_error_set(err, TG_EINVALID, "there is no kind of source '%s'", kind);
-  return tg_error_set(err, TG_ENOT_FOUND, "there is no %s '%s' in the project (looked for %s)", kind,
-                      name, tried);
+  return tg_error_set(err, TG_ENOT_FOUND, "there is no %s '%s' in the project (looked for %s)",
+                      kind, name, tried);
 }

@@ -9,11 +9,12 @@ local units = require "tidegate.units"
 
 local context = {}
 
--- What a context holds of the attempt's data; true where it may be nil.
+-- What a context holds of the attempt's data.
 local FIELDS = {
-  run = false, pipeline = false, task = false, attempt = false, key = false, params = false,
-  logical_date = true, interval = true, now = false, event = true, output = false, states = false,
+  "run", "pipeline", "task", "attempt", "key", "params", "logical_date", "interval", "now", "event",
+  "output", "states",
 }
+local MAY_BE_NIL = { logical_date = true, interval = true, event = true }
 
 local LEVELS = { debug = true, info = true, warn = true, error = true }
 
@@ -96,31 +97,51 @@ local function sleep(_, duration)
   native.sleep(ms)
 end
 
-local function asset_emitter(facts)
-  return function(_, asset)
-    if type(asset) ~= "table" or type(asset.name) ~= "string" or asset.name == "" then
-      error('ctx:emit_asset takes a table with a name: { name = "silver_orders", rows = 12 }', 2)
-    end
-    local ok, copy = pcall(plain.copy, asset, "asset")
-    if not ok then error("ctx:emit_asset: " .. copy, 2) end
-    facts.assets = facts.assets or {}
-    facts.assets[#facts.assets + 1] = copy
+-- The key of what a context keeps for itself; scripts cannot come by it.
+local OWN = {}
+
+local function emit_asset(ctx, asset)
+  if type(asset) ~= "table" or type(asset.name) ~= "string" or asset.name == "" then
+    error('ctx:emit_asset takes a table with a name: { name = "silver_orders", rows = 12 }', 2)
   end
+  local ok, copy = pcall(plain.copy, asset, "asset")
+  if not ok then error("ctx:emit_asset: " .. copy, 2) end
+  local facts = ctx[OWN].facts
+  facts.assets = facts.assets or {}
+  facts.assets[#facts.assets + 1] = copy
 end
 
-local function unknown(key, members)
+local METHODS = { log = log, progress = progress, sleep = sleep, emit_asset = emit_asset }
+
+local function unknown(key)
   key = tostring(key)
   if absent.context[key] then error(("ctx:%s is not part of this version"):format(key), 3) end
-  local names = plain.keys(FIELDS)
-  for name in pairs(members) do
-    if FIELDS[name] == nil then names[#names + 1] = name end
-  end
+  local names = table.move(FIELDS, 1, #FIELDS, 1, {})
+  for name in pairs(METHODS) do names[#names + 1] = name end
   local nearest = suggest.nearest(key, names)
   local hint = nearest and ("; did you mean %q?"):format(nearest) or ""
   error(("ctx has no %q%s"):format(key, hint), 3)
 end
 
----Makes the context of an attempt.
+-- What a context has beside its attempt's data; outputs are made ready when they are looked at.
+local MEMBERS = {
+  __index = function(members, key)
+    if key == "output" then
+      local own = members[OWN]
+      members.output = outputs(own.output, own.pipeline, own.task)
+      return members.output
+    end
+    local method = METHODS[key]
+    if method == nil and not MAY_BE_NIL[key] then unknown(key) end
+    return method
+  end,
+}
+
+local function refuse_change()
+  error("ctx cannot be changed: use a local variable", 2)
+end
+
+---Makes the context of an attempt; the data becomes a part of it.
 ---
 ---Shape:  the attempt's data, the baked task and its pipeline -> the context, and the facts that
 ---        the attempt collects: { assets =, chosen =, checks = }
@@ -130,21 +151,15 @@ end
 ---@return tidegate.Context
 ---@return table facts
 function context.new(data, task, pipeline)
-  local facts, members = {}, {}
-  for name in pairs(FIELDS) do members[name] = present(data[name]) end
-  members.params = members.params or {}
-  members.states = members.states or {}
-  members.output = outputs(members.output or {}, pipeline, task)
-  members.log, members.progress, members.sleep = log, progress, sleep
-  members.emit_asset = asset_emitter(facts)
+  local facts, members = {}, data
+  for name in pairs(MAY_BE_NIL) do members[name] = present(data[name]) end
+  members.params = data.params or {}
+  members.states = data.states or {}
+  members[OWN] = { output = data.output or {}, pipeline = pipeline, task = task, facts = facts }
+  members.output = nil
+  setmetatable(members, MEMBERS)
   local ctx = setmetatable({}, {
-    __metatable = false,
-    __index = function(_, key)
-      local value = members[key]
-      if value == nil and not FIELDS[key] then unknown(key, members) end
-      return value
-    end,
-    __newindex = function() error("ctx cannot be changed: use a local variable", 2) end,
+    __metatable = false, __index = members, __newindex = refuse_change,
   })
   return ctx, facts
 end

@@ -154,6 +154,27 @@ describe("the probe", function()
   end)
 end)
 
+describe("a task that takes its worker with it", function()
+  it("and is tried again and again costs its neighbours nothing", function()
+    local tasks = { [[
+      tg.task "hangs" { timeout = "150ms", retry = { attempts = 12, base = "1ms" },
+        run = function()
+          local x <close> = setmetatable({}, { __close = function() while true do end end })
+        end },]] }
+    for i = 1, 8 do
+      tasks[#tasks + 1] = ([[tg.task "good%d" { run = function(ctx) ctx:sleep("1s") return %d end },]])
+        :format(i, i)
+    end
+    local box = project.of(table.concat(tasks, "\n"))
+    finally(function() box:close() end)
+    local run, result = box:run()
+    assert.equal("failed", run.states.hangs)
+    assert.equal(12, run.by_name.hangs.attempts)
+    for i = 1, 8 do assert.equal("success", run.states["good" .. i], result.err) end
+    assert.is_true(tonumber(box:sql "SELECT max(attempts) FROM tasks WHERE name LIKE 'good%'") > 1)
+  end)
+end)
+
 describe("a policy", function()
   it("that does not end fails its task within its own limit and nobody else's", function()
     local box = project.of [[

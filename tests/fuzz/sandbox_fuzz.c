@@ -5,7 +5,7 @@
 //
 // A call: the function (2 bytes), the number of arguments (and whether it runs in a coroutine), the
 // arguments. An argument: its kind, and what the kind needs.
-#include <ctype.h>
+#include <math.h>
 
 #include "base/limits.h"
 #include "fuzz/script_state.h"
@@ -24,7 +24,7 @@ static const char *const modules[] = {
 static const char prelude[] =
     "local dag, http = require 'tidegate.dag', require 'tidegate.http'\n"
     "local graph = dag.new { a = {}, b = { 'a' } }\n"
-    "local values = { graph, dag.from_edges(3, { { 1, 2 } }), http.secret 'KEY', 'text',\n"
+    "local values = { graph, dag.from_edges(3, { 1, 2 }), http.secret 'KEY', 'text',\n"
     "  coroutine.create(function(...) while true do coroutine.yield(...) end end),\n"
     "  function(a, b) return a, b end, function() error 'no' end, function() return 1 end,\n"
     "  setmetatable({}, { __index = function(t, k) return k end, __len = function() return 3 end,\n"
@@ -32,7 +32,6 @@ static const char prelude[] =
     "    __concat = function() return 'c' end, __tostring = function() return 'm' end,\n"
     "    __pairs = function(t) return next, {}, nil end, __close = function() end }),\n"
     "  { 1, 2, 3 }, { a = 1, b = { true } } }\n"
-    "local metatables = { getmetatable(''), debug }\n"
     "return values\n";
 
 struct calls {

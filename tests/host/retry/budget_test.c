@@ -42,8 +42,7 @@ static void lets_retries_add_a_share_of_the_first_tries(void **state) {
     int retries;
   } cases[] = {{0, 0}, {1, 1}, {200, 200}, {333, 333}, {1000, 1000}, {2500, 2500}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    const struct tg_budget_policy policy = {.ratio_milli = cases[i].ratio_milli,
-                                            .cap_milli = 5000};
+    const struct tg_budget_policy policy = {.ratio_milli = cases[i].ratio_milli, .cap_milli = 5000};
     struct tg_budget budget = budget_of(&policy, 0);
     drain(&policy, &budget, 0);
     int retries = 0;

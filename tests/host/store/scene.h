@@ -23,7 +23,7 @@ struct answer {
 };
 
 struct scene {
-  char folder[64], path[256];
+  char folder[64], path[512];
   struct tg_loop *loop;
   struct tg_store *store; // NULL while closed
   struct tg_arena arena;  // of what is read

@@ -343,7 +343,7 @@ static void a_reader_needs_a_store(void **state) {
   scene_close(scene);
   assert_int_equal(tg_history_open("/proc/none", &history, &scene->err), TG_ENOT_FOUND);
   assert_non_null(strstr(scene->err.text, "tidegate run"));
-  truncate(scene_path(scene, "state.db"), 0); // as if the first host died while it made it
+  assert_int_equal(truncate(scene_path(scene, "state.db"), 0), 0); // as if the first host died while it made it
   assert_int_equal(tg_history_open(scene->folder, &history, &scene->err), TG_ENOT_FOUND);
   assert_int_equal(scene_open(scene), TG_OK); // a host makes it whole
 }

@@ -2,6 +2,20 @@
 local json = require "tidegate.json"
 local store = require "tidegate.store"
 
+-- Runs Lua in a process of its own, on the pipeline "from_shell" of a data folder.
+local function shell(data, chunk)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(("package.path, package.cpath = %q, %q\n"):format(package.path, package.cpath), chunk)
+  file:close()
+  local pipe = assert(io.popen(("TIDEGATE_DATA=%s TIDEGATE_PIPELINE=from_shell lua5.4 %s 2>&1")
+    :format(data, path)))
+  local text = pipe:read "a"
+  pipe:close()
+  os.remove(path)
+  return text
+end
+
 describe("tidegate.store", function()
   local folder
 
@@ -85,10 +99,46 @@ describe("tidegate.store", function()
     assert.has_error(function() store.put("k", ("x"):rep(1024 * 1024)) end)
   end)
 
-  it("gives an error for a folder that cannot be", function()
+  it("gives an error for a folder that cannot be, and does not take another one", function()
     local ok, err = store.open { path = "/proc/no/such/folder" }
     assert.is_nil(ok)
     assert.is_string(err.code)
+    ok, err = store.put("k", 1)
+    assert.is_nil(ok)
+    assert.truthy(err.message:find("/proc/no", 1, true))
     assert(store.open { path = folder })
+  end)
+
+  it("compares what was put, whatever the order of its fields", function()
+    local one, other = {}, {}
+    for i = 1, 20 do one["f" .. i], other["f" .. 21 - i] = i, 21 - i end
+    store.put("k", one)
+    assert.is_true(store.cas("k", other, "swapped"))
+  end)
+
+  it("forgets no write when the process is killed after it", function()
+    store.open { path = folder .. "/own" } -- a folder is held by one process at a time
+    shell(folder, [[
+      local store = require "tidegate.store"
+      for i = 1, 10 do assert(store.put("k", i)) end
+      os.execute "kill -9 $PPID"]])
+    assert(store.open { path = folder, pipeline = "from_shell" })
+    assert.equal(10, (store.get "k"))
+  end)
+
+  it("takes its folder and pipeline from the environment when it is first used", function()
+    store.open { path = folder .. "/own" }
+    assert.equal("nil\n", shell(folder, 'print(require("tidegate.store").get "k")'))
+    assert.equal("true\n", shell(folder, 'print(require("tidegate.store").put("k", 5))'))
+    assert.equal("5\t1\n", shell(folder, 'print(require("tidegate.store").get "k")'))
+    assert.equal("", shell(folder .. "/unused", 'require "tidegate.store"'))
+    assert.is_nil(io.open(folder .. "/unused/state.db"))
+  end)
+
+  it("refuses a folder that another process holds, and says which", function()
+    local text = shell(folder, [[
+      local ok, err = require("tidegate.store").get "k"
+      print(ok, err.code, err.class, err.message:match "%(process (%d+)%)")]])
+    assert.truthy(text:find "^nil\tbusy\ttransient\t%d+\n$", text)
   end)
 end)
