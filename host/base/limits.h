@@ -33,6 +33,9 @@
 // Graphs.
 #define TG_GRAPH_NODES_MAX 2000000
 #define TG_GRAPH_EDGES_MAX 20000000
+#define TG_MAP_ITEMS_DEFAULT 100000             // items of one map, unless it says otherwise
+#define TG_MAP_ITEMS_MAX 10000000
+#define TG_CONTEXT_OUTPUT_BYTES_MAX (4 * TG_KIB) // larger outputs are asked for when they are used
 #define TG_NAME_BYTES_MAX 128                   // a pipeline's or task's name
 
 // HTTP.

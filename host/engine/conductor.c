@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "engine/context.h"
+#include "engine/live_map.h"
 
 struct tg_conductor {
   struct tg_loop *loop;
@@ -67,8 +68,8 @@ const struct tg_observer *tg_conductor_observer(const struct tg_conductor *condu
 }
 
 const struct tg_live_run *tg_conductor_find_attempt(struct tg_conductor *conductor,
-                                                    uint64_t attempt, uint32_t *task) {
-  return tg_engine_find_attempt(conductor->engine, attempt, task);
+                                                    uint64_t attempt, uint32_t *unit) {
+  return tg_engine_find_attempt(conductor->engine, attempt, unit);
 }
 
 bool tg_conductor_is_quiet(const struct tg_conductor *conductor) {
@@ -104,17 +105,25 @@ static void committed(void *self, struct tg_batch *batch, const struct tg_error 
 
 static void start(struct tg_conductor *conductor, const struct tg_effect *effect) {
   tg_buf_clear(&conductor->context);
-  tg_context_write(effect->run, effect->task, effect->number, now_get(conductor).wall_ms,
+  tg_context_write(effect->run, effect->unit, effect->number, now_get(conductor).wall_ms,
                    &conductor->context);
   bool is_whole = !conductor->context.is_failed;
   conductor->runner.start(conductor->runner.self,
                           &(struct tg_start){.attempt = effect->attempt,
                                              .run = effect->run,
-                                             .task = effect->task,
+                                             .unit = effect->unit,
+                                             .task = effect->run->tasks[effect->unit].task,
                                              .number = effect->number,
                                              .seed = effect->seed,
                                              .context = is_whole ? conductor->context.data : NULL,
                                              .context_len = conductor->context.len});
+}
+
+static void progress_tell(const struct tg_observer *observer, const struct tg_live_run *run,
+                          uint32_t task) {
+  const struct tg_live_map *map = run->tasks[task].map;
+  if (observer->task_progress)
+    observer->task_progress(observer->self, run, task, map->done, map->count);
 }
 
 static void effect_do(struct tg_conductor *conductor, const struct tg_effect *effect) {
@@ -129,8 +138,15 @@ static void effect_do(struct tg_conductor *conductor, const struct tg_effect *ef
   case TG_EFFECT_CANCEL:
     conductor->runner.cancel(conductor->runner.self, effect->attempt, effect->code);
     break;
+  case TG_EFFECT_STEP:
+    conductor->runner.step(conductor->runner.self, effect->attempt, effect->request, effect->code,
+                           effect->text);
+    break;
+  case TG_EFFECT_PROGRESS:
+    progress_tell(observer, effect->run, effect->unit);
+    break;
   case TG_EFFECT_TASK:
-    if (observer->task_changed) observer->task_changed(observer->self, effect->run, effect->task);
+    if (observer->task_changed) observer->task_changed(observer->self, effect->run, effect->unit);
     break;
   case TG_EFFECT_RUN_ENDED:
     if (observer->run_ended) observer->run_ended(observer->self, effect->run);

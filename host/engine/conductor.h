@@ -31,9 +31,9 @@ void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *i
 void tg_conductor_result(struct tg_conductor *conductor, uint64_t attempt,
                          const struct tg_outcome *outcome);
 
-/// Gives the run and task of an attempt in flight, or NULL.
+/// Gives the run and unit of an attempt in flight, or NULL.
 const struct tg_live_run *tg_conductor_find_attempt(struct tg_conductor *conductor,
-                                                    uint64_t attempt, uint32_t *task);
+                                                    uint64_t attempt, uint32_t *unit);
 
 /// Takes no input any more; batches that are still on their way are freed when they come back.
 void tg_conductor_stop(struct tg_conductor *conductor);

@@ -7,6 +7,7 @@
 // 0 where not known; documents are JSON text.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,8 @@ struct tg_run {
   const char *trigger;    // "manual", "at", "rerun"
   uint32_t rerun;         // 0 for the first run of an occurrence, then 1, 2, ...
   const char *rerun_of;   // id of the run this one repeats, or NULL
+  const char *parent;     // of a child run: the id of the run that started it, or NULL
+  const char *child_key;  // and what it was started for: unique, so that it is started once
   int64_t logical_at;
   enum tg_run_state state;
   int64_t created_at, ended_at;
@@ -95,7 +98,8 @@ struct tg_attempt {
   uint32_t worker; // number of the script worker, 0 for a command
   uint64_t seed;
   int64_t started_at, ended_at;
-  int64_t retry_at; // when the next try may start, 0 if there is none
+  int64_t retry_at;      // when the next try may start, 0 if there is none
+  bool is_fallback_next; // that try is the task's fallback
   struct tg_failure failure;
   const char *traceback;
 };

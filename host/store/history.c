@@ -79,7 +79,7 @@ static int64_t number(struct query *query, int at) {
 
 #define RUN_COLUMNS                                                                                \
   "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
-  " created_at, ended_at, error_code, error_class, error_message"
+  " created_at, ended_at, error_code, error_class, error_message, parent, child_key"
 
 static void run_read(struct query *q, void *item) {
   struct tg_run *run = item;
@@ -96,6 +96,8 @@ static void run_read(struct query *q, void *item) {
       .created_at = number(q, 11),
       .ended_at = number(q, 12),
       .failure = tg_column_failure(q->statement, 13, q->arena),
+      .parent = text(q, 16),
+      .child_key = text(q, 17),
   };
   const char *id = text(q, 1), *state = text(q, 10);
   if (id) tg_id_parse(id, &run->id);
@@ -110,7 +112,8 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
   int code = query_start(history,
                          "SELECT " RUN_COLUMNS " FROM runs WHERE (?1 IS NULL OR pipeline = ?1)"
                          " AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR params = ?3)"
-                         " AND (?4 IS NULL OR occurrence = ?4) ORDER BY number DESC LIMIT ?5",
+                         " AND (?4 IS NULL OR occurrence = ?4) AND (?6 IS NULL OR parent = ?6)"
+                         " AND (?7 IS NULL OR child_key = ?7) ORDER BY number DESC LIMIT ?5",
                          arena, &q, err);
   if (code) return code;
   tg_bind_text(q.statement, 1, filter->pipeline);
@@ -119,6 +122,8 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
   tg_bind_text(q.statement, 3, filter->params);
   tg_bind_text(q.statement, 4, filter->occurrence);
   sqlite3_bind_int64(q.statement, 5, filter->limit ? (int64_t)filter->limit : -1);
+  tg_bind_text(q.statement, 6, filter->parent);
+  tg_bind_text(q.statement, 7, filter->child_key);
   return query_collect(&q, sizeof **runs, run_read, (void **)runs, count, err);
 }
 
@@ -127,7 +132,8 @@ int tg_history_run(struct tg_history *history, const char *name, struct tg_arena
   bool is_last = strcmp(name, "last") == 0;
   struct query q;
   int code = query_start(history,
-                         is_last ? "SELECT " RUN_COLUMNS " FROM runs ORDER BY number DESC LIMIT 1"
+                         is_last ? "SELECT " RUN_COLUMNS " FROM runs WHERE parent IS NULL"
+                                   " ORDER BY number DESC LIMIT 1"
                                  : "SELECT " RUN_COLUMNS " FROM runs WHERE substr(id, 1,"
                                    " length(?1)) = ?1 LIMIT 2",
                          arena, &q, err);
@@ -274,6 +280,7 @@ static void attempt_read(struct query *q, void *item) {
       .failure = tg_column_failure(q->statement, 9, q->arena),
       .traceback = text(q, 12),
       .item = item_number(number(q, 13)),
+      .is_fallback_next = number(q, 14) != 0,
   };
 }
 
@@ -281,7 +288,8 @@ int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_aren
                         struct tg_attempt **attempts, size_t *count, struct tg_error *err) {
   return run_collect(history,
                      "SELECT run, task, number, state, worker, seed, started_at, ended_at,"
-                     " retry_at, error_code, error_class, error_message, traceback, item FROM"
+                     " retry_at, error_code, error_class, error_message, traceback, item,"
+                     " is_fallback_next FROM"
                      " attempts WHERE run = ?1 ORDER BY task, item, number",
                      run, arena, sizeof **attempts, attempt_read, (void **)attempts, count, err);
 }

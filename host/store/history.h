@@ -28,6 +28,8 @@ struct tg_run_filter {
   int state; // -1 for any (so set it)
   const char *params; // JSON object, compared as text
   const char *occurrence;
+  const char *parent;    // id: its child runs
+  const char *child_key; // of a child run
   size_t limit;
 };
 

@@ -10,8 +10,8 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
     [TG_RECORD_RUN] =
         "INSERT INTO runs (number, id, pipeline, bundle, params, occurrence, trigger, rerun,"
         " rerun_of, logical_at, state, created_at, ended_at, error_code, error_class,"
-        " error_message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
-        " ?16) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13, error_code = ?14,"
+        " error_message, parent, child_key) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+        " ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13, error_code = ?14,"
         " error_class = ?15, error_message = ?16",
     [TG_RECORD_TASK] =
         "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
@@ -23,9 +23,10 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
         "INSERT OR REPLACE INTO items VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [TG_RECORD_STEP] = "INSERT OR REPLACE INTO steps VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [TG_RECORD_ATTEMPT] =
-        "INSERT INTO attempts VALUES (?1, ?2, ?14, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        "INSERT INTO attempts VALUES (?1, ?2, ?14, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?15, ?10,"
+        " ?11, ?12, ?13)"
         " ON CONFLICT (run, task, item, number) DO UPDATE SET state = ?4, worker = ?5, ended_at = ?8,"
-        " retry_at = ?9, error_code = ?10, error_class = ?11, error_message = ?12, traceback = ?13",
+        " retry_at = ?9, is_fallback_next = ?15, error_code = ?10, error_class = ?11, error_message = ?12, traceback = ?13",
     [TG_RECORD_DECISION] = "INSERT INTO decisions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [TG_RECORD_CHECK] = "INSERT OR REPLACE INTO checks VALUES (?1, ?2, ?3, ?4, ?5)",
     [TG_RECORD_ASSET_VERSION] =
@@ -73,6 +74,8 @@ static void run_bind(sqlite3_stmt *s, const struct tg_run *run, char id[TG_ID_TE
   int_bind(s, 12, run->created_at);
   tg_bind_time(s, 13, run->ended_at);
   tg_bind_failure(s, 14, &run->failure);
+  tg_bind_text(s, 17, run->parent);
+  tg_bind_text(s, 18, run->child_key);
 }
 
 static void task_bind(sqlite3_stmt *s, const struct tg_task *task) {
@@ -138,6 +141,7 @@ static void attempt_bind(sqlite3_stmt *s, const struct tg_attempt *attempt) {
   tg_bind_failure(s, 10, &attempt->failure);
   tg_bind_text(s, 13, attempt->traceback);
   int_bind(s, 14, item_number(attempt->item));
+  int_bind(s, 15, attempt->is_fallback_next);
 }
 
 static void decision_bind(sqlite3_stmt *s, const struct tg_decision *decision) {

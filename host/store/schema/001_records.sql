@@ -30,6 +30,8 @@ CREATE TABLE runs (
   trigger       TEXT NOT NULL,
   rerun         INTEGER NOT NULL DEFAULT 0,
   rerun_of      TEXT,
+  parent        TEXT,                  -- id of the run that started it as its child
+  child_key     TEXT UNIQUE,           -- what it was started for
   logical_at    INTEGER NOT NULL,
   state         TEXT NOT NULL,
   created_at    INTEGER NOT NULL,
@@ -39,6 +41,7 @@ CREATE TABLE runs (
   error_message TEXT,
   UNIQUE (pipeline, occurrence, params, rerun)
 );
+CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
 CREATE INDEX runs_by_pipeline ON runs (pipeline, state);
 
 CREATE TABLE tasks (                   -- a task without a row is waiting
@@ -105,6 +108,7 @@ CREATE TABLE attempts (
   started_at    INTEGER NOT NULL,
   ended_at      INTEGER,
   retry_at      INTEGER,
+  is_fallback_next INTEGER NOT NULL,
   error_code    TEXT,
   error_class   TEXT,
   error_message TEXT,
