@@ -110,7 +110,7 @@ end
 
 -- Tells whether a task runs: no branch left it out, and nothing before it was left out.
 local function is_chosen(plan, task, chosen, skipped)
-  for _, index in ipairs(task.after) do
+  for _, index in ipairs(task.after or {}) do
     local upstream = plan.tasks[index + 1].name
     if skipped[upstream] or (chosen[upstream] and chosen[upstream][task.name] == false) then
       return false
