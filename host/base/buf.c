@@ -85,12 +85,18 @@ bool tg_buf_putf(struct tg_buf *buf, const char *format, ...) {
 
 static bool json_put_escape(struct tg_buf *buf, unsigned char c) {
   switch (c) {
-  case '"': return tg_buf_puts(buf, "\\\"");
-  case '\\': return tg_buf_puts(buf, "\\\\");
-  case '\n': return tg_buf_puts(buf, "\\n");
-  case '\r': return tg_buf_puts(buf, "\\r");
-  case '\t': return tg_buf_puts(buf, "\\t");
-  default: return tg_buf_putf(buf, "\\u%04x", c);
+  case '"':
+    return tg_buf_puts(buf, "\\\"");
+  case '\\':
+    return tg_buf_puts(buf, "\\\\");
+  case '\n':
+    return tg_buf_puts(buf, "\\n");
+  case '\r':
+    return tg_buf_puts(buf, "\\r");
+  case '\t':
+    return tg_buf_puts(buf, "\\t");
+  default:
+    return tg_buf_putf(buf, "\\u%04x", c);
   }
 }
 

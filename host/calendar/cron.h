@@ -20,7 +20,8 @@
 // What a change of the clocks does depends on the hours (PROMISES.md, P8):
 //
 //   hours are named       Runs when the clocks first show the time or have passed it. So a skipped
-//   (`30 2`, `0 9-17`)    time runs once, at the first valid instant after; a repeated one runs once,
+//   (`30 2`, `0 9-17`)    time runs once, at the first valid instant after; a repeated one runs
+//   once,
 //                         the first.
 //   every hour (`*`)      Runs at each real instant at which the clocks show the time: through a
 //                         repeated hour twice, and through a skipped one not at all, since the hour
@@ -69,6 +70,11 @@ struct tg_cron {
 ///         word; an expression that no date can match is refused
 /// Source: crontab(5) of Vixie's cron; L, W and # as in Quartz
 int tg_cron_parse(const char *text, struct tg_cron *cron, struct tg_error *err);
+
+/// Reads weekdays alone, "MON-FRI" or "1,3,5": bit 0 is Sunday.
+///
+/// Errors: as tg_cron_parse
+int tg_cron_weekdays_parse(const char *text, uint32_t *weekdays, struct tg_error *err);
 
 /// Gives the first occurrence after an instant, or the last one before it.
 ///

@@ -10,8 +10,8 @@
 //                    ^ a gap: clocks   ^ a fold: clocks
 //                      skip an hour      repeat an hour
 //
-// Instants are seconds since 1970-01-01T00:00:00Z (`utc_s`); what a clock shows is a civil second of
-// base/civil.h (`local_s`). Instants outside of the years 1 to 9999 are taken as the nearest of
+// Instants are seconds since 1970-01-01T00:00:00Z (`utc_s`); what a clock shows is a civil second
+// of base/civil.h (`local_s`). Instants outside of the years 1 to 9999 are taken as the nearest of
 // them. Nothing here allocates.
 #pragma once
 

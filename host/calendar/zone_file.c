@@ -107,7 +107,8 @@ static int times_read(struct reader *in, const struct header *header, size_t wid
     zone->at_s[i] = clamp(at_s);
     zone->types_at[i] = types[i];
     if (types[i] >= header->type_count)
-      return fault(in, (size_t)(types + i - in->bytes), "a transition is to a type that is not there");
+      return fault(in, (size_t)(types + i - in->bytes),
+                   "a transition is to a type that is not there");
   }
   zone->count = header->time_count;
   return TG_OK;
@@ -131,8 +132,8 @@ static int block_read(struct reader *in, const struct header *header, size_t wid
                       struct tg_zone *zone) {
   size_t types_at = in->at + header->time_count * (width + 1);
   size_t chars_at = types_at + header->type_count * TYPE_BYTES;
-  int code = block_skip(&(struct reader){in->name, in->bytes, in->at, in->len, in->err}, header,
-                        width);
+  int code =
+      block_skip(&(struct reader){in->name, in->bytes, in->at, in->len, in->err}, header, width);
   if (code) return code;
   if (header->leap_count)
     return fault(in, in->at, "it counts leap seconds; use the zone without \"right/\"");

@@ -91,7 +91,7 @@ static int dst_read(struct reader *in, struct tg_zone_rule *rule) {
   if (code) return code;
   rule->has_dst = true;
   rule->dst_s = rule->standard_s + 3600;
-  if (*in->at != ',') {
+  if (*in->at && *in->at != ',') {
     if ((code = time_read(in, 24, &rule->dst_s))) return code;
     rule->dst_s = -rule->dst_s;
   }
@@ -116,9 +116,12 @@ static int64_t day_of_year(const struct tg_zone_day *day, int64_t year) {
   int64_t first = tg_civil_days(year, 1, 1);
   bool is_leap = tg_civil_month_days(year, 2) == 29;
   switch (day->kind) {
-  case TG_ZONE_DAY_JULIAN: return first + day->day - 1 + (is_leap && day->day >= 60);
-  case TG_ZONE_DAY_OF_YEAR: return first + day->day;
-  case TG_ZONE_DAY_OF_WEEK: break;
+  case TG_ZONE_DAY_JULIAN:
+    return first + day->day - 1 + (is_leap && day->day >= 60);
+  case TG_ZONE_DAY_OF_YEAR:
+    return first + day->day;
+  case TG_ZONE_DAY_OF_WEEK:
+    break;
   }
   int64_t start = tg_civil_days(year, day->month, 1);
   int32_t to_weekday = (day->day - tg_civil_weekday(start) + 7) % 7;

@@ -3,9 +3,9 @@
 //
 //   std offset [dst [offset] , start [/time] , end [/time]]
 //
-// An offset is hours, perhaps with minutes and seconds, west of Greenwich. A day is `Jn` (1-365, the
-// leap day is never counted), `n` (0-365, it is) or `Mm.w.d` (weekday d of week w of month m, week 5
-// is the last one). A time may be -167 to 167 hours, as version 3 of TZif allows.
+// An offset is hours, perhaps with minutes and seconds, west of Greenwich. A day is `Jn` (1-365,
+// the leap day is never counted), `n` (0-365, it is) or `Mm.w.d` (weekday d of week w of month m,
+// week 5 is the last one). A time may be -167 to 167 hours, as version 3 of TZif allows.
 #pragma once
 
 #include <stdbool.h>

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/limits.h"
@@ -13,6 +14,9 @@ static int folder_read(void *self, const char *name, struct tg_buf *bytes, struc
   int len = snprintf(path, sizeof path, "%s/%s", (const char *)self, name);
   if (len < 0 || (size_t)len >= sizeof path)
     return tg_error_set(err, TG_EINVALID, "the folder of the time zones has too long a name");
+  struct stat info;
+  if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+    return tg_error_set(err, TG_ENOT_FOUND, "%s is not a file", path);
   return tg_file_read(path, bytes, err);
 }
 

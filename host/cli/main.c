@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // tidegate: reads the command line and hands it to a verb; or, started by a host with
 // "script-worker" as its first argument, is a script worker.
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/exit.h"
@@ -30,7 +32,17 @@ static int dispatch(const struct tg_args *args) {
   return TG_EXIT_USAGE;
 }
 
+// A caller may have closed a standard stream. Its number must not become that of a file of ours, into
+// which a message would then be written.
+static void streams_open(void) {
+  int fd;
+  do fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) close(fd);
+}
+
 int main(int argc, char **argv) {
+  streams_open();
   if (argc > 1 && strcmp(argv[1], "script-worker") == 0) return tg_script_worker_main(WORKER_FD);
   struct tg_args args;
   struct tg_error err;

@@ -17,6 +17,7 @@ struct tg_conductor {
   struct tg_runner runner;
   struct tg_observer observer;
   struct tg_timer *timer;
+  int64_t timer_at; // the instant it is set to, while it runs
   void (*failed)(void *self, const struct tg_error *err);
   void *self;
   bool is_stopped;
@@ -160,6 +161,8 @@ static void timer_set(struct tg_conductor *conductor) {
     tg_timer_stop(conductor->timer);
     return;
   }
+  if (next == conductor->timer_at && tg_timer_is_running(conductor->timer)) return;
+  conductor->timer_at = next;
   int64_t wait = next - now_get(conductor).mono_ms;
   tg_timer_start(conductor->timer, wait > 0 ? wait : 0);
 }

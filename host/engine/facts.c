@@ -40,29 +40,51 @@ static int checks_add(const struct tg_attempt *attempt, const json_t *checks,
   return TG_OK;
 }
 
+static int asset_add(const struct tg_attempt *attempt, const json_t *asset, struct tg_batch *batch,
+                     struct tg_error *err) {
+  const char *name = json_string_value(json_object_get(asset, "name"));
+  const char *partition = json_string_value(json_object_get(asset, "partition"));
+  const json_t *rows = json_object_get(asset, "rows");
+  if (!name) return tg_error_set(err, TG_EPROTOCOL, "an asset has no name");
+  struct tg_record record = {
+      .kind = TG_RECORD_ASSET_VERSION,
+      .asset_version = {.run = attempt->run,
+                        .task = attempt->task,
+                        .attempt = attempt->number,
+                        .asset = name,
+                        .partition = partition ? partition : "",
+                        .rows = json_is_integer(rows) ? json_integer_value(rows) : -1,
+                        .created_at = attempt->ended_at}};
+  return body_add(batch, &record, &record.asset_version.facts, asset);
+}
+
 static int assets_add(const struct tg_attempt *attempt, const json_t *assets,
                       struct tg_batch *batch, struct tg_error *err) {
   int code = objects_check(assets, "assets", err);
-  if (code) return code;
+  for (size_t i = 0; i < json_array_size(assets) && !code; i++)
+    code = asset_add(attempt, json_array_get(assets, i), batch, err);
+  return code;
+}
+
+static bool is_emitted(const json_t *assets, const char *asset) {
   for (size_t i = 0; i < json_array_size(assets); i++) {
-    const json_t *asset = json_array_get(assets, i);
-    const char *name = json_string_value(json_object_get(asset, "name"));
-    const char *partition = json_string_value(json_object_get(asset, "partition"));
-    const json_t *rows = json_object_get(asset, "rows");
-    if (!name) return tg_error_set(err, TG_EPROTOCOL, "an asset has no name");
-    struct tg_record record = {
-        .kind = TG_RECORD_ASSET_VERSION,
-        .asset_version = {.run = attempt->run,
-                          .task = attempt->task,
-                          .attempt = attempt->number,
-                          .asset = name,
-                          .partition = partition ? partition : "",
-                          .rows = json_is_integer(rows) ? json_integer_value(rows) : -1,
-                          .created_at = attempt->ended_at}};
-    code = body_add(batch, &record, &record.asset_version.facts, asset);
-    if (code) return code;
+    const json_t *name = json_object_get(json_array_get(assets, i), "name");
+    if (json_is_string(name) && strcmp(json_string_value(name), asset) == 0) return true;
   }
-  return TG_OK;
+  return false;
+}
+
+// What a task is declared to produce is there once it has succeeded, whether it told more or not.
+static int produced_add(const char *const *produces, const struct tg_attempt *attempt,
+                        const json_t *assets, struct tg_batch *batch, struct tg_error *err) {
+  int code = TG_OK;
+  for (; *produces && !code; produces++) {
+    if (is_emitted(assets, *produces)) continue;
+    json_t *asset = json_pack("{s:s}", "name", *produces);
+    code = asset ? asset_add(attempt, asset, batch, err) : TG_ENOMEM;
+    json_decref(asset);
+  }
+  return code;
 }
 
 static bool is_choice(const struct tg_plan *plan, const struct tg_plan_task *branch,
@@ -91,15 +113,18 @@ static int chosen_get(const struct tg_plan *plan, uint32_t task, const json_t *c
 int tg_facts_record(const struct tg_plan *plan, const struct tg_attempt *attempt, const char *facts,
                     struct tg_batch *batch, const char **chosen, struct tg_error *err) {
   *chosen = NULL;
-  bool is_branch = plan->tasks[attempt->task].to_count > 0;
-  if ((!facts || !*facts) && (!is_branch || attempt->state != TG_ATTEMPT_SUCCESS)) return TG_OK;
+  const struct tg_plan_task *task = &plan->tasks[attempt->task];
+  bool has_success = attempt->state == TG_ATTEMPT_SUCCESS;
+  if ((!facts || !*facts) && !(has_success && (task->to_count || *task->produces))) return TG_OK;
   json_t *root = facts && *facts ? json_loads(facts, JSON_ALLOW_NUL, NULL) : json_object();
   int code = json_is_object(root)
                  ? TG_OK
                  : tg_error_set(err, TG_EPROTOCOL, "the facts of an attempt are malformed");
   if (!code) code = checks_add(attempt, json_object_get(root, "checks"), batch, err);
-  if (!code) code = assets_add(attempt, json_object_get(root, "assets"), batch, err);
-  if (!code && attempt->state == TG_ATTEMPT_SUCCESS)
+  const json_t *assets = json_object_get(root, "assets");
+  if (!code) code = assets_add(attempt, assets, batch, err);
+  if (!code && has_success) code = produced_add(task->produces, attempt, assets, batch, err);
+  if (!code && has_success)
     code = chosen_get(plan, attempt->task, json_object_get(root, "chosen"), batch, chosen, err);
   json_decref(root);
   return code;

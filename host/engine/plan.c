@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "engine/plan_text.h"
 
 // What is being read, so that a fault can be named by its path.
 struct reading {
@@ -334,9 +336,28 @@ static int names_check(const struct tg_plan *plan, struct tg_error *err) {
   return code;
 }
 
-static int tasks_get(struct tg_plan *plan, const json_t *tasks, struct tg_error *err) {
+static int task_parse(struct reading *r, struct tg_plan_span text,
+                      struct tg_graph_builder *edges) {
+  json_error_t where;
+  json_t *object = json_loadb(text.at, (size_t)(text.end - text.at), JSON_DECODE_ANY, &where);
+  int code = object ? task_get(r, object, edges)
+                    : tg_error_set(r->err, TG_EINVALID, "malformed plan: tasks[%u]: %s", r->task,
+                                   where.text);
+  json_decref(object);
+  return code;
+}
+
+static size_t items_count(struct tg_plan_span list) {
+  struct tg_plan_span item;
+  size_t count = 0;
+  while (tg_plan_span_next(&list, &item)) count++;
+  return count;
+}
+
+static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_error *err) {
   struct reading r = {.plan = plan, .err = err};
-  size_t count = json_array_size(tasks);
+  struct tg_plan_span text;
+  size_t count = items_count(tasks);
   if (!count || count > TG_GRAPH_NODES_MAX)
     return tg_error_set(err, TG_EINVALID, "malformed plan: %zu tasks", count);
   plan->count = (uint32_t)count;
@@ -345,8 +366,9 @@ static int tasks_get(struct tg_plan *plan, const json_t *tasks, struct tg_error 
   struct tg_graph_builder edges;
   tg_graph_builder_init(&edges, tg_memory_heap());
   int code = TG_OK;
-  for (r.task = 0; r.task < plan->count && !code; r.task++)
-    code = task_get(&r, json_array_get(tasks, r.task), &edges);
+  for (; !code && tg_plan_span_next(&tasks, &text); r.task++) code = task_parse(&r, text, &edges);
+  if (!code && (tasks.end - tasks.at != 1 || *tasks.at != ']'))
+    code = tg_error_set(err, TG_EINVALID, "malformed plan: tasks[%u] has no comma before it", r.task);
   if (!code) code = names_check(plan, err);
   if (!code) code = tg_graph_init(&plan->graph, plan->count, &edges, err);
   if (!code && !tg_graph_is_acyclic(&plan->graph)) code = cycle_fault(plan, err);
@@ -366,7 +388,8 @@ static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_erro
   return TG_OK;
 }
 
-static int document_get(struct tg_plan *plan, const json_t *document, struct tg_error *err) {
+// Reads all but the tasks.
+static int head_get(struct tg_plan *plan, const json_t *document, struct tg_error *err) {
   plan->name = text_get(plan, document, "name");
   plan->doc = text_get(plan, document, "doc");
   plan->file = text_get(plan, document, "file");
@@ -377,20 +400,40 @@ static int document_get(struct tg_plan *plan, const json_t *document, struct tg_
     code = pools_get(&r, json_object_get(document, "pools"), &plan->pools, &plan->pool_count);
   if (!code && (!*plan->name || strlen(plan->name) > TG_NAME_BYTES_MAX))
     code = tg_error_set(err, TG_EINVALID, "malformed plan: its name is empty or too long");
-  return code ? code : tasks_get(plan, json_object_get(document, "tasks"), err);
+  return code;
+}
+
+static int head_parse(struct tg_plan *plan, const char *text, size_t len, struct tg_error *err) {
+  json_error_t where;
+  json_t *document = json_loadb(text, len, 0, &where);
+  int code = json_is_object(document)
+                 ? head_get(plan, document, err)
+                 : tg_error_set(err, TG_EINVALID, "malformed plan: %s",
+                                document ? "it is no object" : where.text);
+  json_decref(document);
+  return code;
+}
+
+// The head is the text with an empty list in the place of its tasks.
+static int text_parse(struct tg_plan *plan, struct tg_plan_span text, struct tg_error *err) {
+  struct tg_plan_span tasks;
+  if (!tg_plan_span_member(text, "tasks", &tasks)) tasks.at = tasks.end = text.end;
+  struct tg_buf head;
+  tg_buf_init(&head, (size_t)TG_FRAME_BYTES_MAX);
+  tg_buf_put(&head, text.at, (size_t)(tasks.at - text.at));
+  if (tasks.at < tasks.end) tg_buf_puts(&head, "[]");
+  tg_buf_put(&head, tasks.end, (size_t)(text.end - tasks.end));
+  int code = head.is_failed ? tg_error_set(err, TG_ENOMEM, "no memory for a plan")
+                            : head_parse(plan, tg_buf_text(&head), head.len, err);
+  tg_buf_deinit(&head);
+  return code ? code : tasks_get(plan, tasks, err);
 }
 
 int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_error *err) {
   struct tg_plan *plan = calloc(1, sizeof *plan);
   if (!plan) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
   tg_arena_init(&plan->arena);
-  json_error_t where;
-  json_t *document = json_loadb(text, len, 0, &where);
-  int code = json_is_object(document)
-                 ? document_get(plan, document, err)
-                 : tg_error_set(err, TG_EINVALID, "malformed plan: %s",
-                                document ? "it is no object" : where.text);
-  json_decref(document);
+  int code = text_parse(plan, (struct tg_plan_span){.at = text, .end = text + len}, err);
   if (code) {
     tg_plan_free(plan);
     return code;

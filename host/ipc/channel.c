@@ -9,7 +9,7 @@
 
 #include "base/limits.h"
 
-enum { HEADER_BYTES = 4, READ_BYTES = 64 * 1024 };
+enum { HEADER_BYTES = 4, READ_BYTES = 64 * 1024, KEPT_BYTES_MAX = 1024 * 1024 };
 
 void tg_channel_init(struct tg_channel *channel, int fd) {
   *channel = (struct tg_channel){.fd = fd};
@@ -44,6 +44,16 @@ int tg_channel_end(struct tg_channel *channel, struct tg_error *err) {
   return TG_OK;
 }
 
+// Removes what is done with. The memory that one large frame took is not kept for small ones.
+static void done_remove(struct tg_buf *buf, size_t *at) {
+  tg_buf_consume(buf, *at);
+  *at = 0;
+  if (buf->len || buf->cap <= KEPT_BYTES_MAX) return;
+  size_t max = buf->max;
+  tg_buf_deinit(buf);
+  tg_buf_init(buf, max);
+}
+
 int tg_channel_flush(struct tg_channel *channel) {
   struct tg_buf *out = &channel->out;
   while (channel->out_at < out->len) {
@@ -56,10 +66,8 @@ int tg_channel_flush(struct tg_channel *channel) {
     }
     channel->out_at += (size_t)put;
   }
-  if (channel->out_at == out->len || channel->out_at > out->len / 2) {
-    tg_buf_consume(out, channel->out_at);
-    channel->out_at = 0;
-  }
+  if (channel->out_at == out->len || channel->out_at > out->len / 2)
+    done_remove(out, &channel->out_at);
   return 0;
 }
 
@@ -69,8 +77,7 @@ bool tg_channel_is_pending(const struct tg_channel *channel) {
 
 int tg_channel_fill(struct tg_channel *channel) {
   struct tg_buf *in = &channel->in;
-  tg_buf_consume(in, channel->in_at);
-  channel->in_at = 0;
+  done_remove(in, &channel->in_at);
   char *room = tg_buf_reserve(in, READ_BYTES);
   if (!room) return ENOBUFS;
   ssize_t got = recv(channel->fd, room, READ_BYTES, 0);

@@ -166,6 +166,7 @@ void tg_timer_free(struct tg_timer *timer) {
 static void poll_ready(uv_poll_t *uv, int status, int events) {
   struct tg_poll *poll = (struct tg_poll *)uv;
   int seen = (events & UV_READABLE ? TG_POLL_READ : 0) | (events & UV_WRITABLE ? TG_POLL_WRITE : 0);
+  if (status) poll->wanted = 0; // libuv has stopped it
   poll->ready(poll->self, status ? 0 : seen, -status);
 }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "retry/breaker.h"
 
+#include <stdbool.h>
 #include <string.h>
-
-#include "retry/fields.h"
 
 // Counting up from here takes longer than there is time.
 #define SERIAL_MAX (INT64_C(1) << 62)
@@ -62,10 +61,9 @@ static int64_t later(int64_t now, int64_t ms) {
   return now > INT64_MAX - ms ? INT64_MAX : now + ms;
 }
 
-// Enters a phase with nothing but the phase's own memory. The buckets stay aligned.
+// Enters a phase with nothing in memory: each phase has its own.
 static void enter(struct tg_breaker *breaker, enum tg_breaker_phase phase) {
-  *breaker = (struct tg_breaker){
-      .phase = phase, .serial = breaker->serial + 1, .bucket_at = breaker->bucket_at};
+  *breaker = (struct tg_breaker){.phase = phase, .serial = breaker->serial + 1};
 }
 
 static void open_for(struct tg_breaker *breaker, int64_t now, int64_t ms) {
@@ -237,11 +235,9 @@ const char *tg_breaker_verdict_word(enum tg_breaker_verdict verdict) {
 
 // --- As text: "breaker1", and the fields in the order of the struct ---
 
-enum { FIELDS = 7 + 2 * TG_BREAKER_PROBES_MAX + 2 * TG_BREAKER_BUCKETS };
-
 static const char state_word[] = "breaker1";
 
-static void pack(const struct tg_breaker *breaker, int64_t values[FIELDS]) {
+static void pack(const struct tg_breaker *breaker, int64_t values[TG_BREAKER_FIELDS]) {
   *values++ = (int64_t)breaker->phase;
   *values++ = (int64_t)breaker->serial;
   *values++ = breaker->failures;
@@ -259,7 +255,7 @@ static void pack(const struct tg_breaker *breaker, int64_t values[FIELDS]) {
   }
 }
 
-static void unpack(const int64_t values[FIELDS], struct tg_breaker *breaker) {
+static void unpack(const int64_t values[TG_BREAKER_FIELDS], struct tg_breaker *breaker) {
   breaker->phase = (enum tg_breaker_phase) * values++;
   breaker->serial = (uint64_t)*values++;
   breaker->failures = (uint32_t)*values++;
@@ -279,10 +275,10 @@ static void unpack(const int64_t values[FIELDS], struct tg_breaker *breaker) {
 
 // Gives the breaker without what is not its phase's.
 static struct tg_breaker phase_own(const struct tg_breaker *breaker) {
-  struct tg_breaker own = {
-      .phase = breaker->phase, .serial = breaker->serial, .bucket_at = breaker->bucket_at};
+  struct tg_breaker own = {.phase = breaker->phase, .serial = breaker->serial};
   if (own.phase == TG_BREAKER_CLOSED) {
     own.failures = breaker->failures;
+    own.bucket_at = breaker->bucket_at;
     memcpy(own.buckets, breaker->buckets, sizeof own.buckets);
   } else if (own.phase == TG_BREAKER_OPEN) {
     own.wait_ms = breaker->wait_ms;
@@ -305,8 +301,8 @@ static bool are_probes_possible(const struct tg_breaker *breaker) {
 }
 
 // Packing it again also shows a number that was too large for its field.
-static bool is_possible(const struct tg_breaker *breaker, const int64_t values[FIELDS]) {
-  int64_t again[FIELDS];
+static bool is_possible(const struct tg_breaker *breaker, const int64_t values[TG_BREAKER_FIELDS]) {
+  int64_t again[TG_BREAKER_FIELDS];
   struct tg_breaker own = phase_own(breaker);
   pack(&own, again);
   if (memcmp(again, values, sizeof again) != 0) return false;
@@ -315,16 +311,16 @@ static bool is_possible(const struct tg_breaker *breaker, const int64_t values[F
   return are_probes_possible(breaker);
 }
 
-bool tg_breaker_encode(const struct tg_breaker *breaker, struct tg_buf *out) {
-  int64_t values[FIELDS];
+size_t tg_breaker_encode(const struct tg_breaker *breaker, char text[TG_BREAKER_TEXT_MAX]) {
+  int64_t values[TG_BREAKER_FIELDS];
   pack(breaker, values);
-  return tg_fields_encode(state_word, values, FIELDS, out);
+  return tg_fields_encode(state_word, values, TG_BREAKER_FIELDS, text);
 }
 
 int tg_breaker_decode(struct tg_breaker *breaker, const char *text, size_t len,
                       struct tg_error *err) {
-  int64_t values[FIELDS];
-  int code = tg_fields_decode(state_word, text, len, values, FIELDS, err);
+  int64_t values[TG_BREAKER_FIELDS];
+  int code = tg_fields_decode(state_word, text, len, values, TG_BREAKER_FIELDS, err);
   if (code) return code;
   if (values[0] < 0 || values[0] >= TG_BREAKER_PHASE_COUNT)
     return tg_error_set(err, TG_EINVALID, "%s: the phase is not known", state_word);

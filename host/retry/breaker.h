@@ -32,14 +32,18 @@
 // Source: M. Nygard, "Release It!", 2nd ed. 2018, "Circuit Breaker"
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/error.h"
+#include "retry/fields.h"
 
-enum { TG_BREAKER_BUCKETS = 10, TG_BREAKER_PROBES_MAX = 8 };
+enum {
+  TG_BREAKER_BUCKETS = 10,
+  TG_BREAKER_PROBES_MAX = 8,
+  TG_BREAKER_FIELDS = 7 + 2 * TG_BREAKER_PROBES_MAX + 2 * TG_BREAKER_BUCKETS,
+  TG_BREAKER_TEXT_MAX = TG_FIELDS_TEXT_MAX(TG_BREAKER_FIELDS)
+};
 
 /// X(NAME, word)
 #define TG_BREAKER_PHASES(X)                                                                       \
@@ -97,7 +101,7 @@ struct tg_breaker {
   uint32_t successes; // of probes, while half open
   int64_t wait_ms;    // while open: what it waits for in all
   int64_t retry_at;   // while open
-  int64_t bucket_at;  // when the newest bucket began
+  int64_t bucket_at;  // while closed: when the newest bucket began
   struct tg_breaker_probe probes[TG_BREAKER_PROBES_MAX];
   struct tg_breaker_bucket buckets[TG_BREAKER_BUCKETS];
 };
@@ -136,8 +140,8 @@ void tg_breaker_report(const struct tg_breaker_policy *policy, struct tg_breaker
 const char *tg_breaker_phase_word(enum tg_breaker_phase phase);
 const char *tg_breaker_verdict_word(enum tg_breaker_verdict verdict);
 
-/// Appends the state as text. Returns false when the buffer failed.
-bool tg_breaker_encode(const struct tg_breaker *breaker, struct tg_buf *out);
+/// Writes the state as text, with a NUL, and gives its length.
+size_t tg_breaker_encode(const struct tg_breaker *breaker, char text[TG_BREAKER_TEXT_MAX]);
 
 /// Reads what tg_breaker_encode wrote; `breaker` is unchanged on an error.
 ///

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "retry/budget.h"
 
-#include "retry/fields.h"
-
 enum { MICRO_OF_MILLI = 1000, MICRO_OF_TOKEN = 1000000 };
 
 static const char state_word[] = "budget1";
@@ -68,9 +66,9 @@ int64_t tg_budget_left(const struct tg_budget_policy *policy, const struct tg_bu
   return copy.balance_micro / MICRO_OF_TOKEN;
 }
 
-bool tg_budget_encode(const struct tg_budget *budget, struct tg_buf *out) {
+size_t tg_budget_encode(const struct tg_budget *budget, char text[TG_BUDGET_TEXT_MAX]) {
   const int64_t values[] = {budget->balance_micro, budget->refilled_at};
-  return tg_fields_encode(state_word, values, 2, out);
+  return tg_fields_encode(state_word, values, 2, text);
 }
 
 int tg_budget_decode(struct tg_budget *budget, const char *text, size_t len, struct tg_error *err) {

@@ -21,10 +21,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/error.h"
+#include "retry/fields.h"
 
 #define TG_BUDGET_MILLI_MAX 1000000000 // of each field of a policy: a million tokens
+
+enum { TG_BUDGET_TEXT_MAX = TG_FIELDS_TEXT_MAX(2) };
 
 /// Units:  thousandths of a token; `reserve_milli` a second
 struct tg_budget_policy {
@@ -62,8 +64,8 @@ bool tg_budget_try(const struct tg_budget_policy *policy, struct tg_budget *budg
 int64_t tg_budget_left(const struct tg_budget_policy *policy, const struct tg_budget *budget,
                        int64_t now);
 
-/// Appends the state as text. Returns false when the buffer failed.
-bool tg_budget_encode(const struct tg_budget *budget, struct tg_buf *out);
+/// Writes the state as text, with a NUL, and gives its length.
+size_t tg_budget_encode(const struct tg_budget *budget, char text[TG_BUDGET_TEXT_MAX]);
 
 /// Reads what tg_budget_encode wrote; `budget` is unchanged on an error. The policy may have
 /// changed since: what is above the new cap is dropped at the next call.

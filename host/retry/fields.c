@@ -2,12 +2,14 @@
 #include "retry/fields.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
-bool tg_fields_encode(const char *word, const int64_t *values, size_t count, struct tg_buf *out) {
-  tg_buf_puts(out, word);
-  for (size_t i = 0; i < count; i++) tg_buf_putf(out, " %" PRId64, values[i]);
-  return !out->is_failed;
+size_t tg_fields_encode(const char *word, const int64_t *values, size_t count, char *text) {
+  char *at = stpcpy(text, word);
+  for (size_t i = 0; i < count; i++) at += snprintf(at, 22, " %" PRId64, values[i]);
+  return (size_t)(at - text);
 }
 
 static bool is_digit(const char *at, const char *end) {

@@ -6,15 +6,16 @@
 // but "-", no leading zero, no space more, nothing after the last number.
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/error.h"
 
-/// Appends the text. Returns false when the buffer failed.
-bool tg_fields_encode(const char *word, const int64_t *values, size_t count, struct tg_buf *out);
+/// The room for a text of `count` numbers behind a word of up to 15 bytes, and a NUL.
+#define TG_FIELDS_TEXT_MAX(count) (16 + 21 * (count))
+
+/// Writes the text, with a NUL, and gives its length.
+size_t tg_fields_encode(const char *word, const int64_t *values, size_t count, char *text);
 
 /// Reads a text that tg_fields_encode wrote with the same word and count.
 ///

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The arithmetic is host/retry's.
+// Policies, and the module. The arithmetic is host/retry's.
 #include "script/retry_module.h"
 
 #include <lauxlib.h>
@@ -9,8 +9,10 @@
 #include "base/units.h"
 #include "retry/policy.h"
 #include "script/lua_option.h"
+#include "script/retry_parts.h"
 
 #define POLICY "tidegate.retry.policy"
+#define WHAT "retry.policy"
 
 enum { DELAYS_MAX = 1000 }; // what policy:delays() lists of a policy without an end
 
@@ -26,45 +28,18 @@ static const char *const jitter_words[] = {
     TG_JITTERS(X)
 #undef X
 };
-static const char *const class_words[] = {
-#define X(name, word) word,
-    TG_CLASSES(X)
-#undef X
-};
 
 #define WORDS(what, list)                                                                          \
   { what, list, sizeof list / sizeof *list }
 
-static const struct tg_lua_words options = WORDS("retry.policy: option", option_words);
-static const struct tg_lua_words backoffs = WORDS("retry.policy: backoff", backoff_words);
-static const struct tg_lua_words jitters = WORDS("retry.policy: jitter", jitter_words);
-static const struct tg_lua_words classes = WORDS("retry: class", class_words);
-
-// Pushes an option and says whether it is there.
-static int option_push(lua_State *L, const char *name) {
-  lua_pushstring(L, name);
-  return lua_rawget(L, 1) != LUA_TNIL;
-}
-
-static void option_type_check(lua_State *L, const char *name, int type, const char *expected) {
-  if (lua_type(L, -1) != type)
-    luaL_error(L, "retry.policy: %s must be %s, not a %s", name, expected, luaL_typename(L, -1));
-}
-
-static void duration_read(lua_State *L, const char *name, int64_t *ms) {
-  if (option_push(L, name)) {
-    option_type_check(L, name, LUA_TSTRING, "a duration such as \"30s\"");
-    if (!tg_duration_parse(lua_tostring(L, -1), ms))
-      luaL_error(L, "retry.policy: %s is '%s', not a duration such as \"30s\"", name,
-                 lua_tostring(L, -1));
-  }
-  lua_pop(L, 1);
-}
+static const struct tg_lua_words options = WORDS(WHAT ": option", option_words);
+static const struct tg_lua_words backoffs = WORDS(WHAT ": backoff", backoff_words);
+static const struct tg_lua_words jitters = WORDS(WHAT ": jitter", jitter_words);
 
 static int word_read(lua_State *L, const char *name, int (*parse)(const char *),
                      const struct tg_lua_words *words, int value) {
-  if (option_push(L, name)) {
-    option_type_check(L, name, LUA_TSTRING, "a word");
+  if (tg_retry_option_push(L, name)) {
+    tg_retry_option_check(L, WHAT, name, LUA_TSTRING, "a word");
     value = parse(lua_tostring(L, -1));
     if (value < 0) tg_lua_word_unknown(L, words, lua_tostring(L, -1));
   }
@@ -72,41 +47,22 @@ static int word_read(lua_State *L, const char *name, int (*parse)(const char *),
   return value;
 }
 
-static enum tg_class class_read(lua_State *L, int index) {
-  const char *word = lua_tostring(L, index);
-  int class = tg_class_parse(word);
-  if (class < 0) tg_lua_word_unknown(L, &classes, word);
-  return (enum tg_class) class;
-}
-
-static void attempts_read(lua_State *L, struct tg_retry_policy *policy) {
-  if (option_push(L, "attempts")) {
-    option_type_check(L, "attempts", LUA_TNUMBER, "a whole number");
-    int is_whole;
-    lua_Integer attempts = lua_tointegerx(L, -1, &is_whole);
-    if (!is_whole || attempts < 1 || attempts > UINT32_MAX)
-      luaL_error(L, "retry.policy: attempts must be a whole number of at least 1");
-    policy->attempts_max = (uint32_t)attempts;
-  }
-  lua_pop(L, 1);
-}
-
 static void factor_read(lua_State *L, struct tg_retry_policy *policy) {
-  if (option_push(L, "factor")) {
-    option_type_check(L, "factor", LUA_TNUMBER, "a number");
+  if (tg_retry_option_push(L, "factor")) {
+    tg_retry_option_check(L, WHAT, "factor", LUA_TNUMBER, "a number");
     policy->factor = lua_tonumber(L, -1);
   }
   lua_pop(L, 1);
 }
 
 static void classes_read(lua_State *L, struct tg_retry_policy *policy) {
-  if (option_push(L, "on")) {
-    option_type_check(L, "on", LUA_TTABLE, "a list of error classes");
+  if (tg_retry_option_push(L, "on")) {
+    tg_retry_option_check(L, WHAT, "on", LUA_TTABLE, "a list of error classes");
     policy->classes = 0;
     for (lua_Unsigned i = 1, n = lua_rawlen(L, -1); i <= n; i++) {
       if (lua_rawgeti(L, -1, (lua_Integer)i) != LUA_TSTRING)
-        luaL_error(L, "retry.policy: on must be a list of error classes");
-      policy->classes |= TG_RETRY_CLASS_BIT(class_read(L, -1));
+        luaL_error(L, WHAT ": on must be a list of error classes");
+      policy->classes |= TG_RETRY_CLASS_BIT(tg_retry_class(L, -1));
       lua_pop(L, 1);
     }
   }
@@ -119,25 +75,19 @@ static int l_retry_policy(lua_State *L) {
   struct tg_retry_policy *policy = lua_newuserdatauv(L, sizeof *policy, 0);
   tg_retry_policy_init(policy);
   luaL_setmetatable(L, POLICY);
-  attempts_read(L, policy);
+  tg_retry_option_count(L, WHAT, "attempts", &policy->attempts_max);
   policy->backoff =
       (enum tg_backoff)word_read(L, "backoff", tg_backoff_parse, &backoffs, (int)policy->backoff);
   policy->jitter =
       (enum tg_jitter)word_read(L, "jitter", tg_jitter_parse, &jitters, (int)policy->jitter);
-  duration_read(L, "base", &policy->base_ms);
-  duration_read(L, "cap", &policy->cap_ms);
-  duration_read(L, "total", &policy->total_ms);
+  tg_retry_option_duration(L, WHAT, "base", &policy->base_ms);
+  tg_retry_option_duration(L, WHAT, "cap", &policy->cap_ms);
+  tg_retry_option_duration(L, WHAT, "total", &policy->total_ms);
   factor_read(L, policy);
   classes_read(L, policy);
   struct tg_error err;
-  if (tg_retry_policy_validate(policy, &err)) return luaL_error(L, "retry.policy: %s", err.text);
+  if (tg_retry_policy_validate(policy, &err)) return luaL_error(L, WHAT ": %s", err.text);
   return 1;
-}
-
-static int64_t seconds_check(lua_State *L, int index) {
-  lua_Number seconds = luaL_optnumber(L, index, 0);
-  luaL_argcheck(L, seconds >= 0 && seconds < 1e15, index, "seconds, not negative, expected");
-  return (int64_t)(seconds * 1000);
 }
 
 static int l_policy_next(lua_State *L) {
@@ -145,9 +95,9 @@ static int l_policy_next(lua_State *L) {
   lua_Integer attempt = luaL_checkinteger(L, 2);
   luaL_argcheck(L, attempt >= 1 && attempt <= UINT32_MAX, 2, "attempts count from 1");
   luaL_checktype(L, 3, LUA_TSTRING);
-  enum tg_class class = class_read(L, 3);
+  enum tg_class class = tg_retry_class(L, 3);
   uint64_t seed = (uint64_t)luaL_checkinteger(L, 4);
-  int64_t retry_after_ms = seconds_check(L, 5);
+  int64_t retry_after_ms = tg_retry_seconds(L, 5);
   lua_Integer elapsed_ms = luaL_optinteger(L, 6, 0);
   luaL_argcheck(L, elapsed_ms >= 0, 6, "milliseconds, not negative, expected");
   struct tg_retry_decision decision =
@@ -191,7 +141,7 @@ static int l_policy_tostring(lua_State *L) {
   char base[TG_DURATION_TEXT_MAX], cap[TG_DURATION_TEXT_MAX];
   tg_duration_format(policy->base_ms, base);
   tg_duration_format(policy->cap_ms, cap);
-  lua_pushfstring(L, "retry.policy(%I attempts, %s from %s to %s, jitter %s)",
+  lua_pushfstring(L, WHAT "(%I attempts, %s from %s to %s, jitter %s)",
                   (lua_Integer)policy->attempts_max, tg_backoff_word(policy->backoff), base, cap,
                   tg_jitter_word(policy->jitter));
   return 1;
@@ -214,12 +164,11 @@ static const luaL_Reg functions[] = {
 };
 
 int luaopen_tidegate_retry(lua_State *L) {
-  luaL_newmetatable(L, POLICY);
-  luaL_setfuncs(L, policy_meta, 0);
-  luaL_newlib(L, policy_methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
+  tg_retry_type_new(L, POLICY, policy_meta, policy_methods);
   luaL_newlib(L, functions);
+  tg_retry_breaker_push(L);
+  lua_setfield(L, -2, "breaker");
+  tg_retry_budget_push(L);
+  lua_setfield(L, -2, "budget");
   return 1;
 }

@@ -4,6 +4,7 @@
 // opened when it is first used and closed with the Lua state. The data folder is TIDEGATE_DATA or
 // .tidegate, the pipeline whose state it is TIDEGATE_PIPELINE or "lua"; store.open{path=,
 // pipeline=} names others. A folder that a host holds is refused.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,8 +58,8 @@ static int store_choose(struct blocking *self, const char *data, const char *pip
                         "a folder's name has at most %d bytes, a pipeline's at most %d",
                         DATA_SIZE - 1, PIPELINE_SIZE - 1);
   store_close(self);
-  strcpy(self->data, data);
-  strcpy(self->pipeline, pipeline);
+  snprintf(self->data, sizeof self->data, "%s", data);
+  snprintf(self->pipeline, sizeof self->pipeline, "%s", pipeline);
   return TG_OK;
 }
 
@@ -114,7 +115,16 @@ static int l_blocking_gc(lua_State *L) {
 
 __attribute__((visibility("default"))) int luaopen_tidegate_store(lua_State *L);
 
+// A module that is loaded again begins again: the folder is let go of now, not when the collector
+// comes to it.
+static void previous_close(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, BLOCKING ".it") == LUA_TUSERDATA)
+    store_close(lua_touserdata(L, -1));
+  lua_pop(L, 1);
+}
+
 int luaopen_tidegate_store(lua_State *L) {
+  previous_close(L);
   struct blocking *self = lua_newuserdatauv(L, sizeof *self, 0);
   *self = (struct blocking){.world.request = request};
   const char *data = getenv("TIDEGATE_DATA"), *pipeline = getenv("TIDEGATE_PIPELINE");

@@ -11,20 +11,28 @@
 
 static int code_of(sqlite3 *db) {
   switch (sqlite3_errcode(db) & 0xff) {
-  case SQLITE_FULL: return TG_EFULL;
+  case SQLITE_FULL:
+    return TG_EFULL;
   case SQLITE_CORRUPT:
-  case SQLITE_NOTADB: return TG_EDAMAGED;
-  case SQLITE_NOMEM: return TG_ENOMEM;
+  case SQLITE_NOTADB:
+    return TG_EDAMAGED;
+  case SQLITE_NOMEM:
+    return TG_ENOMEM;
   case SQLITE_PERM:
   case SQLITE_AUTH:
-  case SQLITE_READONLY: return TG_EDENIED;
+  case SQLITE_READONLY:
+    return TG_EDENIED;
   case SQLITE_BUSY:
-  case SQLITE_LOCKED: return TG_EBUSY;
-  case SQLITE_CANTOPEN: return tg_file_code(sqlite3_system_errno(db));
+  case SQLITE_LOCKED:
+    return TG_EBUSY;
+  case SQLITE_CANTOPEN:
+    return tg_file_code(sqlite3_system_errno(db));
   case SQLITE_CONSTRAINT:
   case SQLITE_MISUSE:
-  case SQLITE_ERROR: return TG_EBUG;
-  default: return TG_EIO;
+  case SQLITE_ERROR:
+    return TG_EBUG;
+  default:
+    return TG_EIO;
   }
 }
 
@@ -32,11 +40,10 @@ int tg_database_error(sqlite3 *db, const char *what, struct tg_error *err) {
   if (!db) return tg_error_set(err, TG_ENOMEM, "%s: no memory", what);
   int code = code_of(db);
   const char *file = sqlite3_db_filename(db, "main");
-  const char *mend = code == TG_EDAMAGED
-                         ? "; move the file away to start afresh, or restore a copy of it"
-                         : "";
-  return tg_error_set(err, code, "%s (%s): %s%s", what, file ? file : "no file",
-                      sqlite3_errmsg(db), mend);
+  const char *mend =
+      code == TG_EDAMAGED ? "; move the file away to start afresh, or restore a copy of it" : "";
+  return tg_error_set(err, code, "%s (%s): %s%s", what, file ? file : "no file", sqlite3_errmsg(db),
+                      mend);
 }
 
 int tg_database_exec(sqlite3 *db, const char *sql, struct tg_error *err) {
@@ -85,8 +92,10 @@ static int wal_set(sqlite3 *db, struct tg_error *err) {
       sqlite3_step(statement) != SQLITE_ROW)
     code = tg_database_error(db, "cannot prepare the store", err);
   else if (strcmp((const char *)sqlite3_column_text(statement, 0), "wal") != 0)
-    code = tg_error_set(err, TG_EIO, "the file system of %s cannot hold a store; give a folder on"
-                        " a local disk with --data", sqlite3_db_filename(db, "main"));
+    code = tg_error_set(err, TG_EIO,
+                        "the file system of %s cannot hold a store; give a folder on"
+                        " a local disk with --data",
+                        sqlite3_db_filename(db, "main"));
   sqlite3_finalize(statement);
   return code;
 }

@@ -45,8 +45,8 @@ static int query_start(struct tg_history *history, const char *sql, struct tg_ar
 
 // Steps through the rows and lets `read` fill one item each; the items stand in the arena.
 static int query_collect(struct query *query, size_t item_size,
-                         void (*read)(struct query *query, void *item), void **items,
-                         size_t *count, struct tg_error *err) {
+                         void (*read)(struct query *query, void *item), void **items, size_t *count,
+                         struct tg_error *err) {
   size_t cap = 0, used = 0;
   char *list = NULL;
   int result;
@@ -151,8 +151,10 @@ int tg_history_run(struct tg_history *history, const char *name, struct tg_arena
   if (!count || !*name)
     return tg_error_set(err, TG_ENOT_FOUND, "no run has the id '%s'; `tidegate runs` lists them",
                         name);
-  return tg_error_set(err, TG_EINVALID, "several runs have an id that starts with '%s'; give more"
-                      " of it", name);
+  return tg_error_set(err, TG_EINVALID,
+                      "several runs have an id that starts with '%s'; give more"
+                      " of it",
+                      name);
 }
 
 // Runs a query about one run.
@@ -187,11 +189,12 @@ static void task_read(struct query *q, void *item) {
 
 int tg_history_tasks(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                      struct tg_task **tasks, size_t *count, struct tg_error *err) {
-  return run_collect(history,
-                     "SELECT run, task, name, state, attempts, started_at, ended_at, output, chosen,"
-                     " error_code, error_class, error_message FROM tasks WHERE run = ?1"
-                     " ORDER BY task",
-                     run, arena, sizeof **tasks, task_read, (void **)tasks, count, err);
+  return run_collect(
+      history,
+      "SELECT run, task, name, state, attempts, started_at, ended_at, output, chosen,"
+      " error_code, error_class, error_message FROM tasks WHERE run = ?1"
+      " ORDER BY task",
+      run, arena, sizeof **tasks, task_read, (void **)tasks, count, err);
 }
 
 static uint32_t item_number(int64_t item) {

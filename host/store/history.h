@@ -19,13 +19,13 @@ struct tg_history;
 ///
 /// Errors: TG_ENOT_FOUND when there is no store yet, TG_EDAMAGED, TG_EINVALID when the store was
 ///         written by a newer version
-int tg_history_open(const char *data, struct tg_history **history, struct tg_error *err);
+int tg_history_open(const char *data, struct tg_history **out, struct tg_error *err);
 void tg_history_close(struct tg_history *history);
 
 /// What runs to list; zero fields do not restrict.
 struct tg_run_filter {
   const char *pipeline;
-  int state; // -1 for any (so set it)
+  int state;          // -1 for any (so set it)
   const char *params; // JSON object, compared as text
   const char *occurrence;
   const char *parent;    // id: its child runs
@@ -81,7 +81,7 @@ int tg_history_sources(struct tg_history *history, const char *bundle, struct tg
                        struct tg_source **sources, size_t *count, struct tg_error *err);
 
 /// Gives the highest run number, 0 when there is none.
-int tg_history_last_number(struct tg_history *history, uint64_t *number, struct tg_error *err);
+int tg_history_last_number(struct tg_history *history, uint64_t *last, struct tg_error *err);
 
 /// Runs SQLite's integrity check; an error's text says what is wrong.
 int tg_history_check(struct tg_history *history, struct tg_error *err);

@@ -310,8 +310,7 @@ int tg_store_put_bundle(struct tg_store *store, const char *hash, const char *pi
                            .count = count};
   tg_store_submit(store, &own.job);
   pthread_mutex_lock(&store->mutex);
-  while (!is_finished(store, &own.job))
-    pthread_cond_wait(&store->finished_some, &store->mutex);
+  while (!is_finished(store, &own.job)) pthread_cond_wait(&store->finished_some, &store->mutex);
   pthread_mutex_unlock(&store->mutex);
   jobs_finish(store); // takes our job off the list, with those that finished before it
   if (err && own.job.err.code) *err = own.job.err;

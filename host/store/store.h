@@ -20,11 +20,11 @@ struct tg_store;
 ///
 /// Errors: TG_EBUSY when another host holds the folder (its process id is named), TG_EDENIED,
 ///         TG_EFULL, TG_EDAMAGED, TG_EINVALID when a newer version wrote it
-int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **store,
+int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **out,
                   struct tg_error *err);
 
-/// Ends the thread after what is queued is written, and lets go of the folder. Every `done` has been
-/// called when it returns; what a `done` queues meanwhile fails with TG_ECANCELLED.
+/// Ends the thread after what is queued is written, and lets go of the folder. Every `done` has
+/// been called when it returns; what a `done` queues meanwhile fails with TG_ECANCELLED.
 void tg_store_close(struct tg_store *store);
 
 /// Commits a batch. `done` is called on the loop's thread, in the order of the calls; the batch is

@@ -39,8 +39,9 @@ int tg_writer_init(struct tg_writer *writer, sqlite3 *db, struct tg_error *err) 
   for (int i = 0; i < TG_RECORD_COUNT; i++)
     if (sqlite3_prepare_v3(db, record_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &writer->records[i],
                            NULL) != SQLITE_OK) {
-      int code = tg_error_set(err, TG_EDAMAGED, "the store %s does not have the tables it should: %s",
-                              sqlite3_db_filename(db, "main"), sqlite3_errmsg(db));
+      int code =
+          tg_error_set(err, TG_EDAMAGED, "the store %s does not have the tables it should: %s",
+                       sqlite3_db_filename(db, "main"), sqlite3_errmsg(db));
       tg_writer_deinit(writer);
       return code;
     }
@@ -192,16 +193,35 @@ int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, stru
   sqlite3_stmt *s = writer->records[record->kind];
   char id[TG_ID_TEXT_LEN + 1];
   switch (record->kind) {
-  case TG_RECORD_RUN: run_bind(s, &record->run, id); break;
-  case TG_RECORD_TASK: task_bind(s, &record->task); break;
-  case TG_RECORD_MAP_ITEMS: map_items_bind(s, &record->map_items); break;
-  case TG_RECORD_ITEM: item_bind(s, &record->item); break;
-  case TG_RECORD_STEP: step_bind(s, &record->step); break;
-  case TG_RECORD_ATTEMPT: attempt_bind(s, &record->attempt); break;
-  case TG_RECORD_DECISION: decision_bind(s, &record->decision); break;
-  case TG_RECORD_CHECK: check_bind(s, &record->check); break;
-  case TG_RECORD_ASSET_VERSION: asset_version_bind(s, &record->asset_version); break;
-  case TG_RECORD_COUNT: break;
+  case TG_RECORD_RUN:
+    run_bind(s, &record->run, id);
+    break;
+  case TG_RECORD_TASK:
+    task_bind(s, &record->task);
+    break;
+  case TG_RECORD_MAP_ITEMS:
+    map_items_bind(s, &record->map_items);
+    break;
+  case TG_RECORD_ITEM:
+    item_bind(s, &record->item);
+    break;
+  case TG_RECORD_STEP:
+    step_bind(s, &record->step);
+    break;
+  case TG_RECORD_ATTEMPT:
+    attempt_bind(s, &record->attempt);
+    break;
+  case TG_RECORD_DECISION:
+    decision_bind(s, &record->decision);
+    break;
+  case TG_RECORD_CHECK:
+    check_bind(s, &record->check);
+    break;
+  case TG_RECORD_ASSET_VERSION:
+    asset_version_bind(s, &record->asset_version);
+    break;
+  case TG_RECORD_COUNT:
+    break;
   }
   int code = sqlite3_step(s) == SQLITE_DONE ? TG_OK : put_error(writer->db, record, err);
   sqlite3_reset(s);
@@ -215,7 +235,8 @@ static int texts_put(sqlite3 *db, const char *sql, const char *const *texts, int
   if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
     return tg_database_error(db, "cannot write to the store", err);
   for (int i = 0; i < count; i++) tg_bind_text(s, i + 1, texts[i]);
-  if (blob) sqlite3_bind_blob64(s, count + 1, blob->len ? blob->text : "", blob->len, SQLITE_STATIC);
+  if (blob)
+    sqlite3_bind_blob64(s, count + 1, blob->len ? blob->text : "", blob->len, SQLITE_STATIC);
   if (number) sqlite3_bind_int64(s, count + 1, number);
   int code = sqlite3_step(s) == SQLITE_DONE
                  ? TG_OK

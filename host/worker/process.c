@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,9 +80,18 @@ static void exited(void *self, const struct tg_child_exit *exit) {
   process_release(process);
 }
 
+// The program's own file, by its name while it has one: under valgrind only the name is true.
+static const char *own_path(char path[PATH_MAX]) {
+  static const char link[] = "/proc/self/exe";
+  ssize_t len = readlink(link, path, PATH_MAX - 1);
+  path[len > 0 ? len : 0] = 0;
+  return access(path, X_OK) == 0 ? path : link; // it was replaced: the old one is still there
+}
+
 static int child_start(struct tg_process *process, struct tg_children *children, int fd,
                        struct tg_error *err) {
-  static const char *const argv[] = {"/proc/self/exe", "script-worker", NULL};
+  char path[PATH_MAX];
+  const char *const argv[] = {own_path(path), "script-worker", NULL};
   static const char *const env[] = {NULL};
   struct tg_child_spec spec = {.argv = argv, .env = env, .fds = &fd, .fd_count = 1};
   struct tg_child_callbacks callbacks = {.exited = exited, .self = process};

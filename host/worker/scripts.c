@@ -173,6 +173,7 @@ static int result_take(struct tg_scripts *scripts, struct tg_process *process,
   struct tg_outcome outcome = {0};
   uint64_t handle = tg_wire_get_u64(body);
   tg_wire_get_error(body, &outcome.err);
+  tg_log_redact(outcome.err.text); // a remote may have told a script what it was sent
   outcome.traceback = tg_wire_get_text(body);
   struct tg_slice result = tg_wire_get_bytes(body), facts = tg_wire_get_bytes(body);
   struct tg_script_attempt *attempt = tg_scripts_find(scripts, handle);
@@ -186,6 +187,10 @@ static int result_take(struct tg_scripts *scripts, struct tg_process *process,
     return tg_error_set(err, TG_EPROTOCOL, "it tells the result of what it was not given");
   outcome.result = result.data;
   outcome.facts = facts.data;
+  char traceback[TG_TRACEBACK_BYTES_MAX + 1];
+  snprintf(traceback, sizeof traceback, "%s", outcome.traceback);
+  tg_log_redact(traceback);
+  outcome.traceback = traceback;
   attempt_end(attempt, &outcome);
   return TG_OK;
 }
@@ -224,8 +229,14 @@ static void log_watch(struct tg_script_attempt *attempt, const char *level, stru
   const struct tg_observer *observer = tg_conductor_observer(conductor);
   uint32_t task;
   const struct tg_live_run *run = tg_conductor_find_attempt(conductor, attempt->handle, &task);
-  if (observer->task_log && run)
-    observer->task_log(observer->self, run, task, level, text.data, text.len);
+  if (!observer->task_log || !run) return;
+  struct tg_buf clean; // the log itself redacts what it keeps
+  tg_buf_init(&clean, (size_t)TG_FRAME_BYTES_MAX);
+  tg_buf_put(&clean, text.data, text.len);
+  if (clean.len) tg_log_redact(clean.data);
+  observer->task_log(observer->self, run, task, level, tg_buf_text(&clean),
+                     strlen(tg_buf_text(&clean)));
+  tg_buf_deinit(&clean);
 }
 
 static int log_take(struct tg_scripts *scripts, struct tg_process *process, struct tg_reader *body,

@@ -54,6 +54,7 @@ void bench_print(const struct bench_figure *figure) {
   printf("{\"case\":\"%s\",\"n\":%llu", figure->name, (unsigned long long)figure->n);
   number_print("seconds", "%.6f", figure->seconds);
   number_print("wall_seconds", "%.3f", figure->wall_seconds);
+  if (figure->cpu_seconds > 0) number_print("cpu_seconds", "%.3f", figure->cpu_seconds);
   number_print("rate", "%.1f", figure->rate);
   number_print("baseline", "%.6f", figure->baseline);
   number_print("ratio", "%.3f", figure->baseline / figure->seconds);

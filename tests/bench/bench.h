@@ -18,6 +18,7 @@ struct bench_figure {
   uint64_t n;
   double seconds;      // of the run as its store tells it, or of the loop
   double wall_seconds; // of the whole process
+  double cpu_seconds;  // of all processes together
   double rate;         // per second
   double baseline;     // seconds for the same n
   int64_t peak_rss_bytes; // of the largest process; 0 for none
@@ -44,7 +45,7 @@ void bench_project_write(const struct bench *bench, const char *path, const char
 void bench_project_forget(const struct bench *bench);
 
 struct bench_run {
-  double wall_seconds;
+  double wall_seconds, cpu_seconds;
   double run_seconds;        // of the last run in the store; NaN if there is none
   int64_t peak_rss_bytes;    // of the largest process
   int64_t host_rss_bytes;    // of the host alone, looked at every 10 ms

@@ -55,6 +55,7 @@ static struct bench_run run(const struct bench *bench, struct bench_figure *figu
     snprintf(run.error, sizeof run.error, "%lld tasks succeeded", (long long)run.success_count);
   figure->seconds = *run.error ? (double)NAN : run.run_seconds;
   figure->wall_seconds = run.wall_seconds;
+  figure->cpu_seconds = run.cpu_seconds;
   figure->rate = (double)tasks / figure->seconds;
   figure->peak_rss_bytes = run.peak_rss_bytes;
   return run;

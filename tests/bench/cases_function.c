@@ -14,6 +14,10 @@ void bench_backoff(const struct bench *bench, uint64_t n) {
   struct tg_retry_policy policy;
   tg_retry_policy_init(&policy);
   policy.attempts_max = 10;
+  policy.backoff = TG_BACKOFF_EXPONENTIAL;
+  policy.jitter = TG_JITTER_FULL;
+  policy.base_ms = 1000;
+  policy.cap_ms = 300000;
   policy.classes = TG_RETRY_CLASS_BIT(TG_CLASS_TRANSIENT);
   int64_t sum = 0;
   double begin = bench_now();

@@ -44,7 +44,7 @@ static int compare(const void *a, const void *b) {
 
 void bench_cold(const struct bench *bench, uint64_t n) {
   struct bench_run run = {0};
-  double walls[64];
+  double walls[16];
   int64_t peak = 0;
   uint64_t count = 0;
   bench_project_write(bench, "pipelines/cold.lua", "%s", cold_source);

@@ -152,6 +152,10 @@ static void error_read(const struct bench *bench, int status, struct bench_run *
   if (file) fclose(file);
 }
 
+static double seconds_of(struct timeval time) {
+  return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
 struct bench_run bench_run(const struct bench *bench, int code, const char *const *args) {
   struct bench_run run = {.run_seconds = NAN};
   struct rusage usage;
@@ -162,6 +166,7 @@ struct bench_run bench_run(const struct bench *bench, int code, const char *cons
   while (wait4(pid, &status, 0, &usage) < 0)
     if (errno != EINTR) die("wait4");
   run.wall_seconds = bench_now() - begin;
+  run.cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
   run.peak_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
   if (!WIFEXITED(status) || WEXITSTATUS(status) != code) {
     error_read(bench, status, &run);

@@ -159,7 +159,9 @@ describe("a task that takes its worker with it", function()
     local tasks = { [[
       tg.task "hangs" { timeout = "150ms", retry = { attempts = 12, base = "1ms" },
         run = function()
-          local x <close> = setmetatable({}, { __close = function() while true do end end })
+          local t = {}
+          for i = 1, 100000 do t[i] = i end
+          while true do table.sort(t, function(a, b) return (a * 7919) % 10007 > (b * 7919) % 10007 end) end
         end },]] }
     for i = 1, 8 do
       tasks[#tasks + 1] = ([[tg.task "good%d" { run = function(ctx) ctx:sleep("1s") return %d end },]])

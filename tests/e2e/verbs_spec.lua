@@ -312,3 +312,16 @@ describe("a reader that goes away", function()
     assert.equal("success", box:document("show", "last").run.state)
   end)
 end)
+
+describe("standard streams that are closed", function()
+  it("are as if they led nowhere", function()
+    of(TWO)
+    for _, closed in ipairs { "<&-", ">&-", "2>&-", "<&- >&- 2>&-" } do
+      local code = project.shell(("cd %s && %s %s"):format(project.quote(box.dir),
+        box:command { "-q", "-o", "json", "run", "p" }, closed))
+      assert.equal(1, code)
+    end
+    assert.equal(4, #box:document("runs").runs)
+    assert.equal("ok", box:sql "PRAGMA integrity_check")
+  end)
+end)

@@ -188,6 +188,24 @@ describe("limits.tasks", function()
   end)
 end)
 
+describe("produces", function()
+  it("records a version of each asset when the task has succeeded, once", function()
+    of [[
+      tg.cmd "c" { argv = { "true" }, produces = { "files", "more" } },
+      tg.task "t" { produces = "rows", run = function(ctx) ctx:emit_asset { name = "rows", rows = 7 } end },
+      tg.task "bad" { produces = "nothing", run = function() error "boom" end },
+    ]]
+    box:run()
+    local seen = {}
+    for _, version in ipairs(box:document("show", "last").run.asset_versions) do
+      local rows = version.rows and math.tointeger(version.rows)
+      seen[#seen + 1] = ("%s %s %s"):format(version.asset, version.task, rows)
+    end
+    table.sort(seen)
+    assert.same({ "files c nil", "more c nil", "rows t 7" }, seen)
+  end)
+end)
+
 describe("tg.cmd", function()
   it("takes arguments as they are, an allow-list of the environment, a folder and an input", function()
     of [[

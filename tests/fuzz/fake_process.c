@@ -103,6 +103,10 @@ void tg_process_kill(struct tg_process *process, const char *why) {
   tg_loop_defer(process->loop, &process->gone);
 }
 
+bool tg_process_is_killed(const struct tg_process *process) {
+  return process->is_killed;
+}
+
 void tg_process_free(struct tg_process *process) {
   if (process) release(process);
 }

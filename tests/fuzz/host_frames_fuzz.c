@@ -62,8 +62,7 @@ static void host_open(struct host *host) {
   fuzz_check((services->loop = tg_loop_new(NULL)));
   fuzz_check((services->children = tg_children_new(services->loop, false, NULL)));
   fuzz_check(tg_store_open(services->loop, host->data, &services->store, NULL) == TG_OK);
-  services->conductor =
-      tg_conductor_new(services->loop, services->store, 8, 0, failed, host, NULL);
+  services->conductor = tg_conductor_new(services->loop, services->store, 8, 0, failed, host, NULL);
   fuzz_check(tg_files_init(&host->files, services->root, NULL) == TG_OK);
   fuzz_check(tg_files_add_root(&host->files, "out", true, NULL) == TG_OK);
   services->files = &host->files;
@@ -110,8 +109,8 @@ static void loaded_say(void) {
 
 static void run_start(struct host *host) {
   struct tg_bundles *bundles = tg_scripts_bundles(tg_worker_runner_scripts(host->runner));
-  struct tg_source source = {.key = "entry:", .path = "pipelines/p.lua", .text = "return 1",
-                             .len = 8};
+  struct tg_source source = {
+      .key = "entry:", .path = "pipelines/p.lua", .text = "return 1", .len = 8};
   const struct tg_version *version =
       tg_bundles_adopt(bundles, TG_BUNDLE_PIPELINE, source.path, &source, 1);
   fuzz_check(tg_plan_parse(plan_text, sizeof plan_text - 1, &host->plan, NULL) == TG_OK);
@@ -134,11 +133,16 @@ static void run_start(struct host *host) {
 static uint64_t handle_choose(uint8_t who) {
   const struct fake_asked *asked = fake_process_asked();
   switch (who >> 3 & 7) {
-  case 0: return asked->bundle;
-  case 1: return asked->decision;
-  case 2: return 0;
-  case 3: return UINT64_MAX;
-  default: return asked->attempts[who >> 3 & 3];
+  case 0:
+    return asked->bundle;
+  case 1:
+    return asked->decision;
+  case 2:
+    return 0;
+  case 3:
+    return UINT64_MAX;
+  default:
+    return asked->attempts[who >> 3 & 3];
   }
 }
 

@@ -35,8 +35,9 @@ static void service_check(const void *body, size_t len) {
   struct tg_error err;
   if (tg_http_service_start(client, body, len, done, NULL, &call, &err) == TG_OK)
     tg_http_service_cancel(call);
-  else
-    fuzz_check(err.code && *err.text && !strstr(err.text, "s3cret"));
+  else // a secret is told to nobody who did not say it himself
+    fuzz_check(err.code && *err.text &&
+               (!strstr(err.text, "s3cret") || memmem(body, len, "s3cret", 6)));
 }
 
 static void text_put(struct tg_buf *body, struct input *in) {
@@ -117,10 +118,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (!client) client_open();
   struct input in = input_of(data, size);
   switch (input_u8(&in) % 4) {
-  case 0: service_check(in.at, input_left(&in)); break;
-  case 1: request_check(&in); break;
-  case 2: redirect_check(&in); break;
-  default: texts_check(&in);
+  case 0:
+    service_check(in.at, input_left(&in));
+    break;
+  case 1:
+    request_check(&in);
+    break;
+  case 2:
+    redirect_check(&in);
+    break;
+  default:
+    texts_check(&in);
   }
   return 0;
 }

@@ -31,8 +31,8 @@ static void again_check(lua_State *L, const struct tg_json_caps *caps, const str
 }
 
 static void value_check(lua_State *L, const struct tg_json_caps *caps) {
-  struct tg_json_format sorted = {.is_sorted = true}, pretty = {.is_sorted = true,
-                                                                .is_pretty = true};
+  struct tg_json_format sorted = {.is_sorted = true},
+                        pretty = {.is_sorted = true, .is_pretty = true};
   struct text compact, spaced;
   struct tg_buf out;
   fuzz_check(text_push(L, caps, sorted, &compact) == TG_OK);

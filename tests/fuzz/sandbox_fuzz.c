@@ -10,14 +10,21 @@
 #include "base/limits.h"
 #include "fuzz/script_state.h"
 
-enum { MIB = 1 << 20, CALLS_MAX = 64, ARGS_MAX = 6, POOL_SIZE = 16, BUDGET_MS = 2000, DEPTH_MAX = 3 };
+enum {
+  MIB = 1 << 20,
+  CALLS_MAX = 64,
+  ARGS_MAX = 6,
+  POOL_SIZE = 16,
+  BUDGET_MS = 2000,
+  DEPTH_MAX = 3
+};
 
 // Registry: the list of functions, the values that calls gave.
 #define FUNCTIONS "fuzz.functions"
 #define POOL "fuzz.pool"
 
 static const char *const modules[] = {
-    "tidegate.json", "tidegate.dag",   "tidegate.retry", "tidegate.http",    "tidegate._sql",
+    "tidegate.json",  "tidegate.dag",   "tidegate.retry", "tidegate.http",    "tidegate._sql",
     "tidegate._file", "tidegate.store", "tidegate._yaml", "tidegate._native",
 };
 
@@ -163,17 +170,37 @@ static void value_push(lua_State *L, struct input *in, int depth) {
   uint8_t kind = input_u8(in);
   luaL_checkstack(L, 8, NULL);
   switch (kind % 16) {
-  case 0: lua_pushnil(L); break;
-  case 1: lua_pushboolean(L, kind & 16); break;
-  case 2: lua_pushinteger(L, edges[kind >> 4 & 7]); break;
-  case 3: lua_pushnumber(L, numbers[kind >> 4 & 7]); break;
-  case 4: lua_pushinteger(L, (int8_t)input_u8(in)); break;
-  case 5: lua_pushinteger(L, (lua_Integer)input_number(in, 8)); break;
-  case 6: lua_pushnumber(L, kind & 16 ? (lua_Number)INFINITY : (lua_Number)NAN); break;
-  case 7: function_push(L, input_number(in, 2)); break;
+  case 0:
+    lua_pushnil(L);
+    break;
+  case 1:
+    lua_pushboolean(L, kind & 16);
+    break;
+  case 2:
+    lua_pushinteger(L, edges[kind >> 4 & 7]);
+    break;
+  case 3:
+    lua_pushnumber(L, numbers[kind >> 4 & 7]);
+    break;
+  case 4:
+    lua_pushinteger(L, (int8_t)input_u8(in));
+    break;
+  case 5:
+    lua_pushinteger(L, (lua_Integer)input_number(in, 8));
+    break;
+  case 6:
+    lua_pushnumber(L, kind & 16 ? (lua_Number)INFINITY : (lua_Number)NAN);
+    break;
+  case 7:
+    function_push(L, input_number(in, 2));
+    break;
   case 8:
-  case 9: bytes_push(L, in, input_u8(in) & 63); break;
-  case 10: bytes_push(L, in, input_number(in, 2)); break;
+  case 9:
+    bytes_push(L, in, input_u8(in) & 63);
+    break;
+  case 10:
+    bytes_push(L, in, input_number(in, 2));
+    break;
   case 11: // a long string of few bytes
     bytes_push(L, in, 1 + (input_u8(in) & 7));
     lua_pushfstring(L, "%s%s%s%s", lua_tostring(L, -1), lua_tostring(L, -1), lua_tostring(L, -1),

@@ -87,8 +87,8 @@ static void decide_put(struct tg_buf *body, struct input *in) {
 
 static int (*const handlers[])(struct tg_worker *worker, struct tg_reader *body,
                                struct tg_error *err) = {
-    tg_bundle_load,    tg_bundle_load,    tg_attempt_start, tg_attempt_cancel,
-    NULL, tg_attempt_decide, tg_bundle_drop,
+    tg_bundle_load, tg_bundle_load,    tg_attempt_start, tg_attempt_cancel,
+    NULL,           tg_attempt_decide, tg_bundle_drop,
 };
 
 static int handle(struct tg_worker *worker, uint8_t which, struct tg_reader *body) {

@@ -119,9 +119,9 @@ static void escapes_json(void **state) {
 static void replaces_what_is_not_utf8_in_json(void **state) {
   (void)state;
   expect_json("a\xFFz", 3, "\"a\xEF\xBF\xBDz\"");
-  expect_json("\xE2\x82", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");     // cut
-  expect_json("\xC0\x80", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\"");     // overlong
-  expect_json("\xC3\"", 2, "\"\xEF\xBF\xBD\\\"\""); // does not swallow what follows
+  expect_json("\xE2\x82", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\""); // cut
+  expect_json("\xC0\x80", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\""); // overlong
+  expect_json("\xC3\"", 2, "\"\xEF\xBF\xBD\\\"\"");           // does not swallow what follows
 }
 
 static void json_that_is_too_long_fails(void **state) {

@@ -58,8 +58,8 @@ static void every_word_is_found_again(void **state) {
     assert_true(strlen(tg_code_text(code)) > 0);
     assert_true(code == TG_OK || tg_code_class(code) != TG_CLASS_NONE);
   }
-  for (int class = 0; class < TG_CLASS_COUNT; class++)
-    assert_int_equal(tg_class_parse(tg_class_word((enum tg_class)class)), class);
+  for (int class = 0; class < TG_CLASS_COUNT; class ++)
+    assert_int_equal(tg_class_parse(tg_class_word((enum tg_class) class)), class);
 }
 
 static void survives_codes_that_are_none(void **state) {

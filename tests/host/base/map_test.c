@@ -44,8 +44,7 @@ static void *call(struct model *model, bool is_text, size_t i, int verb, void *v
                      0);
     return NULL;
   case 1:
-    return is_text ? tg_map_remove(&model->map, key)
-                   : tg_map_remove_number(&model->map, i << 32);
+    return is_text ? tg_map_remove(&model->map, key) : tg_map_remove_number(&model->map, i << 32);
   default:
     return is_text ? tg_map_get(&model->map, key) : tg_map_get_number(&model->map, i << 32);
   }
@@ -129,8 +128,7 @@ static void takes_the_numbers_at_the_edges(void **state) {
   tg_map_init(&map);
   tg_map_put(&map, "", &map);
   for (size_t i = 0; i < 4; i++) tg_map_put_number(&map, edges[i], &values[i]);
-  for (size_t i = 0; i < 4; i++)
-    assert_ptr_equal(tg_map_get_number(&map, edges[i]), &values[i]);
+  for (size_t i = 0; i < 4; i++) assert_ptr_equal(tg_map_get_number(&map, edges[i]), &values[i]);
   assert_ptr_equal(tg_map_get(&map, ""), &map);
   tg_map_deinit(&map);
 }

@@ -35,9 +35,29 @@ static void reads_durations(void **state) {
 static void refuses_what_is_no_duration(void **state) {
   (void)state;
   static const char *const wrong[] = {
-      "",     " ",     "5",    "s",   "-5s",  "+5s",  "5 s",  " 5s",  "5s ",   "5S",
-      "5sec", "1.s",   ".5s",  "1h 30m", "1h30", "1e3s", "0x1s", "1,5s", "nan", "inf",
-      "106751991168d", "99999999999999999999s", "106751991166d106751991166d",
+      "",
+      " ",
+      "5",
+      "s",
+      "-5s",
+      "+5s",
+      "5 s",
+      " 5s",
+      "5s ",
+      "5S",
+      "5sec",
+      "1.s",
+      ".5s",
+      "1h 30m",
+      "1h30",
+      "1e3s",
+      "0x1s",
+      "1,5s",
+      "nan",
+      "inf",
+      "106751991168d",
+      "99999999999999999999s",
+      "106751991166d106751991166d",
   };
   int64_t ms = 7;
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -89,9 +109,10 @@ static void reads_sizes(void **state) {
 
 static void refuses_what_is_no_size(void **state) {
   (void)state;
-  static const char *const wrong[] = {"",      "1",     "B",     "-1B",  "1 B",  "1kb", "1KiBs",
-                                      "1KB1B", "1TiB1", "1.KiB", "1mib", "1K",   "0x1B",
-                                      "8589934592GiB", "99999999999999999999B"};
+  static const char *const wrong[] = {
+      "",     "1",     "B",     "-1B",           "1 B",
+      "1kb",  "1KiBs", "1KB1B", "1TiB1",         "1.KiB",
+      "1mib", "1K",    "0x1B",  "8589934592GiB", "99999999999999999999B"};
   int64_t bytes = 7;
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     assert_false(tg_size_parse(wrong[i], &bytes));

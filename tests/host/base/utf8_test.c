@@ -31,9 +31,21 @@ static void knows_every_code_point(void **state) {
 static void refuses_all_else(void **state) {
   (void)state;
   static const char *const wrong[] = {
-      "\x80",         "\xBF",         "\xC0\x80",         "\xC1\xBF",         "\xC3(",
-      "\xE0\x9F\xBF", "\xED\xA0\x80", "\xE2(\xA1",        "\xE2\x82(",        "\xF0\x8F\xBF\xBF",
-      "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xF8\x88\x80\x80\x80", "\xFE", "\xFF",
+      "\x80",
+      "\xBF",
+      "\xC0\x80",
+      "\xC1\xBF",
+      "\xC3(",
+      "\xE0\x9F\xBF",
+      "\xED\xA0\x80",
+      "\xE2(\xA1",
+      "\xE2\x82(",
+      "\xF0\x8F\xBF\xBF",
+      "\xF4\x90\x80\x80",
+      "\xF5\x80\x80\x80",
+      "\xF8\x88\x80\x80\x80",
+      "\xFE",
+      "\xFF",
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     assert_int_equal(tg_utf8_length(wrong[i], strlen(wrong[i])), 0);

@@ -45,7 +45,8 @@ static void value_get(struct tg_reader *in, const struct tg_value *expected) {
                       expected->text.len + 1);
 }
 
-// What is read is either what was put, or nothing; the fields are looked at only where all is there.
+// What is read is either what was put, or nothing; the fields are looked at only where all is
+// there.
 static void everything_get(struct tg_reader *in) {
   uint8_t u8 = tg_wire_get_u8(in);
   uint32_t u32 = tg_wire_get_u32(in);
@@ -135,11 +136,15 @@ static bool is_string(const char *bytes, size_t len) {
 static void refuses_a_string_that_lies_about_its_length(void **state) {
   (void)state;
   assert_true(is_string("\1\0\0\0a", 6));
-  assert_false(is_string("\1\0\0\0ab", 7));               // no NUL
-  assert_false(is_string("\1\0\0\0a", 5));                // the NUL is cut off
-  assert_false(is_string("\2\0\0\0a", 6));                // longer than what is there
-  assert_false(is_string("\xff\xff\xff\xff" "a", 6));     // 4 GiB
-  assert_false(is_string("\xff\xff\xff\x7f" "a", 6));
+  assert_false(is_string("\1\0\0\0ab", 7)); // no NUL
+  assert_false(is_string("\1\0\0\0a", 5));  // the NUL is cut off
+  assert_false(is_string("\2\0\0\0a", 6));  // longer than what is there
+  assert_false(is_string("\xff\xff\xff\xff"
+                         "a",
+                         6)); // 4 GiB
+  assert_false(is_string("\xff\xff\xff\x7f"
+                         "a",
+                         6));
 }
 
 static void refuses_a_nul_in_a_text(void **state) {

@@ -28,17 +28,17 @@ static struct tg_batch *batch_of(const struct tg_record *record, struct texts *t
 static void a_run_owns_its_strings(void **state) {
   (void)state;
   struct texts t = {0};
-  struct tg_batch *batch = batch_of(
-      &(struct tg_record){.kind = TG_RECORD_RUN,
-                          .run = {.number = 7,
-                                  .pipeline = text(&t, "pipeline"),
-                                  .bundle = text(&t, "bundle"),
-                                  .params = text(&t, "params"),
-                                  .occurrence = text(&t, "occurrence"),
-                                  .trigger = text(&t, "trigger"),
-                                  .rerun_of = text(&t, "rerun_of"),
-                                  .failure = {TG_EIO, TG_CLASS_BUG, text(&t, "failure")}}},
-      &t);
+  struct tg_batch *batch =
+      batch_of(&(struct tg_record){.kind = TG_RECORD_RUN,
+                                   .run = {.number = 7,
+                                           .pipeline = text(&t, "pipeline"),
+                                           .bundle = text(&t, "bundle"),
+                                           .params = text(&t, "params"),
+                                           .occurrence = text(&t, "occurrence"),
+                                           .trigger = text(&t, "trigger"),
+                                           .rerun_of = text(&t, "rerun_of"),
+                                           .failure = {TG_EIO, TG_CLASS_BUG, text(&t, "failure")}}},
+               &t);
   const struct tg_run *run = &batch->records[0].run;
   assert_int_equal(run->number, 7);
   assert_string_equal(run->pipeline, "pipeline");

@@ -50,8 +50,8 @@ int disk_syncs(void) {
   return syncs;
 }
 
-__attribute__((visibility("default"))) int fdatasync(int fd) {
-  (void)fd;
+__attribute__((visibility("default"))) int fdatasync(int fildes) {
+  (void)fildes;
   pthread_mutex_lock(&disk.mutex);
   disk.syncs++;
   disk.has_one = true;
@@ -64,6 +64,7 @@ __attribute__((visibility("default"))) int fdatasync(int fd) {
   return is_broken ? -1 : 0;
 }
 
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): theirs are reserved names
 __attribute__((visibility("default"))) ssize_t pwrite64(int fd, const void *bytes, size_t len,
                                                         off_t at) {
   pthread_mutex_lock(&disk.mutex);

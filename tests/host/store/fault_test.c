@@ -94,8 +94,7 @@ static void writes_no_more_after_a_failed_sync(void **state) {
   disk_set_broken(false);
   int before = disk_syncs();
   assert_int_equal(run_put(scene, 3), TG_EIO);
-  assert_int_equal(tg_store_put_bundle(scene->store, "h", "p", "{}", NULL, 0, &scene->err),
-                   TG_EIO);
+  assert_int_equal(tg_store_put_bundle(scene->store, "h", "p", "{}", NULL, 0, &scene->err), TG_EIO);
   assert_int_equal(disk_syncs(), before);
   scene_close(scene);
   assert_int_equal(scene_open(scene), TG_OK); // a new host reads again
@@ -117,7 +116,7 @@ static void does_not_open_on_a_disk_that_is_full(void **state) {
 // Fills a real, small file system until the store says so, makes space, and goes on.
 static int real_disk_fill(void) {
   struct scene *scene = NULL;
-  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
       mount("tidegate", "/tmp", "tmpfs", 0, "size=2m") != 0)
     return 77;
   scene_setup((void **)&scene);

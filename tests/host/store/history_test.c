@@ -84,15 +84,15 @@ static void gives_tasks_in_full(void **state) {
                                              .index = TG_TASK_STATE_COUNT - 1 - i,
                                              .name = "first",
                                              .state = TG_TASK_WAITING}};
-  records[TG_TASK_STATE_COUNT] = (struct tg_record){
-      .kind = TG_RECORD_TASK, .task = {.run = 8, .name = "of another run"}};
+  records[TG_TASK_STATE_COUNT] =
+      (struct tg_record){.kind = TG_RECORD_TASK, .task = {.run = 8, .name = "of another run"}};
   assert_int_equal(scene_put(scene, records, TG_TASK_STATE_COUNT + 1), TG_OK);
   for (uint32_t i = 0; i < TG_TASK_STATE_COUNT; i++) { // each is changed by a later record
     struct tg_task *task = &records[i].task;
     task->state = (enum tg_task_state)task->index;
     task->attempts = task->index;
-    task->started_at = task->index * 10;
-    task->ended_at = task->index * 100;
+    task->started_at = INT64_C(10) * task->index;
+    task->ended_at = INT64_C(100) * task->index;
     if (i % 2) task->output = "{\"rows\":1}", task->chosen = "[\"a\"]", task->failure = throttled;
   }
   assert_int_equal(scene_put(scene, records, TG_TASK_STATE_COUNT), TG_OK);
@@ -177,10 +177,18 @@ static void gives_decisions_in_full_and_in_order(void **state) {
                     .reason = "why",
                     .decided_at = 20}},
       {.kind = TG_RECORD_DECISION,
-       .decision = {.run = 7, .policy = "q", .version = "h", .input = "{}", .output = "{}",
+       .decision = {.run = 7,
+                    .policy = "q",
+                    .version = "h",
+                    .input = "{}",
+                    .output = "{}",
                     .decided_at = 10}},
       {.kind = TG_RECORD_DECISION,
-       .decision = {.run = 7, .policy = "r", .version = "h", .input = "{}", .output = "{}",
+       .decision = {.run = 7,
+                    .policy = "r",
+                    .version = "h",
+                    .input = "{}",
+                    .output = "{}",
                     .decided_at = 20}},
   };
   assert_int_equal(scene_put(scene, records, 3), TG_OK);
@@ -233,8 +241,14 @@ static void gives_asset_versions_in_order(void **state) {
   struct scene *scene = *state;
   struct tg_record records[] = {
       {.kind = TG_RECORD_ASSET_VERSION,
-       .asset_version = {.run = 7, .task = 1, .attempt = 2, .asset = "z", .partition = "2026",
-                         .rows = 0, .facts = "{\"f\":1}", .created_at = 9}},
+       .asset_version = {.run = 7,
+                         .task = 1,
+                         .attempt = 2,
+                         .asset = "z",
+                         .partition = "2026",
+                         .rows = 0,
+                         .facts = "{\"f\":1}",
+                         .created_at = 9}},
       {.kind = TG_RECORD_ASSET_VERSION,
        .asset_version = {.run = 7, .asset = "a", .partition = "", .rows = -1, .facts = "{}"}},
   };
@@ -289,8 +303,7 @@ static void lists_runs_newest_first_by_filter(void **state) {
   assert_int_equal(run_count(scene, h, &(struct tg_run_filter){.state = TG_RUN_FAILED}, 99), 33);
   assert_int_equal(run_count(scene, h, &(struct tg_run_filter){.state = TG_RUN_RUNNING}, 0), 0);
   assert_int_equal(
-      run_count(scene, h,
-                &(struct tg_run_filter){.state = any, .params = "{\"full\":true}"}, 100),
+      run_count(scene, h, &(struct tg_run_filter){.state = any, .params = "{\"full\":true}"}, 100),
       10);
   assert_int_equal(
       run_count(scene, h,
@@ -350,7 +363,8 @@ static void reads_words_of_another_version(void **state) {
 
 static void texts_are_kept_byte_for_byte(void **state) {
   struct scene *scene = *state;
-  static const char *const texts[] = {"", "'; DROP TABLE runs; --", "\xF0\x9F\x98\x80\n\t\"", "\x01"};
+  static const char *const texts[] = {"", "'; DROP TABLE runs; --", "\xF0\x9F\x98\x80\n\t\"",
+                                      "\x01"};
   struct tg_history *history = scene_history(scene);
   struct tg_task *tasks;
   size_t count;
@@ -358,8 +372,8 @@ static void texts_are_kept_byte_for_byte(void **state) {
     struct tg_record record = {.kind = TG_RECORD_TASK,
                                .task = {.run = i + 1, .name = texts[i], .output = texts[i]}};
     assert_int_equal(scene_put(scene, &record, 1), TG_OK);
-    assert_int_equal(
-        tg_history_tasks(history, i + 1, &scene->arena, &tasks, &count, &scene->err), TG_OK);
+    assert_int_equal(tg_history_tasks(history, i + 1, &scene->arena, &tasks, &count, &scene->err),
+                     TG_OK);
     assert_int_equal(count, 1);
     assert_string_equal(tasks[0].name, texts[i]);
     assert_string_equal(tasks[0].output, texts[i]);

@@ -74,7 +74,7 @@ static const char *get(struct scene *scene, const char *key, uint64_t *version) 
   return value;
 }
 
-static bool delete(struct scene *scene, const char *key) {
+static bool delete (struct scene *scene, const char *key) {
   assert_int_equal(call(scene, begin(TG_KV_DELETE, key)), TG_OK);
   struct tg_reader in = reply_of(scene);
   return tg_wire_get_u8(&in);
@@ -142,9 +142,9 @@ static void removes_a_key_once(void **state) {
   struct scene *scene = *state;
   put(scene, "k", "1");
   put_for(scene, "timed", "1", 3600000);
-  assert_true(delete(scene, "k"));
-  assert_false(delete(scene, "k"));
-  assert_true(delete(scene, "timed"));
+  assert_true(delete (scene, "k"));
+  assert_false(delete (scene, "k"));
+  assert_true(delete (scene, "timed"));
   assert_string_equal(get(scene, "k", NULL), "");
 }
 
@@ -215,7 +215,7 @@ static void one_of_many_swaps_wins(void **state) {
   }
   scene_wait(scene);
   for (int i = first; i < scene->answer_count; i++) won += scene->answers[i].code == TG_OK;
-  assert_int_equal(won, 100);                              // all were answered
+  assert_int_equal(won, 100);                         // all were answered
   assert_string_equal(get(scene, "lock", NULL), "1"); // the first has won, and nobody after it
 }
 
@@ -228,7 +228,7 @@ static void a_key_is_gone_when_its_time_is_over(void **state) {
   assert_string_equal(get(scene, "k", NULL), "");
   assert_string_equal(list(scene, "", 0), "stays ");
   assert_false(cas(scene, "k", "1", "2"));
-  assert_false(delete(scene, "k"));
+  assert_false(delete (scene, "k"));
   put_for(scene, "k", "1", 3600000);
   expire(scene);
   assert_true(cas(scene, "k", NULL, "3"));
@@ -264,7 +264,7 @@ static void pipelines_do_not_see_one_another(void **state) {
   scene_sql(scene, "UPDATE kv SET pipeline = 'invoices'");
   assert_string_equal(get(scene, "k", NULL), "");
   assert_string_equal(list(scene, "", 0), "");
-  assert_false(delete(scene, "k"));
+  assert_false(delete (scene, "k"));
   assert_true(cas(scene, "k", NULL, "2"));
   assert_string_equal(scene_sql(scene, "SELECT value FROM kv WHERE pipeline = 'invoices'"), "1");
 }
@@ -310,9 +310,8 @@ static void values_are_kept_byte_for_byte(void **state) {
 // Every body, cut at every byte, and every body with a byte too many.
 static void a_body_that_is_not_whole_is_malformed(void **state) {
   struct scene *scene = *state;
-  struct tg_buf bodies[] = {begin(TG_KV_GET, "k"), begin(TG_KV_DELETE, "k"),
-                            begin(TG_KV_LIST, "k"), begin(TG_KV_PUT, "k"),
-                            cas_body("k", "1", "2", 5)};
+  struct tg_buf bodies[] = {begin(TG_KV_GET, "k"), begin(TG_KV_DELETE, "k"), begin(TG_KV_LIST, "k"),
+                            begin(TG_KV_PUT, "k"), cas_body("k", "1", "2", 5)};
   tg_wire_put_u32(&bodies[2], 10);
   tg_wire_put_text(&bodies[3], "1");
   tg_wire_put_i64(&bodies[3], 0);

@@ -84,8 +84,7 @@ static void committed(void *self, struct tg_batch *batch, const struct tg_error 
 void scene_commit(struct scene *scene, int job, const struct tg_record *records, size_t count) {
   struct tg_batch *batch = tg_batch_new();
   struct asked *asked = malloc(sizeof *asked);
-  for (size_t i = 0; i < count; i++)
-    assert_int_equal(tg_batch_add(batch, &records[i]), TG_OK);
+  for (size_t i = 0; i < count; i++) assert_int_equal(tg_batch_add(batch, &records[i]), TG_OK);
   *asked = (struct asked){scene, job};
   scene->asked++;
   tg_store_commit(scene->store, batch, committed, asked);

@@ -135,6 +135,16 @@ describe("tidegate.store", function()
     assert.is_nil(io.open(folder .. "/unused/state.db"))
   end)
 
+  it("lets go of its folder when the module is loaded again", function()
+    store.put("k", 1)
+    package.loaded["tidegate.store"] = nil
+    local again = require "tidegate.store"
+    assert(again.open { path = folder, pipeline = "orders" })
+    assert.equal(1, (again.get "k"))
+    package.loaded["tidegate.store"] = nil
+    store = require "tidegate.store"
+  end)
+
   it("refuses a folder that another process holds, and says which", function()
     local text = shell(folder, [[
       local ok, err = require("tidegate.store").get "k"

@@ -1,0 +1,126 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What `run` runs: an occurrence, the rest of an unfinished run, a rerun from the failure, a new one.
+local project = require "support.project"
+
+local box
+local function of(...) box = project.of(...) return box end
+after_each(function() if box then box:close() end box = nil end)
+
+-- Each task notes that it started; "b" fails as long as there is a file "files/broken".
+local TASKS = [[
+  tg.cmd "a" { shell = true, argv = "echo a >>files/log" },
+  tg.cmd "b" { after = "a", shell = true, argv = "echo b >>files/log; ! test -e files/broken" },
+  tg.task "c" { after = "b", run = function(ctx)
+    return { at = ctx.logical_date, exit = ctx.output.b.exit_code }
+  end },
+  tg.cmd "d" { shell = true, argv = "echo d >>files/log" },
+]]
+
+local function log()
+  local lines = box:lines "files/log"
+  table.sort(lines)
+  return table.concat(lines, " ")
+end
+
+describe("--at", function()
+  it("runs an occurrence once", function()
+    of(TASKS)
+    local first = box:run { "p", "--at", "2026-11-20T05:00:00Z" }
+    assert.equal("2026-11-20T05:00:00.000Z", first.occurrence)
+    assert.equal("2026-11-20T05:00:00.000Z", first.by_name.c.output.at)
+    local again, result = box:run { "p", "--at", "2026-11-20T06:00:00+01:00" }
+    assert.equal(0, result.code)
+    assert.matches("succeeded already", result.err)
+    assert.equal(first.id, again.id)
+    assert.equal("a b d", log())
+    assert.not_equal(first.id, box:run({ "p", "--at", "2026-11-21" }).id)
+    assert.not_equal(first.id, box:run({ "p", "--at", "2026-11-20T05:00:00Z", "--new" }).id)
+    assert.equal(3, #box:document("runs").runs)
+  end)
+
+  it("reruns what failed from its failure, and says of what it is a rerun", function()
+    of(TASKS)
+    box:write("files/broken", "")
+    local first, result = box:run { "p", "--at", "2026-11-20" }
+    assert.equal(1, result.code)
+    assert.same({ a = "success", b = "failed", c = "upstream_failed", d = "success" }, first.states)
+    os.remove(box.dir .. "/files/broken")
+    local second = box:run { "p", "--at", "2026-11-20" }
+    assert.same({ a = "success", b = "success", c = "success", d = "success" }, second.states)
+    assert.equal(first.id, second.rerun_of)
+    assert.equal(1, second.rerun)
+    assert.equal("a b b d", log())
+    assert.equal("2026-11-20T00:00:00.000Z", second.by_name.c.output.at)
+    assert.matches("succeeded already", box:tidegate("run", "p", "--at", "2026-11-20").err)
+  end)
+
+  it("tells occurrences of other parameters apart", function()
+    of([[ tg.task "a" { run = function(ctx) return ctx.params.region end }, ]],
+      [[params = { region = tg.enum { "US", "EU", default = "EU" } },]])
+    local eu = box:run { "p", "--at", "2026-11-20" }
+    local us = box:run { "p", "--at", "2026-11-20", "-p", "region=US" }
+    assert.not_equal(eu.id, us.id)
+    assert.same({ "EU", "US" }, { eu.by_name.a.output, us.by_name.a.output })
+    assert.equal(eu.id, box:run({ "p", "--at", "2026-11-20", "-p", "region=EU" }).id)
+  end)
+end)
+
+-- Kills the host amid task "b", once the store knows that it runs.
+local function killed(arguments)
+  box:write("files/wait", "")
+  local command = box:command(arguments)
+  project.shell(("cd %s && { %s >/dev/null 2>&1 & pid=$!; while ! sqlite3 .tidegate/state.db \"SELECT name FROM tasks WHERE state = 'running'\" | grep -q b; do sleep 0.01; done; kill -9 $pid; wait $pid; } 2>/dev/null")
+    :format(box.dir, command))
+  os.remove(box.dir .. "/files/wait")
+end
+
+local WAITING = [[
+  tg.cmd "a" { shell = true, argv = "echo a >>files/log" },
+  tg.cmd "b" { after = "a", shell = true,
+    argv = "echo b >>files/log; echo >files/up; while test -e files/wait; do sleep 0.01; done" },
+  tg.task "c" { after = "b", run = function(ctx) return ctx.params.n end },
+]]
+local PARAMS = [[params = { n = tg.int { default = 1 }, day = tg.date { default = tg.logical_date } },]]
+
+describe("a run whose host was killed", function()
+  it("is continued by the same command, what was finished is not run again", function()
+    of(WAITING, PARAMS)
+    killed { "run", "p" }
+    local running = box:document("show", "last").run
+    assert.equal("running", running.state)
+    local run = box:run()
+    assert.equal(running.id, run.id)
+    assert.same({ a = "success", b = "success", c = "success" }, run.states)
+    assert.equal("a b b", log())
+    assert.matches("lost", box:tidegate("why", "last", "b").out)
+    assert.not_equal(run.id, box:run().id)
+  end)
+
+  it("is continued with the pipeline as it was", function()
+    of(WAITING, PARAMS)
+    killed { "run", "p" }
+    box:pipeline("p", [[ tg.task "other" { run = function() end }, ]], PARAMS)
+    local run = box:run()
+    assert.equal("success", run.states.c)
+    assert.is_nil(run.states.other)
+    assert.equal("success", box:run().states.other)
+  end)
+
+  it("is left alone by other parameters, other occurrences and --new", function()
+    of(WAITING, PARAMS)
+    killed { "run", "p" }
+    local running = box:document("show", "last").run.id
+    assert.not_equal(running, box:run({ "p", "-p", "n=2" }).id)
+    assert.not_equal(running, box:run({ "p", "--at", "2026-11-20" }).id)
+    assert.not_equal(running, box:run({ "p", "--new" }).id)
+    assert.equal(running, box:run().id)
+  end)
+
+  it("is continued as an occurrence as well", function()
+    of(WAITING, PARAMS)
+    killed { "run", "p", "--at", "2026-11-20" }
+    local running = box:document("show", "last").run.id
+    assert.equal(running, box:run({ "p", "--at", "2026-11-20" }).id)
+    assert.equal("a b b", log())
+  end)
+end)

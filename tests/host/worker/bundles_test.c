@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/worker/stand.h"
+
+static struct stand stand;
+
+static int setup(void **state) {
+  (void)state;
+  stand_init(&stand);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  stand_deinit(&stand);
+  return 0;
+}
+
+static void the_files_of_a_bundle_are_those_it_was_built_of(void **state) {
+  (void)state;
+  stand_write(&stand, "pipelines/p.lua",
+              "local tg = require 'tidegate'\nlocal lib = require 'lib.dates'\n"
+              "local again = require 'lib.dates'\n"
+              "return tg.pipeline 'p' { tasks = {\n"
+              "  tg.task 'a' { run = function(ctx) ctx:sleep '50ms' return lib.word end },\n"
+              "  tg.task 'b' { run = function(ctx) ctx:sleep '50ms' return lib.word end } } }");
+  stand_write(&stand, "pipelines/lib/dates.lua", "return { word = 'built' }");
+  stand_open(&stand, 2);
+  stand_build(&stand);
+  assert_int_equal(stand.version->count, 2);
+  assert_string_equal(stand.version->sources[0].key, "entry:");
+  assert_string_equal(stand.version->sources[1].key, "module:lib.dates");
+  assert_string_equal(stand.version->sources[1].path, "pipelines/lib/dates.lua");
+  stand_write(&stand, "pipelines/lib/dates.lua", "return { word = 'changed' }");
+  stand_write(&stand, "pipelines/p.lua", "no Lua at all");
+  stand_begin(&stand, "{}");
+  stand_finish(&stand);
+  assert_int_equal(stand.end, TG_RUN_SUCCESS);
+  assert_int_not_equal(stand_attempt(&stand, "a", 1)->worker, stand_attempt(&stand, "b", 1)->worker);
+  assert_string_equal(stand_task(&stand, "a")->output, "\"built\"");
+  assert_string_equal(stand_task(&stand, "b")->output, "\"built\"");
+}
+
+static void the_same_files_are_the_same_version(void **state) {
+  (void)state;
+  stand_write(&stand, "pipelines/p.lua",
+              "local tg = require 'tidegate'\nlocal lib = require 'lib'\n"
+              "return tg.pipeline 'p' { tasks = {"
+              " tg.task 'a' { run = function() return lib end } } }");
+  stand_write(&stand, "pipelines/lib.lua", "return 1");
+  stand_open(&stand, 1);
+  stand_build(&stand);
+  const struct tg_version *first = stand.version;
+  stand_build(&stand);
+  assert_ptr_equal(stand.version, first);
+  stand_write(&stand, "pipelines/lib.lua", "return 2");
+  stand_build(&stand);
+  assert_ptr_not_equal(stand.version, first);
+  assert_string_not_equal(stand.version->hash, first->hash);
+  stand_write(&stand, "pipelines/lib.lua", "return 1");
+  stand_build(&stand);
+  assert_ptr_equal(stand.version, first);
+  stand_begin(&stand, "{}");
+  stand_finish(&stand);
+  assert_string_equal(stand_task(&stand, "a")->output, "1");
+}
+
+static void faults_are_told_and_the_worker_goes_on(void **state) {
+  (void)state;
+  stand_write(&stand, "pipelines/p.lua", "local tg = require 'tidegate'\nreturn tg.pipelin 'p' {}");
+  stand_open(&stand, 1);
+  char *faults = stand_faults(&stand, "pipelines/p.lua");
+  json_t *list = json_loads(faults, 0, NULL);
+  assert_int_equal(json_array_size(list), 1);
+  const json_t *fault = json_array_get(list, 0);
+  assert_string_equal(json_string_value(json_object_get(fault, "file")), "pipelines/p.lua");
+  assert_int_equal(json_integer_value(json_object_get(fault, "line")), 2);
+  json_decref(list);
+  free(faults);
+  pid_t pids[8], same;
+  assert_int_equal(stand_workers(pids, 8), 1);
+  stand_write(&stand, "pipelines/p.lua",
+              "local tg = require 'tidegate'\nreturn tg.pipeline 'p' { tasks = {"
+              " tg.task 'a' { run = function() end } } }");
+  stand_build(&stand);
+  assert_int_equal(stand_workers(&same, 1), 1);
+  assert_int_equal(same, pids[0]);
+}
+
+static void a_file_that_is_not_there_is_a_fault(void **state) {
+  (void)state;
+  stand_write(&stand, "pipelines/p.lua", "require 'no.such'");
+  stand_open(&stand, 1);
+  char *faults = stand_faults(&stand, "pipelines/p.lua");
+  assert_non_null(faults);
+  assert_non_null(strstr(faults, "pipelines/no/such.lua"));
+  free(faults);
+  const struct tg_version *version;
+  struct tg_error err;
+  assert_int_equal(tg_host_build(stand.host, TG_BUNDLE_PIPELINE, "pipelines/none.lua", &version,
+                                 &faults, &err),
+                   TG_ENOT_FOUND);
+}
+
+// The worker is killed while it loads: its name for the file has quotes, which the faults escape.
+static void a_file_that_ends_its_worker_is_a_fault(void **state) {
+  (void)state;
+  stand_write(&stand, "pipelines/we\"ird\\.lua", "while true do end");
+  stand_write(&stand, "pipelines/p.lua",
+              "local tg = require 'tidegate'\nreturn tg.pipeline 'p' { tasks = {"
+              " tg.task 'a' { run = function() end } } }");
+  stand_open(&stand, 1);
+  stand_build(&stand);
+  pid_t pid;
+  stand_await_workers(&stand, 1);
+  assert_int_equal(stand_workers(&pid, 1), 1);
+  assert_int_equal(kill(pid, SIGKILL), 0); // the host does not know it yet, and gives it the file
+  char *faults = stand_faults(&stand, "pipelines/we\"ird\\.lua");
+  json_t *list = json_loads(faults, 0, NULL);
+  assert_non_null(list);
+  const json_t *fault = json_array_get(list, 0);
+  assert_string_equal(json_string_value(json_object_get(fault, "file")),
+                      "pipelines/we\"ird\\.lua");
+  assert_non_null(strstr(json_string_value(json_object_get(fault, "message")), "(signal 9)"));
+  json_decref(list);
+  free(faults);
+  stand_build(&stand); // by a new worker
+}
+
+int main(int argc, char **argv) {
+  stand_main(argc, argv);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(the_files_of_a_bundle_are_those_it_was_built_of, setup,
+                                      teardown),
+      cmocka_unit_test_setup_teardown(the_same_files_are_the_same_version, setup, teardown),
+      cmocka_unit_test_setup_teardown(faults_are_told_and_the_worker_goes_on, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_file_that_is_not_there_is_a_fault, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_file_that_ends_its_worker_is_a_fault, setup, teardown),
+  };
+  return cmocka_run_group_tests_name("host/worker/bundles", tests, NULL, NULL);
+}
