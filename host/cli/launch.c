@@ -54,6 +54,15 @@ static int resume(struct deciding *d, const struct tg_run *run) {
   if (!code)
     code = tg_history_attempts(d->history, run->number, &launch->arena, &launch->attempts,
                                &launch->attempt_count, d->err);
+  if (!code)
+    code = tg_history_map_items(d->history, run->number, &launch->arena, &launch->maps,
+                                &launch->map_count, d->err);
+  if (!code)
+    code = tg_history_items(d->history, run->number, &launch->arena, &launch->items,
+                            &launch->item_count, d->err);
+  if (!code)
+    code = tg_history_steps(d->history, run->number, &launch->arena, &launch->steps,
+                            &launch->step_count, d->err);
   if (code) return code;
   launch->kind = TG_LAUNCH_RESUMED;
   launch->run = *run;
@@ -216,7 +225,7 @@ static int manual_decide(struct deciding *d, int64_t now) {
   int code = params_text(d, now, &params);
   if (!code) code = runs_find(d, TG_RUN_RUNNING, NULL, &runs, &count);
   for (size_t i = 0; i < count && !code && !d->options->is_new && !d->options->select; i++) {
-    if (runs[i].occurrence) continue;
+    if (runs[i].occurrence || runs[i].parent) continue;
     code = params_text(d, runs[i].logical_at, &then);
     if (!code && strcmp(runs[i].params, then) == 0) return resume(d, &runs[i]);
   }
@@ -250,8 +259,8 @@ static void leftovers_end(const struct tg_run *run) {
   if (count) tg_log(TG_LOG_WARN, "%d processes that an earlier host left behind were ended", count);
 }
 
-int tg_launch_start(struct tg_launch *launch, struct tg_host *host,
-                    const struct tg_version *version, struct tg_error *err) {
+void tg_launch_start(struct tg_launch *launch, struct tg_host *host,
+                     const struct tg_version *version) {
   const struct tg_services *services = tg_host_services(host);
   struct tg_input input = {.kind = TG_INPUT_RUN};
   if (launch->kind == TG_LAUNCH_RESUMED) {
@@ -263,15 +272,23 @@ int tg_launch_start(struct tg_launch *launch, struct tg_host *host,
     input.resume.task_count = launch->task_count;
     input.resume.attempts = launch->attempts;
     input.resume.attempt_count = launch->attempt_count;
+    input.resume.maps = launch->maps;
+    input.resume.map_count = launch->map_count;
+    input.resume.items = launch->items;
+    input.resume.item_count = launch->item_count;
+    input.resume.steps = launch->steps;
+    input.resume.step_count = launch->step_count;
   } else {
-    int code = tg_store_put_bundle(services->store, version->hash, launch->plan->name,
-                                   version->plan, version->sources, version->count, err);
-    if (code) return code;
+    tg_conductor_put_bundle(services->conductor,
+                            &(struct tg_bundle_row){.hash = version->hash,
+                                                    .pipeline = launch->plan->name,
+                                                    .plan = version->plan,
+                                                    .sources = version->sources,
+                                                    .count = version->count});
     input.run.run = &launch->run;
     input.run.plan = launch->plan;
     input.run.carried = launch->tasks;
     input.run.carried_count = launch->task_count;
   }
   tg_conductor_input(services->conductor, &input);
-  return TG_OK;
 }

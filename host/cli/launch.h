@@ -26,8 +26,11 @@ struct tg_launch {
   struct tg_plan *plan;
   struct tg_task *tasks; // to carry over, or of the run that is resumed
   size_t task_count;
-  struct tg_attempt *attempts; // of the run that is resumed
-  size_t attempt_count;
+  struct tg_attempt *attempts; // from here on of the run that is resumed
+  struct tg_map_items *maps;
+  struct tg_item *items;
+  struct tg_step *steps;
+  size_t attempt_count, map_count, item_count, step_count;
 };
 
 /// Decides which run it is.
@@ -40,5 +43,5 @@ void tg_launch_deinit(struct tg_launch *launch);
 
 /// Starts it: keeps the bundle of a new run, ends what a killed host left of an old one, and gives
 /// it to the conductor.
-int tg_launch_start(struct tg_launch *launch, struct tg_host *host,
-                    const struct tg_version *version, struct tg_error *err);
+void tg_launch_start(struct tg_launch *launch, struct tg_host *host,
+                     const struct tg_version *version);

@@ -44,8 +44,13 @@ static int64_t wall_ms(const struct runner *runner) {
 
 // Watching.
 
+static bool is_ours(const struct runner *runner, const struct tg_live_run *run) {
+  return tg_id_equal(run->run.id, runner->launch.run.id);
+}
+
 static void task_changed(void *self, const struct tg_live_run *run, uint32_t task) {
   struct runner *runner = self;
+  if (!is_ours(runner, run)) return; // of a child run
   const struct tg_live_task *t = &run->tasks[task];
   struct tg_progress_change change = {.task = task,
                                       .state = (enum tg_task_state)t->state,
@@ -58,20 +63,20 @@ static void task_changed(void *self, const struct tg_live_run *run, uint32_t tas
 static void task_progress(void *self, const struct tg_live_run *run, uint32_t task, double done,
                           double total) {
   struct runner *runner = self;
-  (void)run;
+  if (!is_ours(runner, run)) return;
   tg_progress_report(runner->progress, task, done, total);
 }
 
 static void task_log(void *self, const struct tg_live_run *run, uint32_t task, const char *level,
                      const char *text, size_t len) {
   struct runner *runner = self;
-  (void)run;
   (void)len;
-  tg_progress_log(runner->progress, task, level, text, wall_ms(runner));
+  tg_progress_log(runner->progress, is_ours(runner, run) ? task : UINT32_MAX, level, text, wall_ms(runner));
 }
 
 static void run_ended(void *self, const struct tg_live_run *run) {
   struct runner *runner = self;
+  if (!is_ours(runner, run)) return; // a child run
   runner->has_ended = true;
   runner->state = run->run.state;
   runner->failure = run->run.failure;
@@ -208,7 +213,7 @@ static int run_go(struct runner *runner, const struct tg_version *version,
   if (runner->progress && shown.width) tg_log_set_sink(line_logged, runner);
   int code = runner->progress ? watch(runner, &err)
                               : tg_error_set(&err, TG_ENOMEM, "no memory for the display");
-  if (!code) code = tg_launch_start(&runner->launch, runner->host, version, &err);
+  if (!code) tg_launch_start(&runner->launch, runner->host, version);
   if (!code) code = tg_host_run(runner->host, &err);
   tg_log_set_sink(NULL, NULL);
   tg_progress_free(runner->progress);

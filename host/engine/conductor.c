@@ -149,7 +149,11 @@ static void effect_do(struct tg_conductor *conductor, const struct tg_effect *ef
   case TG_EFFECT_TASK:
     if (observer->task_changed) observer->task_changed(observer->self, effect->run, effect->unit);
     break;
+  case TG_EFFECT_RUN_BEGUN:
+    conductor->runner.run_begun(conductor->runner.self, effect->run);
+    break;
   case TG_EFFECT_RUN_ENDED:
+    conductor->runner.run_ended(conductor->runner.self, effect->run);
     if (observer->run_ended) observer->run_ended(observer->self, effect->run);
     break;
   }
@@ -178,6 +182,14 @@ void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *i
     stop(conductor, &err);
   else
     timer_set(conductor);
+}
+
+static void kept(void *self, const struct tg_error *err) {
+  if (err) stop(self, err);
+}
+
+void tg_conductor_put_bundle(struct tg_conductor *conductor, const struct tg_bundle_row *row) {
+  tg_store_put_bundle(conductor->store, row, kept, conductor);
 }
 
 static void timer_fired(void *self) {

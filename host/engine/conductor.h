@@ -24,6 +24,10 @@ void tg_conductor_set_runner(struct tg_conductor *conductor, const struct tg_run
 void tg_conductor_set_observer(struct tg_conductor *conductor, const struct tg_observer *observer);
 const struct tg_observer *tg_conductor_observer(const struct tg_conductor *conductor);
 
+/// Keeps the bundle of the runs that are brought next. What the row points to must stay for as long
+/// as the conductor. A failure stops the host.
+void tg_conductor_put_bundle(struct tg_conductor *conductor, const struct tg_bundle_row *row);
+
 /// Brings an input: a new run, a run to resume, a cancel, a drain.
 void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *input);
 

@@ -210,7 +210,10 @@ static void attempt_applied(struct tg_engine *engine, struct tg_live_run *run,
 
 static void record_apply(struct tg_engine *engine, struct tg_live_run *run,
                          const struct tg_record *record) {
+  bool was_durable = run->is_durable;
   tg_engine_check(engine, tg_live_apply(run, record));
+  if (!was_durable && run->is_durable)
+    tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_RUN_BEGUN, .run = run});
   if (record->kind == TG_RECORD_ATTEMPT) attempt_applied(engine, run, &record->attempt);
   if (record->kind == TG_RECORD_STEP) tg_engine_step_durable(engine, &record->step);
   if (record->kind == TG_RECORD_TASK && tg_task_state_is_terminal(record->task.state))

@@ -49,7 +49,7 @@ struct tg_input {
   union {
     struct {
       const struct tg_run *run;      // without its number, which the engine gives
-      struct tg_plan *plan;          // shared; outlives the run
+      struct tg_plan *plan;          // shared
       const struct tg_task *carried; // tasks of an earlier run that need not run again
       size_t carried_count;
     } run;
@@ -96,6 +96,7 @@ enum tg_effect_kind {
   TG_EFFECT_CANCEL,    // end an attempt; its result is still to come
   TG_EFFECT_STEP,      // answer a step: done with a result, to be done, or refused
   TG_EFFECT_PROGRESS,  // items of a map have ended, for those who watch
+  TG_EFFECT_RUN_BEGUN, // a new run is durable
   TG_EFFECT_TASK,      // a task's state has changed, for those who watch
   TG_EFFECT_RUN_ENDED, // a run has ended; its live state is freed at the next step
 };

@@ -119,7 +119,7 @@ enum tg_task_state tg_live_settled_state(const struct tg_live_run *live, uint32_
 struct tg_live_run *tg_live_new(const struct tg_run *run, struct tg_plan *plan) {
   struct tg_live_run *live = calloc(1, sizeof *live);
   if (!live) return NULL;
-  live->plan = plan;
+  live->plan = tg_plan_share(plan);
   live->open = live->count = plan->count;
   tg_arena_init(&live->arena);
   tg_ready_init(&live->ready, tg_memory_heap());
@@ -154,6 +154,7 @@ void tg_live_free(struct tg_live_run *live) {
   free(live->priorities);
   free(live->settled);
   tg_ready_deinit(&live->ready);
+  tg_plan_free(live->plan);
   tg_arena_deinit(&live->arena);
   free(live);
 }

@@ -55,7 +55,7 @@ struct tg_live_task {
 struct tg_live_run {
   struct tg_run run; // owns its strings through `arena`
   struct tg_arena arena;
-  struct tg_plan *plan; // shared; outlives the run
+  struct tg_plan *plan; // shared
   struct tg_live_task *tasks; // the units; may move when a map is expanded
   uint32_t count, map_count;  // of the units; of the maps that were expanded
   int64_t *priorities;        // of the plan's tasks

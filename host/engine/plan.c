@@ -443,11 +443,16 @@ int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_
 }
 
 void tg_plan_free(struct tg_plan *plan) {
-  if (!plan) return;
+  if (!plan || plan->references-- > 0) return;
   tg_graph_deinit(&plan->graph);
   json_decref(plan->params);
   tg_arena_deinit(&plan->arena);
   free(plan);
+}
+
+struct tg_plan *tg_plan_share(struct tg_plan *plan) {
+  plan->references++;
+  return plan;
 }
 
 uint32_t tg_plan_find(const struct tg_plan *plan, const char *name) {

@@ -68,6 +68,7 @@ struct tg_plan_task {
 };
 
 struct tg_plan {
+  uint32_t references;
   struct tg_arena arena;
   const char *name, *doc, *file;
   int64_t timeout_ms; // of a run, 0 for none
@@ -85,7 +86,10 @@ struct tg_plan {
 /// Owns:   the caller frees the plan
 /// Errors: TG_EINVALID with the field's path, TG_ENOMEM
 int tg_plan_parse(const char *text, size_t len, struct tg_plan **plan, struct tg_error *err);
-void tg_plan_free(struct tg_plan *plan);
+void tg_plan_free(struct tg_plan *plan); // when nobody else refers to it
+
+/// Lets one more refer to a plan; each lets go of it with tg_plan_free.
+struct tg_plan *tg_plan_share(struct tg_plan *plan);
 
 /// Finds a task by name; returns its index or UINT32_MAX.
 uint32_t tg_plan_find(const struct tg_plan *plan, const char *name);

@@ -29,6 +29,11 @@ struct tg_runner {
   /// why it is refused.
   void (*step)(void *self, uint64_t attempt, uint64_t request, int code, const char *text);
 
+  /// Is told that a new run is durable, and that one has ended; it may start other runs, but only
+  /// from the loop.
+  void (*run_begun)(void *self, const struct tg_live_run *run);
+  void (*run_ended)(void *self, const struct tg_live_run *run);
+
   void *self;
 };
 
