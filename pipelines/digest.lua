@@ -12,8 +12,8 @@ return tg.pipeline "digest" {
     tg.sql "gold" {
       into = "gold_digest", partition = { column = "day", value = day },
       query = [[
-        SELECT d.day, :packages AS packages, a.accounts, d.used_kib * 100 / (d.used_kib + d.free_kib)
-               AS disk_percent
+        SELECT d.day, :packages AS packages, a.accounts,
+               d.used_kib * 100 / (d.used_kib + d.free_kib) AS disk_percent
         FROM gold_disk d JOIN gold_accounts a USING (day)
         WHERE d.day = :day]],
       params = { day = day },

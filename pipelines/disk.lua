@@ -2,7 +2,8 @@
 -- How full the disk is that this project stands on, a row a day in gold_disk.
 local tg = require "tidegate"
 
-local MEASURE = [[df -Pk . | awk 'NR == 2 { printf "{\"used_kib\":%s,\"free_kib\":%s}\n", $3, $4 }']]
+local MEASURE = [[df -Pk . | awk '
+  NR == 2 { printf "{\"used_kib\":%s,\"free_kib\":%s}\n", $3, $4 }']]
 
 local function day(ctx) return ctx.logical_date:sub(1, 10) end
 

@@ -56,17 +56,8 @@ enum tg_request {
   TG_REQUEST_SLEEP,    // i64 ms -> nothing
   TG_REQUEST_PROGRESS, // f64 done, f64 total -> no reply
   TG_REQUEST_OUTPUT,   // task -> u8 found, output (JSON)
-  TG_REQUEST_STEP,     // op, name, ... -> ...: a durable step (script/native.h)
+  TG_REQUEST_STEP,     // u8 operation, name, ... -> ...: a durable step (script/native.h)
   TG_REQUEST_CHILD,    // pipeline, params (JSON), u8 wait -> the child run (JSON)
-  TG_REQUEST_STEP,     // begin, end or sleep: worker/requests.h
-  TG_REQUEST_CHILD,    // pipeline, params (JSON), u8 is_waiting -> what became of it (JSON)
-};
-
-/// What a STEP request wants of a step.
-enum tg_step_op {
-  TG_STEP_BEGIN, // name -> u8 done, value (JSON): the intent is durable before the reply
-  TG_STEP_END,   // name, value (JSON) -> nothing: the value is durable before the reply
-  TG_STEP_SLEEP, // name, i64 ms -> nothing, once they are over
 };
 
 /// Puts and gets an error as three numbers and a text; NULL stands for "no error".

@@ -131,10 +131,12 @@ static int l_native_sleep(lua_State *L) {
 
 // --- Steps and children ---
 
-static struct tg_buf *step_begin(lua_State *L, enum tg_step_op op) {
+enum step_operation { STEP_BEGIN, STEP_END, STEP_SLEEP }; // as they are on the wire
+
+static struct tg_buf *step_body(lua_State *L, enum step_operation operation) {
   const char *name = luaL_checkstring(L, 1);
   struct tg_buf *body = tg_lua_new_body(L);
-  tg_wire_put_u8(body, (uint8_t)op);
+  tg_wire_put_u8(body, (uint8_t)operation);
   tg_wire_put_text(body, name);
   return body;
 }
@@ -152,7 +154,8 @@ static int step_push(lua_State *L, const struct tg_error *err, struct tg_reader 
   if (err) return tg_lua_fail(L, err);
   if (!tg_wire_get_u8(body)) return lua_pushliteral(L, "new"), 1;
   lua_pushliteral(L, "done");
-  return json_push(L, tg_wire_get_bytes(body)) + 1;
+  int count = json_push(L, tg_wire_get_bytes(body));
+  return count == 1 ? 2 : count;
 }
 
 static int true_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
@@ -163,13 +166,13 @@ static int true_push(lua_State *L, const struct tg_error *err, struct tg_reader 
 }
 
 static int l_native_step(lua_State *L) {
-  return tg_world_request(L, TG_REQUEST_STEP, step_begin(L, TG_STEP_BEGIN), step_push);
+  return tg_world_request(L, TG_REQUEST_STEP, step_body(L, STEP_BEGIN), step_push);
 }
 
 static int l_native_step_end(lua_State *L) {
   struct tg_error err;
   lua_settop(L, 2);
-  struct tg_buf *body = step_begin(L, TG_STEP_END);
+  struct tg_buf *body = step_body(L, STEP_END);
   if (value_put(L, 2, body, &err) != TG_OK) return tg_lua_fail(L, &err);
   return tg_world_request(L, TG_REQUEST_STEP, body, true_push);
 }
@@ -177,7 +180,7 @@ static int l_native_step_end(lua_State *L) {
 static int l_native_sleep_until(lua_State *L) {
   lua_Integer ms = luaL_checkinteger(L, 2);
   luaL_argcheck(L, ms >= 0, 2, "negative");
-  struct tg_buf *body = step_begin(L, TG_STEP_SLEEP);
+  struct tg_buf *body = step_body(L, STEP_SLEEP);
   tg_wire_put_i64(body, ms);
   return tg_world_request(L, TG_REQUEST_STEP, body, true_push);
 }

@@ -15,18 +15,18 @@
 //   null
 //
 // Steps: what an attempt came by is a list of names with their values, which the host keeps for the
-// task (or the item of a map) and each attempt of it comes by in the same order. A step is new until
-// its value is recorded; one that failed stays new and may be followed by others. A sleep is a step
-// whose value is the time at which it is over: the ms count from when its name was recorded. The host
-// may end an attempt that sleeps, and starts another when the time is over, to which the sleep is
-// done. A child is one for a task or item, however often it is asked for.
+// task (or the item of a map) and each attempt of it comes by in the same order. A step is new
+// until its value is recorded; one that failed stays new and may be followed by others. A sleep is
+// a step whose value is the time at which it is over: the ms count from when its name was recorded.
+// The host may end an attempt that sleeps, and starts another when the time is over, to which the
+// sleep is done. A child is one for a task or item, however often it is asked for.
 //
 // Bodies of requests: DECIDE policy text, input bytes (JSON) -> output bytes (JSON), version text;
 // OUTPUT task text -> u8 found, bytes (JSON); SLEEP i64 ms -> nothing; PROGRESS f64 done, f64
-// total; STEP u8 op (enum tg_step_op), name text, then BEGIN -> u8 done, bytes (JSON, of a step that
-// is done), END bytes (JSON, "null" for none) -> nothing, SLEEP i64 ms -> nothing; CHILD pipeline
-// text, params bytes (JSON, an object), u8 wait -> bytes (JSON {"run":,"state":,"outputs":{}}).
-// A step out of order is refused with TG_EINVALID.
+// total; STEP u8 operation, name text, then of 0 (begin) -> u8 done, bytes (JSON, of a step that is
+// done), of 1 (end) bytes (JSON, "null" for none) -> nothing, of 2 (sleep) i64 ms -> nothing; CHILD
+// pipeline text, params bytes (JSON, an object), u8 wait -> bytes (JSON {"run":,"state":,
+// "outputs":{}}). A step out of order is refused with TG_EINVALID.
 #pragma once
 
 #include "script/world.h"

@@ -32,7 +32,8 @@ describe("a group", function()
     assert.same({ first = "", ["g.a"] = "", ["g.b"] = "g.a", last = "" }, after)
     assert.same({ "first", "g.a", "g.b", "last" },
       { plan.tasks[1].name, plan.tasks[2].name, plan.tasks[3].name, plan.tasks[4].name })
-    assert.same({ "g" }, { plan.tasks[1].group, plan.tasks[2].group })
+    assert.same({ "g", "g" }, { plan.tasks[2].group, plan.tasks[3].group })
+    assert.is_nil(plan.tasks[1].group)
   end)
 
   it("hands its after and when on to the tasks that wait for none of its own", function()
