@@ -176,6 +176,7 @@ local function bake_tasks(list, at, faults)
         'tg.task "name" { ... }')
     end
   end
+  for _, declaration in ipairs(list) do words.forget(declaration) end
   return tasks
 end
 
