@@ -18,8 +18,8 @@ int64_t tg_civil_days(int64_t year, int32_t month, int32_t day) {
 }
 
 int64_t tg_civil_seconds(const struct tg_civil *civil) {
-  return tg_civil_days(civil->year, civil->month, civil->day) * TG_DAY_S + civil->hour * 3600 +
-         civil->minute * 60 + civil->second;
+  return tg_civil_days(civil->year, civil->month, civil->day) * TG_DAY_S +
+         civil->hour * INT64_C(3600) + civil->minute * INT64_C(60) + civil->second;
 }
 
 struct tg_civil tg_civil_of(int64_t seconds) {

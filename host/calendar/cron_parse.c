@@ -109,7 +109,7 @@ static int name_fault(const struct reader *in, const char *word, int len) {
 static int name_read(struct reader *in, int32_t *number) {
   char word[32] = "";
   int len = 0;
-  while (isalpha((unsigned char)in->at[len]) && len < (int)sizeof word - 1) {
+  while (len < (int)sizeof word - 1 && isalpha((unsigned char)in->at[len])) {
     word[len] = in->at[len];
     len++;
   }
@@ -151,7 +151,7 @@ static int last_day_read(struct reader *in) {
 // Reads what may follow a single weekday: #2 or L.
 static int weekday_suffix_read(struct reader *in, int32_t value, bool *is_done) {
   const uint32_t bit = UINT32_C(1) << value % 7;
-  int32_t nth;
+  int32_t nth = 0;
   if ((*is_done = accept(in, 'L'))) {
     in->cron->weekdays_last |= bit;
   } else if ((*is_done = accept(in, '#'))) {

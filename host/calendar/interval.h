@@ -47,8 +47,8 @@ size_t tg_interval_list(const struct tg_schedule *schedule, int64_t from_ms, int
 /// policy wants. `skip` wants what is not missed, `latest` the newest one, `all` the newest `max`.
 /// A clock that went back gives none, so nothing is created twice.
 ///
-/// Shape:  fills `items` (at least one) and gives their number; `*has_more` says that `max` left
-///         older ones out
+/// Shape:  fills `items` (at least one) and gives their number; `*has_more` says that older
+///         ones were left out by `latest` or by `max`
 size_t tg_missed_list(const struct tg_schedule *schedule, const struct tg_missed_policy *policy,
                       int64_t last_ms, int64_t now_ms, int64_t *items, size_t max, bool *has_more);
 

@@ -2,6 +2,7 @@
 #include "calendar/zone.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,10 +50,11 @@ int tg_zone_fixed(const char *name, struct tg_zone **zone, struct tg_error *err)
     return tg_error_set(err, TG_EINVALID, "the offset %s is not less than 24 hours", name);
   struct tg_zone *made = calloc(1, sizeof *made);
   if (!made) return tg_error_set(err, TG_ENOMEM, "no memory for a time zone");
-  strcpy(made->name, name);
+  snprintf(made->name, sizeof made->name, "%s", name);
   made->has_rule = true;
   made->rule.standard_s = offset_s;
-  strcpy(made->rule.standard_name, offset_s ? name : "UTC");
+  snprintf(made->rule.standard_name, sizeof made->rule.standard_name, "%s",
+           offset_s ? name : "UTC");
   *zone = made;
   return TG_OK;
 }

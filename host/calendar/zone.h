@@ -24,7 +24,7 @@
 
 #define TG_ZONE_START_S INT64_C(-62135596800) // 0001-01-01T00:00:00Z
 #define TG_ZONE_END_S INT64_C(253402300800)   // 10000-01-01T00:00:00Z
-#define TG_ZONE_OFFSET_MAX_S (26 * 3600)      // every offset is nearer to UTC than this
+#define TG_ZONE_OFFSET_MAX_S INT64_C(93600)   // 26 h: every offset is nearer to UTC than this
 
 enum { TG_ZONE_NAME_MAX = 63 };
 

@@ -10,6 +10,7 @@
 // Version 1 is a header and a block. The others have that first, for old readers, then a header and
 // a block with 8-byte times, then a footer: a newline, the rule of zone_rule.h or nothing, a
 // newline. The indicators matter only to programs that read POSIX TZ strings by files: not to us.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,7 +172,7 @@ static int footer_read(struct reader *in, struct tg_zone *zone) {
 }
 
 static int file_read(struct reader *in, struct tg_zone *zone) {
-  struct header header;
+  struct header header = {0};
   int code = header_read(in, &header);
   if (code) return code;
   if (header.version == '1') return block_read(in, &header, 4, zone);
@@ -191,7 +192,7 @@ int tg_zone_parse(const char *name, const void *bytes, size_t len, struct tg_zon
                         name, len, TG_ZONE_BYTES_MAX);
   struct tg_zone *made = calloc(1, sizeof *made);
   if (!made) return tg_error_set(err, TG_ENOMEM, "no memory for the time zone %s", name);
-  strcpy(made->name, name);
+  snprintf(made->name, sizeof made->name, "%s", name);
   tg_arena_init(&made->arena);
   code = file_read(&in, made);
   if (code)

@@ -61,7 +61,7 @@ static void nearest_name(const struct tg_zones *zones, const char *name,
       if (found) names[count++] = found;
     }
     const char *best = tg_suggest(name, names, count);
-    if (best && strlen(best) <= TG_ZONE_NAME_MAX) strcpy(nearest, best);
+    if (best) snprintf(nearest, TG_ZONE_NAME_MAX + 1, "%s", best);
   }
   tg_buf_deinit(&list);
 }

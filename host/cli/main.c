@@ -32,8 +32,8 @@ static int dispatch(const struct tg_args *args) {
   return TG_EXIT_USAGE;
 }
 
-// A caller may have closed a standard stream. Its number must not become that of a file of ours, into
-// which a message would then be written.
+// A caller may have closed a standard stream. Its number must not become that of a file of ours,
+// into which a message would then be written.
 static void streams_open(void) {
   int fd;
   do fd = open("/dev/null", O_RDWR);

@@ -238,8 +238,8 @@ static int pipeline_run(struct runner *runner, const struct tg_output *output) {
     free(faults);
     return exit_code;
   }
-  const char **params = tg_arena_alloc(&runner->project.arena,
-                                       (args->given_count + 1) * sizeof *params);
+  const char **params =
+      tg_arena_alloc(&runner->project.arena, (args->given_count + 1) * sizeof *params);
   size_t count = 0;
   while (params && (params[count] = tg_args_nth(args, "param", count))) count++;
   struct tg_launch_options options = {

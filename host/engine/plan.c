@@ -336,8 +336,7 @@ static int names_check(const struct tg_plan *plan, struct tg_error *err) {
   return code;
 }
 
-static int task_parse(struct reading *r, struct tg_plan_span text,
-                      struct tg_graph_builder *edges) {
+static int task_parse(struct reading *r, struct tg_plan_span text, struct tg_graph_builder *edges) {
   json_error_t where;
   json_t *object = json_loadb(text.at, (size_t)(text.end - text.at), JSON_DECODE_ANY, &where);
   int code = object ? task_get(r, object, edges)
@@ -368,7 +367,8 @@ static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_
   int code = TG_OK;
   for (; !code && tg_plan_span_next(&tasks, &text); r.task++) code = task_parse(&r, text, &edges);
   if (!code && (tasks.end - tasks.at != 1 || *tasks.at != ']'))
-    code = tg_error_set(err, TG_EINVALID, "malformed plan: tasks[%u] has no comma before it", r.task);
+    code =
+        tg_error_set(err, TG_EINVALID, "malformed plan: tasks[%u] has no comma before it", r.task);
   if (!code) code = names_check(plan, err);
   if (!code) code = tg_graph_init(&plan->graph, plan->count, &edges, err);
   if (!code && !tg_graph_is_acyclic(&plan->graph)) code = cycle_fault(plan, err);
@@ -406,10 +406,9 @@ static int head_get(struct tg_plan *plan, const json_t *document, struct tg_erro
 static int head_parse(struct tg_plan *plan, const char *text, size_t len, struct tg_error *err) {
   json_error_t where;
   json_t *document = json_loadb(text, len, 0, &where);
-  int code = json_is_object(document)
-                 ? head_get(plan, document, err)
-                 : tg_error_set(err, TG_EINVALID, "malformed plan: %s",
-                                document ? "it is no object" : where.text);
+  int code = json_is_object(document) ? head_get(plan, document, err)
+                                      : tg_error_set(err, TG_EINVALID, "malformed plan: %s",
+                                                     document ? "it is no object" : where.text);
   json_decref(document);
   return code;
 }

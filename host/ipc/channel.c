@@ -57,8 +57,8 @@ static void done_remove(struct tg_buf *buf, size_t *at) {
 int tg_channel_flush(struct tg_channel *channel) {
   struct tg_buf *out = &channel->out;
   while (channel->out_at < out->len) {
-    ssize_t put = send(channel->fd, out->data + channel->out_at, out->len - channel->out_at,
-                       MSG_NOSIGNAL);
+    ssize_t put =
+        send(channel->fd, out->data + channel->out_at, out->len - channel->out_at, MSG_NOSIGNAL);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) {
       if (errno != EAGAIN) return errno;

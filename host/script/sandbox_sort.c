@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A merge sort, bottom up: runs of 1, 2, 4, ... elements are merged from one table into another and
-// back. It never takes more than n log2 n + n comparisons, so that a comparator that lies costs
+// back. It never takes more than n log2 n comparisons, so that a comparator that lies costs
 // nothing.
 #include "script/sandbox_parts.h"
 
@@ -42,23 +42,9 @@ static void copy(lua_State *L, int from, int to, lua_Integer n) {
   }
 }
 
-// Lists are walked by their indexes, so that much of what comes here is in order already.
-static bool is_ordered(lua_State *L, int index, lua_Integer n, tg_sandbox_less *less, void *self) {
-  bool is_less = false;
-  for (lua_Integer i = 1; i < n && !is_less; i++) {
-    tg_slice_work(L, STEPS_PER_MOVE);
-    lua_rawgeti(L, index, i);
-    lua_rawgeti(L, index, i + 1);
-    is_less = less(L, self);
-    lua_pop(L, 2);
-  }
-  return !is_less;
-}
-
 void tg_sandbox_sort(lua_State *L, int index, lua_Integer n, tg_sandbox_less *less, void *self) {
   index = lua_absindex(L, index);
   luaL_checkstack(L, 8, NULL);
-  if (is_ordered(L, index, n, less, self)) return;
   lua_createtable(L, (int)n, 0);
   lua_createtable(L, (int)n, 0);
   int top = lua_gettop(L);

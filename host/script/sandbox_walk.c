@@ -59,9 +59,20 @@ static int walk_step(lua_State *L) {
   return 2;
 }
 
+// Compares the key on top with the last of the list; true for the first.
+static bool follows_last(lua_State *L, int keys, lua_Integer n) {
+  if (n == 0) return true;
+  lua_rawgeti(L, keys, n);
+  bool follows = key_less_at(L, -1, -2);
+  lua_pop(L, 1);
+  return follows;
+}
+
+// Lists come out of Lua in order already, and tables of one key.
 void tg_sandbox_push_walk(lua_State *L, int index) {
   index = lua_absindex(L, index);
   lua_Integer n = 0;
+  bool is_ordered = true;
   lua_pushvalue(L, index);
   lua_newtable(L);
   int keys = lua_gettop(L);
@@ -69,10 +80,11 @@ void tg_sandbox_push_walk(lua_State *L, int index) {
     tg_slice_work(L, STEPS_PER_KEY);
     lua_pop(L, 1);
     key_rank(L, -1);
+    is_ordered = is_ordered && follows_last(L, keys, n);
     lua_pushvalue(L, -1);
     lua_rawseti(L, keys, n + 1);
   }
-  tg_sandbox_sort(L, keys, n, key_less, NULL);
+  if (!is_ordered) tg_sandbox_sort(L, keys, n, key_less, NULL);
   lua_pushinteger(L, 0);
   lua_pushcclosure(L, walk_step, 3);
 }

@@ -9,8 +9,8 @@
 #include "ipc/message.h"
 #include "script/require.h"
 
-// How far memory grows from one collection to the next. What a file declares stays, so that while it
-// is built there is little to collect.
+// How far memory grows from one collection to the next. What a file declares stays, so that there
+// is little to collect while it is built.
 enum { GC_PAUSE_PERCENT = 200, GC_PAUSE_BUILDING_PERCENT = 400 };
 
 struct tg_state *tg_state_of(lua_State *L) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <lua.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -14,7 +15,7 @@
 #include "script/seal.h"
 #include "script/worker_parts.h"
 
-enum { EXIT_PROTOCOL = 70 };
+enum { EXIT_PROTOCOL = 70, HEAP_STEP_BYTES = 1 << 20, HEAP_KEPT_BYTES = 64 << 20 };
 
 static int frame_handle(struct tg_worker *worker, uint8_t type, struct tg_reader *body,
                         struct tg_error *err) {
@@ -105,8 +106,17 @@ static void seal(struct tg_worker *worker) {
   tg_scheduler_log(&worker->scheduler, is_partial ? TG_LOG_WARN : TG_LOG_INFO, text, (size_t)len);
 }
 
+// A Lua state grows and shrinks all the time. The memory that one collection gives back is kept for
+// what comes next, and asked for in larger steps.
+static void heap_tune(void) {
+  mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
+  mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
+  mallopt(M_MMAP_THRESHOLD, HEAP_KEPT_BYTES / 8);
+}
+
 static int serve(int fd, bool has_to_seal) {
   struct tg_worker worker;
+  heap_tune();
   worker_init(&worker, fd, tg_require_find_cjson());
   tg_scheduler_interrupt();
   if (has_to_seal) seal(&worker);

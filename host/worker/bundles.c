@@ -28,7 +28,8 @@ struct load {
   tg_bundles_built *built; // of a build
   tg_bundles_ready *ready; // of a require
   void *self;
-  bool is_sent;
+  bool is_sent, is_overdue;
+  bool is_again; // a build whose first worker was lost
   struct tg_timer *deadline;
   struct load *next;
 };
@@ -204,6 +205,7 @@ static struct load *load_of(struct tg_bundles *bundles, struct tg_process *proce
 
 static void build_overdue(void *self) {
   struct load *load = self;
+  load->is_overdue = true;
   tg_process_kill(load->process, "loading took longer than its budget");
 }
 
@@ -244,7 +246,7 @@ static void load_end(struct load *load, const char *faults, const struct tg_erro
   struct tg_bundles *bundles = load->bundles;
   struct tg_process *process = load->process;
   load_remove(load);
-  tg_process_add_load(process, -1);
+  if (load->built) tg_process_add_load(process, -1);
   if (load->built) {
     build_end(load, faults, err);
   } else if (load->ready) {
@@ -266,12 +268,12 @@ static void load_add(struct tg_bundles *bundles, const struct load *fields) {
   struct load **at = &bundles->loads;
   while (*at) at = &(*at)->next;
   *at = load;
-  tg_process_add_load(load->process, 1);
+  if (load->built) tg_process_add_load(load->process, 1); // who requires counts by himself
   if (is_free) load_send(load);
 }
 
-void tg_bundles_build(struct tg_bundles *bundles, enum tg_bundle_kind kind, const char *entry,
-                      tg_bundles_built *done, void *self) {
+static void build_start(struct tg_bundles *bundles, enum tg_bundle_kind kind, const char *entry,
+                        tg_bundles_built *done, void *self, bool is_again) {
   struct tg_error err;
   struct tg_buf text;
   struct tg_process *process;
@@ -283,10 +285,18 @@ void tg_bundles_build(struct tg_bundles *bundles, enum tg_bundle_kind kind, cons
   } else {
     struct version *version = version_new(bundles, kind, entry);
     source_add(version, "entry:", entry, tg_buf_text(&text), text.len);
-    load_add(bundles,
-             &(struct load){.version = version, .process = process, .built = done, .self = self});
+    load_add(bundles, &(struct load){.version = version,
+                                     .process = process,
+                                     .built = done,
+                                     .self = self,
+                                     .is_again = is_again});
   }
   tg_buf_deinit(&text);
+}
+
+void tg_bundles_build(struct tg_bundles *bundles, enum tg_bundle_kind kind, const char *entry,
+                      tg_bundles_built *done, void *self) {
+  build_start(bundles, kind, entry, done, self, false);
 }
 
 void tg_bundles_require(struct tg_bundles *bundles, const struct tg_version *face,
@@ -422,6 +432,18 @@ static void deadly_build_end(struct load *load, const char *why) {
   tg_buf_deinit(&faults);
 }
 
+// A worker may have been lost by chance; the second one that a file ends is the file's doing.
+static void lost_build_end(struct load *load, const char *why) {
+  struct version *version = load->version;
+  if (load->is_sent && (load->is_again || load->is_overdue)) {
+    deadly_build_end(load, why);
+  } else {
+    build_start(load->bundles, version->face.kind, version->face.entry, load->built, load->self,
+                load->is_sent);
+    version_free(version);
+  }
+}
+
 void tg_bundles_worker_gone(struct tg_bundles *bundles, struct tg_process *process,
                             const char *why) {
   for (struct version *version = bundles->versions; version; version = version->next)
@@ -429,13 +451,7 @@ void tg_bundles_worker_gone(struct tg_bundles *bundles, struct tg_process *proce
   struct load *load;
   while ((load = load_of(bundles, process))) {
     load_remove(load);
-    if (load->built && load->is_sent) {
-      deadly_build_end(load, why);
-    } else if (load->built) {
-      struct tg_error err;
-      tg_error_set(&err, TG_ELOST, "the worker was lost (%s)", why);
-      build_end(load, NULL, &err);
-    }
+    if (load->built) lost_build_end(load, why);
     load_free(load);
   }
 }

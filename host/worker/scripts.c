@@ -344,10 +344,10 @@ void tg_scripts_reply(struct tg_script_attempt *attempt, uint64_t request,
   if (!err) tg_buf_put(out, body, len);
   struct tg_error failed;
   if (!tg_process_send(attempt->process, &failed)) return;
-  if (err)
-    tg_process_kill(attempt->process, "it asks and does not listen");
-  else
+  if (!err && len > (size_t)(TG_FRAME_BYTES_MAX - TG_KIB)) // too large by itself
     tg_scripts_reply(attempt, request, &failed, NULL, 0);
+  else
+    tg_process_kill(attempt->process, "it asks and does not listen");
 }
 
 struct tg_scripts *tg_scripts_new(const struct tg_services *services) {

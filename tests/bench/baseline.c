@@ -13,9 +13,8 @@ extern char **environ;
 
 static bool commits_do(sqlite3 *db, uint64_t n) {
   sqlite3_stmt *statement = NULL;
-  bool is_good =
-      sqlite3_prepare_v2(db, "INSERT INTO t VALUES (?1, 'success')", -1, &statement, NULL) ==
-      SQLITE_OK;
+  bool is_good = sqlite3_prepare_v2(db, "INSERT INTO t VALUES (?1, 'success')", -1, &statement,
+                                    NULL) == SQLITE_OK;
   for (uint64_t i = 0; i < n && is_good; i++) {
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)i);
     is_good = sqlite3_step(statement) == SQLITE_DONE;

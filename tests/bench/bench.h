@@ -16,11 +16,11 @@ struct bench {
 struct bench_figure {
   const char *name;
   uint64_t n;
-  double seconds;      // of the run as its store tells it, or of the loop
-  double wall_seconds; // of the whole process
-  double cpu_seconds;  // of all processes together
-  double rate;         // per second
-  double baseline;     // seconds for the same n
+  double seconds;         // of the run as its store tells it, or of the loop
+  double wall_seconds;    // of the whole process
+  double cpu_seconds;     // of all processes together
+  double rate;            // per second
+  double baseline;        // seconds for the same n
   int64_t peak_rss_bytes; // of the largest process; 0 for none
   const char *target;
   bool is_reached;
@@ -46,11 +46,11 @@ void bench_project_forget(const struct bench *bench);
 
 struct bench_run {
   double wall_seconds, cpu_seconds;
-  double run_seconds;        // of the last run in the store; NaN if there is none
-  int64_t peak_rss_bytes;    // of the largest process
-  int64_t host_rss_bytes;    // of the host alone, looked at every 10 ms
-  int64_t success_count;     // tasks of the last run that succeeded
-  char error[512];           // what it said on stderr, if it did not end with `code`
+  double run_seconds;     // of the last run in the store; NaN if there is none
+  int64_t peak_rss_bytes; // of the largest process
+  int64_t host_rss_bytes; // of the host alone, looked at every 10 ms
+  int64_t success_count;  // tasks of the last run that succeeded
+  char error[512];        // what it said on stderr, if it did not end with `code`
 };
 
 /// Runs tidegate with the arguments (NULL-terminated) and waits for it, 300 s at most.

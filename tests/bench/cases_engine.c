@@ -26,19 +26,18 @@ static const char fanout_source[] =
     "return tg.pipeline 'fanout' { tasks = tasks }\n";
 
 // Each node waits for two of the 500 before it; the same graph every time.
-static const char graph_source[] =
-    "local tg = require 'tidegate'\n"
-    "local function noop() end\n"
-    "local tasks, seed = {}, 1\n"
-    "local function before(i)\n"
-    "  seed = (seed * 1103515245 + 12345) %% 2147483648\n"
-    "  return 't' .. math.max(1, i - 1 - seed // 65536 %% 500)\n"
-    "end\n"
-    "for i = 1, %llu do\n"
-    "  local after = i > 1 and { before(i), before(i) } or {}\n"
-    "  tasks[i] = tg.task('t' .. i) { after = after, run = noop }\n"
-    "end\n"
-    "return tg.pipeline '%s' { tasks = tasks }\n";
+static const char graph_source[] = "local tg = require 'tidegate'\n"
+                                   "local function noop() end\n"
+                                   "local tasks, seed = {}, 1\n"
+                                   "local function before(i)\n"
+                                   "  seed = (seed * 1103515245 + 12345) %% 2147483648\n"
+                                   "  return 't' .. math.max(1, i - 1 - seed // 65536 %% 500)\n"
+                                   "end\n"
+                                   "for i = 1, %llu do\n"
+                                   "  local after = i > 1 and { before(i), before(i) } or {}\n"
+                                   "  tasks[i] = tg.task('t' .. i) { after = after, run = noop }\n"
+                                   "end\n"
+                                   "return tg.pipeline '%s' { tasks = tasks }\n";
 
 static const char cmd_source[] =
     "local tg = require 'tidegate'\n"
@@ -61,8 +60,7 @@ static struct bench_run run(const struct bench *bench, struct bench_figure *figu
   return run;
 }
 
-static void figure_end(struct bench_figure *figure, const struct bench_run *run,
-                       bool is_reached) {
+static void figure_end(struct bench_figure *figure, const struct bench_run *run, bool is_reached) {
   figure->error = *run->error ? run->error : NULL;
   figure->is_reached = is_reached && !figure->error;
   bench_print(figure);

@@ -57,17 +57,17 @@ void bench_cold(const struct bench *bench, uint64_t n) {
   }
   qsort(walls, count, sizeof *walls, compare);
   double median = walls[count / 2];
-  bench_print(&(struct bench_figure){.name = "cold",
-                                     .n = n,
-                                     .seconds = median,
-                                     .wall_seconds = median,
-                                     .rate = 1 / median,
-                                     .baseline = NAN,
-                                     .peak_rss_bytes = peak,
-                                     .target = "wall_seconds <= 0.025, peak_rss_bytes <= 25 MB",
-                                     .is_reached = !*run.error && median <= 0.025 &&
-                                                   peak <= 25000000,
-                                     .error = *run.error ? run.error : NULL});
+  bench_print(
+      &(struct bench_figure){.name = "cold",
+                             .n = n,
+                             .seconds = median,
+                             .wall_seconds = median,
+                             .rate = 1 / median,
+                             .baseline = NAN,
+                             .peak_rss_bytes = peak,
+                             .target = "wall_seconds <= 0.025, peak_rss_bytes <= 25 MB",
+                             .is_reached = !*run.error && median <= 0.025 && peak <= 25000000,
+                             .error = *run.error ? run.error : NULL});
 }
 
 static struct bench_run fib_run(const struct bench *bench, int workers) {

@@ -143,8 +143,8 @@ static void watch(pid_t pid, struct bench_run *run, double begin) {
 static void error_read(const struct bench *bench, int status, struct bench_run *run) {
   char path[512];
   snprintf(path, sizeof path, "%s/stderr", bench->folder);
-  int len = snprintf(run->error, sizeof run->error, "ended with %s %d: ",
-                     WIFEXITED(status) ? "code" : "signal",
+  int len = snprintf(run->error, sizeof run->error,
+                     "ended with %s %d: ", WIFEXITED(status) ? "code" : "signal",
                      WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
   FILE *file = fopen(path, "r");
   size_t got = file ? fread(run->error + len, 1, sizeof run->error - (size_t)len - 1, file) : 0;

@@ -220,10 +220,11 @@ describe("a command", function()
   it("that leaves grandchildren behind has them ended, in whatever session they are", function()
     of [[
       tg.cmd "child" { shell = true, grace = "100ms",
-        argv = "sleep 9001 & echo $! >files/a; setsid sleep 9001 & setsid sh -c 'echo $$ >files/b; trap \"\" TERM; sleep 9001; sleep 9001' & sleep 0.2" },
+        argv = "sleep 9001 & echo $! >files/a; setsid sleep 9001 & setsid sh files/deaf.sh & sleep 0.2" },
       tg.cmd "stopped" { shell = true, timeout = "300ms", grace = "100ms",
         argv = "setsid sh -c 'echo $$ >files/c; sleep 9001' & sleep 9001" },
     ]]
+    box:write("files/deaf.sh", "echo $$ >files/b; trap '' TERM; sleep 9001; sleep 9001")
     local run = box:run()
     assert.equal("success", run.states.child)
     assert.equal("failed", run.states.stopped)
@@ -338,8 +339,8 @@ describe("the store", function()
       mount -o remount,size=64m %s/data
       %s; echo second=$? >>files/codes
       sqlite3 data/state.db 'PRAGMA integrity_check; SELECT count(*) FROM runs' >>files/codes
-    ]]):format(box.dir, box.dir, box:command { "--data", "data", "run", "p" }, box.dir,
-      box:command { "--data", "data", "run", "p" })
+    ]]):format(box.dir, box.dir, project.command { "--data", "data", "run", "p" }, box.dir,
+      project.command { "--data", "data", "run", "p" })
     box:write("script.sh", script)
     project.shell("mkdir " .. box.dir .. "/data")
     local code, out = project.shell(("for how in '-m' '-rm'; do unshare $how sh %s/script.sh 2>&1 && exit 0; done; exit 99")
@@ -351,7 +352,7 @@ describe("the store", function()
   it("belongs to one host; the second is told whom, with exit code 75", function()
     of [[ tg.cmd "a" { shell = true, argv = "echo >files/up; while ! test -e files/go; do sleep 0.02; done" }, ]]
     local first = ("cd %s && (%s >/dev/null 2>&1; echo $? >files/code) &"):format(box.dir,
-      box:command { "run", "p" })
+      project.command { "run", "p" })
     os.execute(first)
     project.shell(("cd %s && while ! test -e files/up; do sleep 0.02; done"):format(box.dir))
     local result = box:tidegate("run", "p", "--new")

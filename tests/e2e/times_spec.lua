@@ -68,9 +68,11 @@ end)
 -- Kills the host amid task "b", once the store knows that it runs.
 local function killed(arguments)
   box:write("files/wait", "")
-  local command = box:command(arguments)
-  project.shell(("cd %s && { %s >/dev/null 2>&1 & pid=$!; while ! sqlite3 .tidegate/state.db \"SELECT name FROM tasks WHERE state = 'running'\" | grep -q b; do sleep 0.01; done; kill -9 $pid; wait $pid; } 2>/dev/null")
-    :format(box.dir, command))
+  project.shell(([[cd %s && {
+    %s >/dev/null 2>&1 & pid=$!
+    running="SELECT name FROM tasks WHERE state = 'running'"
+    while ! sqlite3 .tidegate/state.db "$running" | grep -q b; do sleep 0.01; done
+    kill -9 $pid; wait $pid; } 2>/dev/null]]):format(box.dir, project.command(arguments)))
   os.remove(box.dir .. "/files/wait")
 end
 

@@ -259,7 +259,7 @@ describe("on a terminal", function()
   -- in a mount namespace of its own.
   local function typed(arguments, env)
     local command = ("cd %s && stty cols 100 && %s; echo code=$?"):format(project.quote(box.dir),
-      box:command(arguments, { env = env }))
+      project.command(arguments, { env = env }))
     local typescript = ("timeout 60 script -qec %s /dev/null </dev/null"):format(project.quote(command))
     local pts = "mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts"
     local _, out = project.shell(("test -e /dev/pts/ptmx && { %s; exit; }; unshare -m sh -c %s"):format(
@@ -307,7 +307,7 @@ describe("a reader that goes away", function()
       for i = 1, 50 do ctx:log("line %d", i) ctx:sleep("2ms") end
     end }, ]]
     project.shell(("cd %s && (%s 2>&1; echo $? >files/code) | true"):format(project.quote(box.dir),
-      box:command { "run", "p" }))
+      project.command { "run", "p" }))
     assert.equal("0\n", box:read "files/code")
     assert.equal("success", box:document("show", "last").run.state)
   end)
@@ -318,7 +318,7 @@ describe("standard streams that are closed", function()
     of(TWO)
     for _, closed in ipairs { "<&-", ">&-", "2>&-", "<&- >&- 2>&-" } do
       local code = project.shell(("cd %s && %s %s"):format(project.quote(box.dir),
-        box:command { "-q", "-o", "json", "run", "p" }, closed))
+        project.command { "-q", "-o", "json", "run", "p" }, closed))
       assert.equal(1, code)
     end
     assert.equal(4, #box:document("runs").runs)

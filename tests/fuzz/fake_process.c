@@ -40,8 +40,10 @@ struct tg_process *fake_process_any(size_t choice) {
 }
 
 void fake_process_say(struct tg_process *process, uint8_t type, const void *body, size_t len) {
-  struct tg_reader in = tg_reader_of(body, len);
+  uint8_t *copy = input_copy(body, len);
+  struct tg_reader in = tg_reader_of(copy, len);
   process->events.frame(process->events.self, process, type, &in);
+  free(copy);
 }
 
 static void release(struct tg_process *process) {
@@ -92,6 +94,7 @@ int tg_process_send(struct tg_process *process, struct tg_error *err) {
   if (code) return code;
   struct tg_reader frame = tg_reader_of(out->data, out->len);
   frame_note(&frame);
+  fuzz_check(!memmem(out->data, out->len, FAKE_PROCESS_SECRET, sizeof FAKE_PROCESS_SECRET - 1));
   tg_buf_clear(out);
   return TG_OK;
 }

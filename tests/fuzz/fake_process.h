@@ -5,6 +5,9 @@
 
 #include "worker/process.h"
 
+/// What no worker may ever be told; a frame with it in it is fatal.
+#define FAKE_PROCESS_SECRET "not for the ears of workers"
+
 /// What the host asked of the fakes so far.
 struct fake_asked {
   uint64_t bundle;      // of the last LOAD

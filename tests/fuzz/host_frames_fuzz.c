@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole host with a run under way, and workers that say anything (fake_process.h). They may end
-// their own attempts in any way; they may not stop the host.
+// A whole host with a run and a build under way, and workers that say anything (fake_process.h).
+// They may end their own attempts in any way; they may not stop the host, and they never hear of
+// what lies outside the project, or the value of a secret.
 //
 // The input is a list of frames: who says it (and which handle stands first in its body), its type,
 // the length of the rest (2 bytes), the rest.
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "fuzz/fake_process.h"
 #include "fuzz/folder.h"
@@ -29,7 +31,7 @@ struct host {
   struct tg_worker_runner *runner;
   struct tg_plan *plan;
   bool is_failed;
-  char data[80], warehouse[120];
+  char root[80], data[120], warehouse[160];
 };
 
 static void failed(void *self, const struct tg_error *err) {
@@ -38,25 +40,45 @@ static void failed(void *self, const struct tg_error *err) {
   host->is_failed = true;
 }
 
+static const char *secret_get(void *self, const char *name) {
+  (void)self;
+  return strcmp(name, "KEY") == 0 ? FAKE_PROCESS_SECRET : NULL;
+}
+
 static int csv_open(void *self, const char *path, int *fd, struct tg_error *err) {
   return tg_files_open_read(self, path, fd, err);
 }
 
-// Each host has a data folder of its own; the last one's is gone by then.
-static void data_make(struct host *host) {
+static void file_write(const char *name, const char *text) {
+  char path[200];
+  snprintf(path, sizeof path, "%s/%s", fuzz_folder(), name);
+  fuzz_check(tg_file_write(path, text, strlen(text), NULL) == TG_OK);
+}
+
+// One project for all hosts, and a data folder for each; the last one's is gone by then.
+static void folders_make(struct host *host) {
   static unsigned count;
-  snprintf(host->data, sizeof host->data, "%s/%u", fuzz_folder(), count++);
+  snprintf(host->root, sizeof host->root, "%s/project", fuzz_folder());
+  snprintf(host->data, sizeof host->data, "%s/data%u", fuzz_folder(), count);
   snprintf(host->warehouse, sizeof host->warehouse, "%s/warehouse.db", host->data);
+  if (count++) return;
+  char pipelines[120];
+  snprintf(pipelines, sizeof pipelines, "%s/pipelines", host->root);
+  fuzz_check(tg_file_make_folder(pipelines, NULL) == TG_OK);
+  file_write("project/pipelines/q.lua", "return 1");
+  file_write("project/pipelines/lib.lua", "return 2");
+  file_write("outside.lua", FAKE_PROCESS_SECRET);
 }
 
 static void host_open(struct host *host) {
   struct tg_services *services = &host->services;
-  struct tg_http_options http = {.proxy = "", .denies_private = true};
+  // Nothing leaves the house: no name is looked up, and there is no such proxy.
+  struct tg_http_options http = {.proxy = "http://127.0.0.1:1", .secret = secret_get};
   struct tg_warehouse_options warehouse = {
       .path = host->warehouse, .open_read = csv_open, .open_self = &host->files};
   *host = (struct host){0};
-  data_make(host);
-  services->root = fuzz_folder();
+  folders_make(host);
+  services->root = host->root;
   services->data = host->data;
   services->workers_max = WORKERS;
   fuzz_check((services->loop = tg_loop_new(NULL)));
@@ -83,7 +105,7 @@ static void host_close(struct host *host) {
   tg_files_deinit(&host->files);
   tg_loop_free(services->loop);
   tg_plan_free(host->plan);
-  char command[160];
+  char command[200];
   snprintf(command, sizeof command, "rm -rf '%s'", host->data);
   fuzz_check(system(command) == 0);
 }
@@ -129,6 +151,12 @@ static void run_start(struct host *host) {
   loaded_say();
 }
 
+static void built(void *self, const struct tg_version *version, const char *faults,
+                  const struct tg_error *err) {
+  (void)self;
+  fuzz_check(!version + !faults + !err == 2);
+}
+
 // The body's first number is a handle that the host knows, or one that it does not.
 static uint64_t handle_choose(uint8_t who) {
   const struct fake_asked *asked = fake_process_asked();
@@ -171,6 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   fake_process_reset();
   host_open(&host);
   run_start(&host);
+  tg_bundles_build(tg_scripts_bundles(tg_worker_runner_scripts(host.runner)), TG_BUNDLE_PIPELINE,
+                   "pipelines/q.lua", built, NULL);
   for (int i = 0; i < FRAMES_MAX && !input_is_empty(&in); i++) {
     host_turn(&host, 16);
     frame_say(&in);

@@ -68,8 +68,20 @@ static inline struct input input_until(struct input *in, uint8_t mark) {
   return part;
 }
 
-/// Copies what is left as a text, which ends at its first NUL for whoever reads it as one. The copy
-/// is as long as it must be, so that AddressSanitizer sees a read behind its end.
+/// Copies bytes into memory that is exactly as long, so that AddressSanitizer sees a read behind
+/// them.
+///
+/// Owns:   the caller frees the copy
+static inline uint8_t *input_copy(const void *bytes, size_t len) {
+  uint8_t *copy = malloc(len ? len : 1);
+  if (!copy) abort();
+  if (len) memcpy(copy, bytes, len);
+  return copy;
+}
+
+/// Copies what is left as a text, which ends at its first NUL for whoever reads it as one.
+///
+/// Owns:   the caller frees the copy, which is no longer than it must be
 static inline char *input_text(const struct input *in) {
   size_t len = input_left(in);
   char *text = malloc(len + 1);

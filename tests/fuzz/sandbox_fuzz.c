@@ -31,7 +31,8 @@ static const char *const modules[] = {
 static const char prelude[] =
     "local dag, http = require 'tidegate.dag', require 'tidegate.http'\n"
     "local graph = dag.new { a = {}, b = { 'a' } }\n"
-    "local values = { graph, dag.from_edges(3, { 1, 2 }), http.secret 'KEY', 'text',\n"
+    "local values = { graph, assert(http.get 'https://x/'), dag.from_edges(3, { 1, 2 }), "
+    "http.secret 'KEY', 'text',\n"
     "  coroutine.create(function(...) while true do coroutine.yield(...) end end),\n"
     "  function(a, b) return a, b end, function() error 'no' end, function() return 1 end,\n"
     "  setmetatable({}, { __index = function(t, k) return k end, __len = function() return 3 end,\n"
@@ -99,6 +100,23 @@ static void table_add(lua_State *L) {
     functions_add(L, DEPTH_MAX);
     lua_pop(L, 1);
   }
+}
+
+// The answer to the prelude's request.
+static void response_give(struct script_state *self, struct tg_buf *body) {
+  tg_wire_put_u8(body, 0);
+  tg_wire_put_u8(body, 0);
+  tg_wire_put_u32(body, 200);
+  tg_wire_put_u32(body, 1);
+  tg_wire_put_text(body, "a");
+  tg_wire_put_text(body, "b");
+  tg_wire_put_text(body, "[1]");
+  tg_wire_put_text(body, "https://x/");
+  tg_wire_put_i64(body, 5);
+  tg_wire_put_u8(body, 0);
+  tg_wire_put_i64(body, 0);
+  body->data[1] = (char)(body->len - 2);
+  self->replies = input_of((const uint8_t *)body->data, body->len);
 }
 
 static void values_add(lua_State *L) {
@@ -275,8 +293,12 @@ static void turns_give(struct script_state *self, struct calls *calls) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct script_state self;
   struct calls calls = {.self = &self, .in = input_of(data, size)};
+  struct tg_buf response;
   script_state_open(&self, 24 * MIB);
+  tg_buf_init(&response, 200);
+  response_give(&self, &response);
   protected_call(&self, l_functions, NULL);
+  tg_buf_deinit(&response);
   lua_getfield(self.state.box.L, LUA_REGISTRYINDEX, FUNCTIONS);
   fuzz_check(lua_istable(self.state.box.L, -1)); // the prelude went well
   lua_settop(self.state.box.L, 0);

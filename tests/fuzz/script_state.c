@@ -19,7 +19,9 @@ static int request(struct tg_world *world, lua_State *L, enum tg_request kind, s
   tg_buf_init(body, body->max);
   uint8_t code = input_u8(&self->replies);
   struct input bytes = input_bytes(&self->replies, input_u8(&self->replies));
-  struct tg_reader in = tg_reader_of(bytes.at, input_left(&bytes));
+  free(self->answer); // kept until the next one, since a reply may raise
+  self->answer = input_copy(bytes.at, input_left(&bytes));
+  struct tg_reader in = tg_reader_of(self->answer, input_left(&bytes));
   if (code < 0xf0) return reply(L, NULL, &in);
   tg_error_set(&err, 1 + code % (TG_CODE_COUNT - 1), "the world failed");
   return reply(L, &err, &in);
@@ -43,4 +45,5 @@ void script_state_close(struct script_state *self) {
   tg_scheduler_deinit(&self->scheduler);
   tg_channel_deinit(&self->channel);
   tg_buf_deinit(&self->asked);
+  free(self->answer);
 }

@@ -18,6 +18,7 @@ struct script_state {
   struct fuzz_clock clock;
   struct tg_buf asked;  // the body of the last request
   struct input replies; // where the answers come from
+  uint8_t *answer;      // the last one
 };
 
 /// Opens it with a ceiling on its memory.

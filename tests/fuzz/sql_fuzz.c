@@ -49,12 +49,14 @@ static void request_run(struct tg_sql *sql, struct input *in) {
   tg_buf_init(&reply, REPLY_BYTES_MAX);
   body_put(&body, in);
   sql->deadline_ms = tg_clock_mono_ms(tg_clock_system()) + REQUEST_MS;
-  int code = tg_sql_request_run(sql, body.data, body.len, &reply, &err);
+  uint8_t *copy = input_copy(body.data, body.len);
+  int code = tg_sql_request_run(sql, copy, body.len, &reply, &err);
   fuzz_check(code == TG_OK || (err.code == code && *err.text && reply.len == 0));
   fuzz_check(sql->in_transaction || sqlite3_get_autocommit(sql->db));
   fuzz_check(!sql->is_aborted || sql->in_transaction);
   tg_buf_deinit(&reply);
   tg_buf_deinit(&body);
+  free(copy);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

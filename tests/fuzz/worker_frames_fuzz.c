@@ -8,7 +8,7 @@
 #include "script/bundle.h"
 #include "script/require.h"
 
-enum { FRAMES_MAX = 24, TURNS_MAX = 200, CLOCK_STEP_MS = 20, MIB = 1 << 20 };
+enum { FRAMES_MAX = 12, TURNS_MAX = 200, CLOCK_STEP_MS = 20, MIB = 1 << 20 };
 
 struct scene {
   struct tg_worker worker;
@@ -119,8 +119,10 @@ static int frame_say(struct scene *scene, struct input *in) {
     tg_wire_put_u64(&body, 1 + input_u8(in) % 4);
     if (which == 3) tg_wire_put_u8(&body, input_u8(in));
   }
-  struct tg_reader reader = tg_reader_of(body.data, body.len);
+  uint8_t *copy = input_copy(body.data, body.len);
+  struct tg_reader reader = tg_reader_of(copy, body.len);
   int code = handle(&scene->worker, which, &reader);
+  free(copy);
   tg_buf_deinit(&body);
   return code;
 }

@@ -217,6 +217,7 @@ local function bake_tasks(list, at, faults, scope, tasks)
         'tg.task "name" { ... }')
     end
   end
+  for _, declaration in ipairs(list) do words.forget(declaration) end
   return tasks
 end
 

@@ -34,6 +34,12 @@ function words.record(value)
   return type(value) == "table" and records[value] or nil
 end
 
+---Forgets the record of a declaration that has been baked; what it declared is then kept once.
+---@param declaration any
+function words.forget(declaration)
+  if words.record(declaration) then records[declaration] = nil end
+end
+
 ---Tells whether a value comes from a word that there is not; that was reported where it stands.
 ---@param value any
 ---@return boolean
@@ -46,6 +52,7 @@ local metatable = { __metatable = false }
 
 function metatable.__call(self, body)
   local record = records[self]
+  if not record then error("what is declared cannot be called when the pipeline runs", 2) end
   if record.word == "unknown" then return self end
   if record.body ~= nil then
     mistake(record.at, words.describe(self) .. " has two bodies")

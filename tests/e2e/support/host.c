@@ -24,7 +24,7 @@ enum { WATCHDOG_MS = 60000, ORPHANS_MS = 10000, LOOK_MS = 2, PATH_MAX_BYTES = 42
 
 extern char **environ;
 
-static int64_t now_ms(void) {
+int64_t host_now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
@@ -93,7 +93,8 @@ pid_t host_start(const struct host_project *project) {
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC,
+                                   0644);
   pid_t pid;
   assert_int_equal(posix_spawn(&pid, project->binary, &actions, NULL, argv, environ), 0);
   posix_spawn_file_actions_destroy(&actions);
@@ -112,9 +113,9 @@ static void stderr_show(const struct host_project *project) {
 
 int host_wait(const struct host_project *project, pid_t pid) {
   int status;
-  int64_t until = now_ms() + WATCHDOG_MS;
+  int64_t until = host_now_ms() + WATCHDOG_MS;
   while (waitpid(pid, &status, WNOHANG) == 0) {
-    if (now_ms() > until) {
+    if (host_now_ms() > until) {
       kill(pid, SIGKILL);
       waitpid(pid, &status, 0);
       stderr_show(project);
@@ -128,12 +129,12 @@ int host_wait(const struct host_project *project, pid_t pid) {
 }
 
 int host_orphans_wait(void) {
-  int64_t until = now_ms() + ORPHANS_MS;
+  int64_t until = host_now_ms() + ORPHANS_MS;
   for (;;) {
     pid_t pid = waitpid(-1, NULL, WNOHANG);
     if (pid < 0) return 0;
     if (pid > 0) continue;
-    if (now_ms() > until) break;
+    if (host_now_ms() > until) break;
     host_pause_ms(LOOK_MS);
   }
   int left = 0;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A host under test: tidegate on a project of its own, started, signalled and looked at from outside.
+// A host under test: tidegate on a project of its own, started, signalled and looked at from
+// outside.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct host_project {
@@ -25,8 +27,8 @@ pid_t host_start(const struct host_project *project);
 /// Shape:  gives the exit code, or 128 + the number of the signal
 int host_wait(const struct host_project *project, pid_t pid);
 
-/// Waits until everything that hosts left behind and this process adopted has ended, at most for ten
-/// seconds; gives how many processes are left then.
+/// Waits until everything that hosts left behind and this process adopted has ended, at most for
+/// ten seconds; gives how many processes are left then.
 int host_orphans_wait(void);
 
 /// Asks a copy of the project's state.db as a crash left it, so that looking changes nothing.
@@ -44,8 +46,9 @@ void host_store_check(const struct host_project *project);
 /// Gives the script workers of a host.
 size_t host_workers(pid_t host, pid_t *workers, size_t max);
 
-/// Waits a little.
+/// Waits a little; gives a monotonic time.
 void host_pause_ms(long ms);
+int64_t host_now_ms(void);
 
 /// Gives a number below `limit`; the same every time the test runs with the same TIDEGATE_SEED.
 unsigned host_random(unsigned limit);

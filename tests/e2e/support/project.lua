@@ -129,7 +129,7 @@ end
 ---@param arguments string[]
 ---@param call tests.Call?
 ---@return string
-function project:command(arguments, call)
+function project.command(arguments, call)
   call = call or {}
   local words = { environment(call.env), call.wrap or "", quote(project.binary) }
   for _, argument in ipairs(arguments) do words[#words + 1] = quote(argument) end
@@ -145,7 +145,7 @@ function project:call(arguments, call)
   local out, err = self.dir .. "/.stdout", self.dir .. "/.stderr"
   local code = project.shell(("cd %s && { %s timeout -k 10 %d %s; } >%s 2>%s </dev/null"):format(
     quote(call.cwd or self.dir), call.before or "", WATCHDOG_SECONDS,
-    self:command(arguments, call), quote(out), quote(err)))
+    project.command(arguments, call), quote(out), quote(err)))
   local result = { code = code, out = project.read_file(out), err = project.read_file(err) }
   assert(code ~= 124 and code ~= 137, "tidegate did not end: " .. table.concat(arguments, " ") ..
     "\n" .. result.err)

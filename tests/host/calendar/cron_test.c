@@ -219,7 +219,7 @@ static void finds_rare_dates_in_few_steps(void **state) {
     const char *text;
     uint32_t steps_max;
   } cases[] = {
-      {"0 5 * * *", 3},       {"* * * * *", 3},     {"0 0 29 2 *", 10},  {"0 0 * 2 MON#5", 41},
+      {"0 5 * * *", 3},        {"* * * * *", 3},     {"0 0 29 2 *", 10}, {"0 0 * 2 MON#5", 41},
       {"0 * 29 2 *", 10 + 17}, {"0 * * 2 1#5", 126}, {"0 0 31 12 *", 3}, {"0 */2 29 2 *", 10 + 17},
   };
   const struct tg_zone *zone = zone_of("Europe/Berlin");

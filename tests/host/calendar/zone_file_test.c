@@ -109,11 +109,11 @@ enum { V1_TIMES = 44, V1_INDEXES = 52, V1_TYPES = 54, V1_CHARS = 66, V1_LEN = 74
 
 static void v1_make(unsigned char file[V1_LEN]) {
   static const unsigned char body[] = {
-      0, 0, 0, 0, 0x10, 0, 0, 0,              // the Epoch, and 2^28 seconds after it
-      1, 0,                                   // to DST and back
-      0, 0, 0x0e, 0x10, 0, 0,                 // one hour, standard, "AAA"
-      0, 0, 0x1c, 0x20, 1, 4,                 // two hours, DST, "BBB"
-      'A', 'A', 'A', 0, 'B', 'B', 'B', 0,
+      0,   0,   0,    0,    0x10, 0,   0,   0, // the Epoch, and 2^28 seconds after it
+      1,   0,                                  // to DST and back
+      0,   0,   0x0e, 0x10, 0,    0,           // one hour, standard, "AAA"
+      0,   0,   0x1c, 0x20, 1,    4,           // two hours, DST, "BBB"
+      'A', 'A', 'A',  0,    'B',  'B', 'B', 0,
   };
   memset(file, 0, V1_LEN);
   memcpy(file, "TZif", 4);
@@ -183,7 +183,8 @@ static void refuses_leap_seconds(void **state) {
   refuses(file, sizeof file, "without \"right/\"");
 }
 
-// Puts a version 2 file together: the version 1 block, a 64-bit block without transitions, a footer.
+// Puts a version 2 file together: the version 1 block, a 64-bit block without transitions, a
+// footer.
 static size_t v2_make(unsigned char *file, const char *footer) {
   v1_make(file);
   file[4] = '2';
@@ -200,7 +201,8 @@ static void lets_the_footer_rule_after_the_last_transition(void **state) {
   (void)state;
   unsigned char file[512];
   struct tg_zone *zone = NULL;
-  assert_int_equal(parse(file, v2_make(file, "\nCET-1CEST,M3.5.0,M10.5.0/3\n"), &zone, NULL), TG_OK);
+  assert_int_equal(parse(file, v2_make(file, "\nCET-1CEST,M3.5.0,M10.5.0/3\n"), &zone, NULL),
+                   TG_OK);
   assert_int_equal(tg_zone_local_of(zone, at("2150-07-01") / 1000).offset_s, 7200);
   assert_int_equal(tg_zone_local_of(zone, at("2150-12-01") / 1000).offset_s, 3600);
   tg_zone_free(zone);

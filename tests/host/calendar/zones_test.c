@@ -43,7 +43,7 @@ static void knows_utc_and_offsets(void **state) {
     const char *name;
     int32_t offset_s;
   } cases[] = {
-      {"UTC", 0},       {"Z", 0},      {"Etc/UTC", 0},       {"+00:00", 0},     {"+02:00", 7200},
+      {"UTC", 0},         {"Z", 0},       {"Etc/UTC", 0},    {"+00:00", 0},     {"+02:00", 7200},
       {"-03:30", -12600}, {"+14", 50400}, {"-0930", -34200}, {"+23:59", 86340},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -43,8 +43,18 @@ static void finds_a_member_whatever_stands_before_and_in_it(void **state) {
 static void finds_nothing_in_what_is_no_object_or_ends_early(void **state) {
   (void)state;
   static const char *const texts[] = {
-      "", "[]", "{", "{}", "{\"tasks\"", "{\"tasks\":", "{\"tasks\":[1,2", "{\"tasks\":\"",
-      "{\"tasks\":[\"\\", "{\"tas\":1}", "{\"tasks2\":1}", "{tasks:1}",
+      "",
+      "[]",
+      "{",
+      "{}",
+      "{\"tasks\"",
+      "{\"tasks\":",
+      "{\"tasks\":[1,2",
+      "{\"tasks\":\"",
+      "{\"tasks\":[\"\\",
+      "{\"tas\":1}",
+      "{\"tasks2\":1}",
+      "{tasks:1}",
   };
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     struct tg_plan_span value;

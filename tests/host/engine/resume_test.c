@@ -95,7 +95,7 @@ static void scenario_make(struct scenario *s) {
 // The oracle: tasks in the order of their numbers, which every edge follows.
 
 static bool is_unchosen(const struct scenario *s, uint32_t task) {
-  char name[8];
+  char name[16];
   snprintf(name, sizeof name, "\"t%u\"", task);
   for (uint32_t b = 0; b < task; b++)
     for (uint32_t i = 0; i < s->plan->tasks[b].to_count; i++)

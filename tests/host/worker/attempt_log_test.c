@@ -83,7 +83,8 @@ static void control_characters_are_escaped(void **state) {
   (void)state;
   tg_attempt_log_line(diary, "info", "a\x1b[2Jb\0c\x7f\t\r\xc3\xa9", 13);
   output(0, "\x1b]0;title\x07\n");
-  assert_string_equal(closed(), "info a\\x1b[2Jb\\x00c\\x7f\t\\x0d\xc3\xa9\nout \\x1b]0;title\\x07\n");
+  assert_string_equal(closed(),
+                      "info a\\x1b[2Jb\\x00c\\x7f\t\\x0d\xc3\xa9\nout \\x1b]0;title\\x07\n");
 }
 
 static void streams_are_put_together_line_by_line(void **state) {
@@ -93,8 +94,7 @@ static void streams_are_put_together_line_by_line(void **state) {
   output(0, "still one\r\nout");
   output(1, "two");
   output(0, " two");
-  assert_string_equal(closed(),
-                      "err err one\nout out one, still one\nout out two\nerr err two\n");
+  assert_string_equal(closed(), "err err one\nout out one, still one\nout out two\nerr err two\n");
 }
 
 static void the_last_line_that_says_something_is_known(void **state) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Script workers that lie. The first worker of a test does as the file `malice` in the project says
 // (and takes the file away when it has done it, so that those who come after it are honest); it
-// knows the protocol well enough to get there. The host has to survive, to kill it, and to bring the
-// run to its end with others.
+// knows the protocol well enough to get there. The host has to survive, to kill it, and to bring
+// the run to its end with others.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,6 +34,7 @@ static const char plan_text[] =
     "{\"name\":\"c\",\"word\":\"task\",\"runner\":\"script\",\"when\":\"all_success\"}]}";
 
 struct liar {
+  uint64_t peeking; // attempt that waits for a reply
   struct tg_channel channel;
   char malice[64];
 };
@@ -150,6 +151,16 @@ static void started(struct liar *liar, uint64_t attempt, uint32_t task) {
     big_result(liar, attempt, 7 << 20);
     return;
   }
+  if (is(liar, "peek")) {
+    if (task == 1) {
+      tg_wire_put_text(request_begin(liar, attempt, TG_REQUEST_OUTPUT), "c");
+      end(liar);
+      liar->peeking = attempt;
+    } else {
+      result_send(liar, attempt, "\"secret\"", "");
+    }
+    return;
+  }
   second_await(liar);
   unlink("malice");
   if (is(liar, "type")) end((begin(liar, (enum tg_message)200), liar));
@@ -219,6 +230,13 @@ static void load_take(struct liar *liar, struct tg_reader *body) {
   end(liar);
 }
 
+static void reply_take(struct liar *liar, struct tg_reader *body) {
+  struct tg_error err;
+  tg_wire_get_u64(body);
+  tg_wire_get_error(body, &err);
+  result_send(liar, liar->peeking, err.code == TG_EINVALID ? "\"refused\"" : "\"given\"", "");
+}
+
 static void liar_work(struct liar *liar) {
   for (;;) {
     uint8_t type;
@@ -227,6 +245,7 @@ static void liar_work(struct liar *liar) {
     if (tg_channel_fill(&liar->channel)) _exit(0);
     while (tg_channel_next(&liar->channel, &type, &body) == 1) {
       if (type == TG_MESSAGE_LOAD) load_take(liar, &body);
+      if (type == TG_MESSAGE_REPLY) reply_take(liar, &body);
       if (type != TG_MESSAGE_START) continue;
       uint64_t attempt = tg_wire_get_u64(&body);
       tg_wire_get_u64(&body);
@@ -332,6 +351,13 @@ static void a_worker_that_asks_and_never_reads_is_killed(void **state) {
                       "its worker was lost (it asks and does not listen)");
 }
 
+static void the_output_of_a_task_that_is_not_upstream_is_refused(void **state) {
+  (void)state;
+  run_with("peek", 1);
+  assert_string_equal(stand_task(&stand, "c")->output, "\"secret\"");
+  assert_string_equal(stand_task(&stand, "b")->output, "\"refused\"");
+}
+
 static void answered(void *self, const struct tg_error *err, const char *output,
                      const char *version) {
   (void)output;
@@ -393,6 +419,8 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(a_liar_is_killed_and_the_run_goes_on, setup, teardown),
       cmocka_unit_test_setup_teardown(a_worker_that_asks_and_never_reads_is_killed, setup,
+                                      teardown),
+      cmocka_unit_test_setup_teardown(the_output_of_a_task_that_is_not_upstream_is_refused, setup,
                                       teardown),
       cmocka_unit_test_setup_teardown(a_decision_that_nobody_asked_for_is_none, setup, teardown),
       cmocka_unit_test_setup_teardown(an_attempt_that_was_not_sent_is_cancelled_without_its_worker,

@@ -1,1 +1,131 @@
-int main(void) { return 0; }
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "host/worker/stand.h"
+
+static struct stand stand;
+
+static int setup(void **state) {
+  (void)state;
+  stand_init(&stand);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  stand_deinit(&stand);
+  return 0;
+}
+
+#define PIPELINE(tasks)                                                                            \
+  "local tg = require 'tidegate'\nreturn tg.pipeline 'p' { tasks = {\n" tasks "\n} }"
+
+static void a_script_reaches_what_the_host_offers(void **state) {
+  (void)state;
+  stand_write(&stand, "in.txt", "from a file");
+  stand_run(
+      &stand, 1,
+      PIPELINE("tg.task 'a' { run = function(ctx)"
+               " local sql, store, file = require 'tidegate.sql', require 'tidegate.store',"
+               " require 'tidegate.file'"
+               " assert(sql.exec 'CREATE TABLE bronze_x (n INTEGER)')"
+               " assert(sql.exec('INSERT INTO bronze_x VALUES (?), (?)', { 1, 2 }))"
+               " assert(store.put('cursor', { at = 7 }))"
+               " ctx:sleep '1ms' ctx:progress(1, 2)"
+               " return { sum = assert(sql.query 'SELECT sum(n) AS s FROM bronze_x')[1].s,"
+               " cursor = store.get('cursor').at, text = assert(file.read 'in.txt') } end }"));
+  if (stand.end != TG_RUN_SUCCESS) fail_msg("%s", stand.run.failure.text);
+  assert_string_equal(stand_task(&stand, "a")->output,
+                      "{\"cursor\":7,\"sum\":3,\"text\":\"from a file\"}");
+  assert_int_equal(stand.progress_count, 1);
+}
+
+static void a_host_that_is_not_there_is_told_as_transient(void **state) {
+  (void)state;
+  stand_run(&stand, 1,
+            PIPELINE("tg.task 'a' { run = function()"
+                     " local res, err = require('tidegate.http').get 'http://127.0.0.1:1/'"
+                     " return { none = res == nil, class = err.class, code = err.code } end }"));
+  assert_string_equal(stand_task(&stand, "a")->output,
+                      "{\"class\":\"transient\",\"code\":\"connect\",\"none\":true}");
+}
+
+static void outputs_are_given_to_those_downstream_only(void **state) {
+  (void)state;
+  stand_run(&stand, 1,
+            PIPELINE("tg.task 'a' { run = function() return 'far' end },"
+                     "tg.task 'b' { after = 'a', run = function() end },"
+                     "tg.task 'c' { after = 'b', run = function(ctx) return ctx.output.a end },"
+                     "tg.task 'd' { after = 'b', run = function(ctx) return ctx.output.c end },"
+                     "tg.task 'e' { after = 'b', run = function(ctx)"
+                     " return { gave = ctx.output.b } end }"));
+  assert_string_equal(stand_task(&stand, "c")->output, "\"far\"");
+  assert_int_equal(stand_task(&stand, "d")->state, TG_TASK_FAILED);
+  const char *why = stand_task(&stand, "d")->failure.text;
+  if (!strstr(why, "c") || !strstr(why, "after")) fail_msg("%s", why);
+  assert_int_equal(stand_task(&stand, "e")->state, TG_TASK_SUCCESS);
+}
+
+// The lock of a transaction goes with the attempt that began it, however that ends.
+static void a_transaction_ends_with_its_attempt(void **state) {
+  (void)state;
+  stand_run(
+      &stand, 1,
+      PIPELINE("tg.task 'make' { run = function() assert(require('tidegate.sql')"
+               ".exec 'CREATE TABLE bronze_x (n INTEGER)') end },"
+               "tg.task 'holder' { after = 'make', timeout = '300ms', run = function(ctx)"
+               " local sql = require 'tidegate.sql'"
+               " sql.transaction(function() assert(sql.exec 'INSERT INTO bronze_x VALUES (1)')"
+               " ctx:sleep '1h' end) end },"
+               "tg.task 'raiser' { after = 'make', run = function()"
+               " local sql = require 'tidegate.sql'"
+               " sql.transaction(function() sql.exec 'INSERT INTO bronze_x VALUES (2)'"
+               " error 'no' end) end },"
+               "tg.task 'writer' { after = { 'holder', 'raiser' }, when = 'all_done',"
+               " run = function() local sql = require 'tidegate.sql'"
+               " assert(sql.exec 'INSERT INTO bronze_x VALUES (3)')"
+               " return assert(sql.query 'SELECT n FROM bronze_x') end }"));
+  assert_int_equal(stand_task(&stand, "holder")->failure.code, TG_ETIMEOUT);
+  assert_int_equal(stand_task(&stand, "raiser")->state, TG_TASK_FAILED);
+  assert_int_equal(stand_task(&stand, "writer")->state, TG_TASK_SUCCESS);
+  assert_string_equal(stand_task(&stand, "writer")->output, "[{\"n\":3}]");
+}
+
+// Requests that nobody waits for any more are answered to nobody.
+static void open_requests_end_with_their_attempt(void **state) {
+  (void)state;
+  stand_run(&stand, 1,
+            PIPELINE("tg.task 'http' { timeout = '100ms', run = function()"
+                     " return require('tidegate.http').get('http://192.0.2.1/') end },"
+                     "tg.task 'sql' { timeout = '100ms', run = function()"
+                     " return require('tidegate.sql').query 'WITH RECURSIVE c(x) AS (SELECT 1"
+                     " UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c' end },"
+                     "tg.task 'sleep' { timeout = '100ms', run = function(ctx)"
+                     " ctx:sleep '1h' end },"
+                     "tg.task 'after' { after = { 'http', 'sql', 'sleep' }, when = 'all_done',"
+                     " run = function() return assert(require('tidegate.sql')"
+                     ".query 'SELECT 1 AS one') end }"));
+  static const char *const names[] = {"sql", "sleep"};
+  for (size_t i = 0; i < 2; i++)
+    assert_int_equal(stand_task(&stand, names[i])->failure.code, TG_ETIMEOUT);
+  assert_int_equal(stand_task(&stand, "http")->state, TG_TASK_FAILED);
+  assert_string_equal(stand_task(&stand, "after")->output, "[{\"one\":1}]");
+}
+
+int main(int argc, char **argv) {
+  stand_main(argc, argv);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(a_script_reaches_what_the_host_offers, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_host_that_is_not_there_is_told_as_transient, setup,
+                                      teardown),
+      cmocka_unit_test_setup_teardown(outputs_are_given_to_those_downstream_only, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_transaction_ends_with_its_attempt, setup, teardown),
+      cmocka_unit_test_setup_teardown(open_requests_end_with_their_attempt, setup, teardown),
+  };
+  return cmocka_run_group_tests_name("host/worker/requests", tests, NULL, NULL);
+}

@@ -93,8 +93,8 @@ static void what_is_not_there_is_said_with_the_places(void **state) {
 
 static void names_that_lead_out_are_none(void **state) {
   (void)state;
-  static const char *const names[] = {"",      "/etc/passwd", "../x", "a/../../x", "..",
-                                      "a\\b", ".hidden.x.."};
+  static const char *const names[] = {"",   "/etc/passwd", "../x",       "a/../../x",
+                                      "..", "a\\b",        ".hidden.x.."};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     assert_int_equal(find("sql", names[i]), TG_EINVALID);
   assert_int_equal(find("module", ".etc.passwd"), TG_EINVALID);

@@ -60,8 +60,7 @@ void stand_deinit(struct stand *stand) {
   assert_int_equal(nftw(stand->folder, entry_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-void stand_write_bytes(const struct stand *stand, const char *path, const void *bytes,
-                       size_t len) {
+void stand_write_bytes(const struct stand *stand, const char *path, const void *bytes, size_t len) {
   char whole[PATH_MAX_BYTES], folder[PATH_MAX_BYTES];
   snprintf(whole, sizeof whole, "%s/%s", stand->folder, path);
   snprintf(folder, sizeof folder, "%s", whole);
@@ -171,9 +170,9 @@ void stand_begin(struct stand *stand, const char *params) {
                        .trigger = "manual",
                        .logical_at = INT64_C(1795150800000)};
   stand->has_ended = false;
-  tg_conductor_input(services->conductor,
-                     &(struct tg_input){.kind = TG_INPUT_RUN,
-                                        .run = {.run = &run, .plan = stand->plan}});
+  tg_conductor_input(
+      services->conductor,
+      &(struct tg_input){.kind = TG_INPUT_RUN, .run = {.run = &run, .plan = stand->plan}});
 }
 
 void stand_turn(struct stand *stand) {
@@ -265,8 +264,8 @@ void stand_read(struct stand *stand) {
   if (!code)
     code = tg_history_tasks(history, run, &stand->arena, &stand->tasks, &stand->task_count, &err);
   if (!code)
-    code = tg_history_attempts(history, run, &stand->arena, &stand->attempts,
-                               &stand->attempt_count, &err);
+    code = tg_history_attempts(history, run, &stand->arena, &stand->attempts, &stand->attempt_count,
+                               &err);
   if (!code)
     code = tg_history_decisions(history, run, &stand->arena, &stand->decisions,
                                 &stand->decision_count, &err);
