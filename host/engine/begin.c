@@ -23,6 +23,22 @@ static struct tg_live_run *run_add(struct tg_engine *engine, const struct tg_run
   return live;
 }
 
+// As in recovery the maps come before their items, and both before the tasks. A map that is carried
+// without its task goes on with the items that it has not.
+static void maps_carry(struct tg_engine *engine, const struct tg_input *input, uint64_t run) {
+  for (size_t i = 0; i < input->run.carried_map_count; i++) {
+    struct tg_record record = {.kind = TG_RECORD_MAP_ITEMS,
+                               .map_items = input->run.carried_maps[i]};
+    record.map_items.run = run;
+    tg_engine_record(engine, &record);
+  }
+  for (size_t i = 0; i < input->run.carried_item_count; i++) {
+    struct tg_record record = {.kind = TG_RECORD_ITEM, .item = input->run.carried_items[i]};
+    record.item.run = run;
+    tg_engine_record(engine, &record);
+  }
+}
+
 // A run and what it carries over become durable first; the carried tasks are applied with them.
 void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input) {
   struct tg_run run = *input->run.run;
@@ -32,6 +48,7 @@ void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input
   struct tg_live_run *live = run_add(engine, &run, input->run.plan);
   if (!live) return;
   tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_RUN, .run = run});
+  maps_carry(engine, input, run.number);
   for (size_t i = 0; i < input->run.carried_count; i++) {
     struct tg_record record = {.kind = TG_RECORD_TASK, .task = input->run.carried[i]};
     record.task.run = run.number;

@@ -107,8 +107,9 @@ void tg_context_write(const struct tg_live_run *run, uint32_t unit, uint32_t num
   tg_buf_puts(out, run->run.params);
   time_member(out, "logical_date", run->run.logical_at);
   tg_buf_puts(out, ",\"interval\":{");
-  time_member(out, "start", run->run.logical_at);
-  time_member(out, "end", run->run.logical_at);
+  bool has_interval = run->run.interval_end != 0;
+  time_member(out, "start", has_interval ? run->run.interval_start : run->run.logical_at);
+  time_member(out, "end", has_interval ? run->run.interval_end : run->run.logical_at);
   tg_buf_putc(out, '}');
   time_member(out, "now", now_wall_ms);
   phase_put(run, unit, out);

@@ -52,6 +52,10 @@ struct tg_input {
       struct tg_plan *plan;          // shared
       const struct tg_task *carried; // tasks of an earlier run that need not run again
       size_t carried_count;
+      const struct tg_map_items *carried_maps; // and what is done of its maps
+      size_t carried_map_count;
+      const struct tg_item *carried_items;
+      size_t carried_item_count;
     } run;
     struct {
       const struct tg_run *run;

@@ -79,7 +79,8 @@ static int64_t number(struct query *query, int at) {
 
 #define RUN_COLUMNS                                                                                \
   "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
-  " created_at, ended_at, error_code, error_class, error_message, parent, child_key"
+  " created_at, ended_at, error_code, error_class, error_message, parent, child_key," \
+  " interval_start, interval_end"
 
 static void run_read(struct query *q, void *item) {
   struct tg_run *run = item;
@@ -98,6 +99,8 @@ static void run_read(struct query *q, void *item) {
       .failure = tg_column_failure(q->statement, 13, q->arena),
       .parent = text(q, 16),
       .child_key = text(q, 17),
+      .interval_start = number(q, 18),
+      .interval_end = number(q, 19),
   };
   const char *id = text(q, 1), *state = text(q, 10);
   if (id) tg_id_parse(id, &run->id);

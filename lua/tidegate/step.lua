@@ -14,6 +14,7 @@ local words = require "tidegate.pipeline.words"
 local step = {}
 
 local NAME_BYTES_MAX = 128
+local DURABLE_MS = 1000
 local SLEEP = "sleep:" -- the first part of the name of a sleep
 
 -- Where in the script the function stands that called a method; "" in a tail call, which leaves no
@@ -122,7 +123,8 @@ function step.run(steps, name, fn)
   return take(steps, name, fn)
 end
 
----Sleeps; where there are steps it is one, and an attempt that comes by it again does not sleep twice.
+---Sleeps. A sleep of a second or more is a step where there are steps: it holds no worker, outlives
+---the host, and an attempt that comes by it again does not sleep twice. A shorter one just waits.
 ---@param steps tidegate.Steps
 ---@param duration string
 function step.sleep(steps, duration)
@@ -132,7 +134,7 @@ function step.sleep(steps, duration)
   end
   local fault = nesting_fault(steps, "ctx:sleep")
   if fault then error(fault, 2) end
-  if not steps.places then
+  if not steps.places or ms < DURABLE_MS then
     native.sleep(ms)
     return
   end

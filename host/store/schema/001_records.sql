@@ -33,6 +33,8 @@ CREATE TABLE runs (
   parent        TEXT,                  -- id of the run that started it as its child
   child_key     TEXT UNIQUE,           -- what it was started for
   logical_at    INTEGER NOT NULL,
+  interval_start INTEGER,              -- the data it is about: start <= t < end
+  interval_end  INTEGER,
   state         TEXT NOT NULL,
   created_at    INTEGER NOT NULL,
   ended_at      INTEGER,

@@ -67,6 +67,13 @@ describe("a durable step", function()
     assert.same({ 60000, 2000 }, calls)
   end)
 
+  it("just waits for less than a second", function()
+    local body = 'ctx:sleep("999ms") return ctx:step("a", function() return 1 end)'
+    assert.equal(1, (attempt(body)))
+    assert.equal(1, (attempt(body)))
+    assert.same({ 999, 999 }, calls)
+  end)
+
   it("is refused out of order", function()
     attempt 'ctx:step("a", function() end)'
     local ok, err = pcall(attempt, "\n local x = ctx:step('b', function() end)")
