@@ -78,19 +78,23 @@ static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
   tg_engine_record(engine, &lost);
 }
 
-// That a run is being cancelled has no record of its own; the first task that was says so.
-static void cancel_resume(struct tg_live_run *run) {
-  for (uint32_t i = 0; i < run->plan->count && !run->stopped.code; i++) {
+// That a run is being cancelled has no record of its own; the first task or item that was says so.
+static void cancel_resume(struct tg_live_run *run, const char *reason) {
+  for (uint32_t i = 0; i < run->count && !run->stopped.code; i++) {
     if (run->tasks[i].state != TG_TASK_CANCELLED) continue;
     run->stopped = run->tasks[i].failure; // its text lives as long as the task
   }
+  if (!run->stopped.code && reason)
+    run->stopped = (struct tg_failure){.code = TG_ECANCELLED,
+                                       .class = TG_CLASS_CANCELLED,
+                                       .text = tg_arena_strdup(&run->arena, reason)};
 }
 
 // Maps come first, because their items are found through them.
 void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input) {
   struct tg_live_run *run = run_add(engine, input->resume.run, input->resume.plan);
   if (!run) return;
-  run->is_durable = true;
+  run->is_durable = run->is_replaying = true;
   for (size_t i = 0; i < input->resume.map_count; i++)
     apply(engine, run, &(struct tg_record){.kind = TG_RECORD_MAP_ITEMS,
                                            .map_items = input->resume.maps[i]});
@@ -105,8 +109,12 @@ void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input
           &(struct tg_record){.kind = TG_RECORD_STEP, .step = input->resume.steps[i]});
   for (size_t i = 0; i < input->resume.attempt_count; i++)
     attempt_resume(engine, run, &input->resume.attempts[i]);
-  cancel_resume(run);
+  cancel_resume(run, input->resume.cancelled);
+  run->is_replaying = false;
+  for (uint32_t i = 0; i < run->plan->count && run->map_count; i++)
+    tg_engine_check(engine, tg_live_map_admit(run, i));
   for (uint32_t i = 0; i < run->count; i++)
-    if (run->tasks[i].state == TG_TASK_WAITING && run->tasks[i].retry_at)
+    if (run->tasks[i].state == TG_TASK_WAITING && run->tasks[i].retry_at &&
+        !run->tasks[i].is_deciding) // its next attempt was begun, and lost with the host
       tg_engine_retry_arm(engine, run, i);
 }

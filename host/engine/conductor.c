@@ -73,6 +73,14 @@ const struct tg_live_run *tg_conductor_find_attempt(struct tg_conductor *conduct
   return tg_engine_find_attempt(conductor->engine, attempt, unit);
 }
 
+const struct tg_live_run *tg_conductor_find_run(struct tg_conductor *conductor, uint64_t number) {
+  return tg_engine_find_run(conductor->engine, number);
+}
+
+bool tg_conductor_has_runs(const struct tg_conductor *conductor) {
+  return tg_engine_has_runs(conductor->engine);
+}
+
 bool tg_conductor_is_quiet(const struct tg_conductor *conductor) {
   return tg_engine_is_quiet(conductor->engine);
 }

@@ -39,6 +39,12 @@ void tg_conductor_result(struct tg_conductor *conductor, uint64_t attempt,
 const struct tg_live_run *tg_conductor_find_attempt(struct tg_conductor *conductor,
                                                     uint64_t attempt, uint32_t *unit);
 
+/// Gives a run that has not ended, by its number, or NULL.
+const struct tg_live_run *tg_conductor_find_run(struct tg_conductor *conductor, uint64_t number);
+
+/// Says whether there are runs that have not ended.
+bool tg_conductor_has_runs(const struct tg_conductor *conductor);
+
 /// Takes no input any more; batches that are still on their way are freed when they come back.
 void tg_conductor_stop(struct tg_conductor *conductor);
 

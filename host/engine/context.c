@@ -20,16 +20,21 @@ void tg_context_unit_name(const struct tg_live_run *run, uint32_t unit,
     snprintf(name, TG_UNIT_NAME_MAX, "%s[%u]", task, t->item);
 }
 
-void tg_context_key(const struct tg_live_run *run, uint32_t unit, char key[TG_KEY_TEXT_LEN + 1]) {
+void tg_context_key_of(struct tg_id run, const char *unit, char key[TG_KEY_TEXT_LEN + 1]) {
   struct tg_hash hash;
-  char text[TG_HASH_TEXT_LEN + 1], name[TG_UNIT_NAME_MAX];
-  tg_context_unit_name(run, unit, name);
+  char text[TG_HASH_TEXT_LEN + 1];
   tg_hash_init(&hash);
-  tg_hash_add(&hash, run->run.id.bytes, sizeof run->run.id.bytes);
-  tg_hash_add(&hash, name, strlen(name));
+  tg_hash_add(&hash, run.bytes, sizeof run.bytes);
+  tg_hash_add(&hash, unit, strlen(unit));
   tg_hash_take(&hash, text);
   memcpy(key, text, TG_KEY_TEXT_LEN);
   key[TG_KEY_TEXT_LEN] = 0;
+}
+
+void tg_context_key(const struct tg_live_run *run, uint32_t unit, char key[TG_KEY_TEXT_LEN + 1]) {
+  char name[TG_UNIT_NAME_MAX];
+  tg_context_unit_name(run, unit, name);
+  tg_context_key_of(run->run.id, name, key);
 }
 
 static void member(struct tg_buf *out, const char *name) {

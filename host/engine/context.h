@@ -11,6 +11,9 @@ enum { TG_KEY_TEXT_LEN = 32, TG_UNIT_NAME_MAX = 160 };
 /// task, item and run. Source: the first half of SHA-256 over the run's id and the unit's name.
 void tg_context_key(const struct tg_live_run *run, uint32_t unit, char key[TG_KEY_TEXT_LEN + 1]);
 
+/// Gives that key by the name of the unit.
+void tg_context_key_of(struct tg_id run, const char *unit, char key[TG_KEY_TEXT_LEN + 1]);
+
 /// Gives the name of a unit: "publish", or "publish[17]" for the item 17 (from 0) of a map.
 void tg_context_unit_name(const struct tg_live_run *run, uint32_t unit,
                           char name[TG_UNIT_NAME_MAX]);

@@ -60,6 +60,10 @@ struct tg_live_run *tg_engine_find_run(struct tg_engine *engine, uint64_t number
   return run;
 }
 
+bool tg_engine_has_runs(const struct tg_engine *engine) {
+  return engine->runs != NULL;
+}
+
 // --- What the parts share ---
 
 void tg_engine_fail(struct tg_engine *engine, int code, const char *what) {
@@ -227,8 +231,7 @@ static void batch_apply(struct tg_engine *engine, struct tg_batch *batch) {
   struct tg_live_run *run = NULL;
   for (size_t i = 0; i < batch->count; i++) {
     uint64_t number = record_run(&batch->records[i]);
-    if (!run || run->run.number != number)
-      run = number ? tg_engine_find_run(engine, number) : NULL;
+    if (!run || run->run.number != number) run = number ? tg_engine_find_run(engine, number) : NULL;
     if (run) record_apply(engine, run, &batch->records[i]);
   }
   tg_batch_free(batch);
@@ -236,13 +239,33 @@ static void batch_apply(struct tg_engine *engine, struct tg_batch *batch) {
 
 // --- Cancelling ---
 
+// What was ended only to sleep will not go on: its try is over, too.
+static void parked_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
+  struct tg_live_task *t = &run->tasks[unit];
+  if (!t->is_parked) return;
+  struct tg_record record = tg_engine_attempt_record(run, unit, TG_ATTEMPT_CANCELLED);
+  record.attempt.ended_at = engine->now.wall_ms;
+  record.attempt.failure = run->stopped;
+  t->is_parked = false;
+  tg_engine_record(engine, &record);
+}
+
 // The reason is kept with each task, for a host that takes the run up again.
 static void task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
   struct tg_record record =
       tg_engine_task_record(run, task, TG_TASK_CANCELLED, engine->now.wall_ms);
   record.task.failure = run->stopped;
+  parked_cancel(engine, run, task);
   run->tasks[task].is_deciding = true;
   tg_engine_record(engine, &record);
+}
+
+// Of a teardown that waits itself it is not known yet.
+static bool may_have_begun(const struct tg_live_run *run, uint32_t task) {
+  const struct tg_live_task *t = &run->tasks[task];
+  return t->attempts || t->map || t->state == TG_TASK_SUCCESS ||
+         (run->plan->tasks[task].is_teardown &&
+          !tg_task_state_is_terminal((enum tg_task_state)t->state));
 }
 
 // A teardown still runs if something was begun that it tears down.
@@ -250,7 +273,7 @@ static bool is_kept(const struct tg_live_run *run, uint32_t task) {
   if (!run->plan->tasks[task].is_teardown) return false;
   struct tg_graph_slice up = tg_graph_upstream(&run->plan->graph, task);
   for (uint32_t i = 0; i < up.count; i++)
-    if (run->tasks[up.nodes[i]].attempts) return true;
+    if (may_have_begun(run, up.nodes[i])) return true;
   return false;
 }
 
@@ -269,17 +292,17 @@ static void items_cancel(struct tg_engine *engine, struct tg_live_run *run) {
   for (uint32_t i = run->plan->count; i < run->count; i++) {
     struct tg_live_task *t = &run->tasks[i];
     bool was_let_in = t->state == TG_TASK_READY || (t->state == TG_TASK_WAITING && t->attempts);
-    if (!was_let_in || t->is_deciding) continue;
+    if (!was_let_in || t->is_deciding || !tg_live_is_cut(run, t->task)) continue;
+    parked_cancel(engine, run, i);
     t->is_deciding = true;
-    tg_engine_record(engine,
-                     &(struct tg_record){.kind = TG_RECORD_ITEM,
-                                         .item = {.run = run->run.number,
-                                                  .task = t->task,
-                                                  .index = t->item,
-                                                  .state = TG_TASK_CANCELLED,
-                                                  .attempts = t->attempts,
-                                                  .ended_at = engine->now.wall_ms,
-                                                  .failure = run->stopped}});
+    tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_ITEM,
+                                                 .item = {.run = run->run.number,
+                                                          .task = t->task,
+                                                          .index = t->item,
+                                                          .state = TG_TASK_CANCELLED,
+                                                          .attempts = t->attempts,
+                                                          .ended_at = engine->now.wall_ms,
+                                                          .failure = run->stopped}});
   }
 }
 

@@ -70,6 +70,7 @@ struct tg_input {
       size_t item_count;
       const struct tg_step *steps;
       size_t step_count;
+      const char *cancelled; // why it is only to be cancelled, or NULL: it is to go on
     } resume;
     struct {
       uint64_t attempt;
@@ -141,6 +142,9 @@ struct tg_live_run *tg_engine_find_attempt(struct tg_engine *engine, uint64_t at
 
 /// Gives a run that has not ended, by its number, or NULL.
 struct tg_live_run *tg_engine_find_run(struct tg_engine *engine, uint64_t number);
+
+/// Says whether there are runs that have not ended.
+bool tg_engine_has_runs(const struct tg_engine *engine);
 
 /// Says whether no attempt is in flight and no batch is on its way.
 bool tg_engine_is_quiet(const struct tg_engine *engine);

@@ -11,17 +11,19 @@
 // --- Attempts ---
 
 static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
-                          struct tg_attempt *attempt, const struct tg_error *err) {
+                          struct tg_attempt *attempt, const struct tg_error *err,
+                          bool is_bystander) {
   struct tg_live_task *t = &run->tasks[unit];
   const struct tg_plan_task *plan = tg_live_plan(run, unit);
   attempt->failure = (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
   attempt->state = TG_ATTEMPT_FAILED;
   if (err->class != TG_CLASS_LOST) t->worker_losses = 0;
-  if (run->stopped.code && !plan->is_teardown) {
+  if (tg_live_is_cut(run, t->task)) {
     attempt->state = TG_ATTEMPT_CANCELLED;
     return;
   }
-  if (err->class == TG_CLASS_LOST && ++t->worker_losses < TG_LOST_ATTEMPTS_MAX) {
+  if (err->class == TG_CLASS_LOST && !is_bystander) t->worker_losses++;
+  if (err->class == TG_CLASS_LOST && t->worker_losses < TG_LOST_ATTEMPTS_MAX) {
     attempt->state = TG_ATTEMPT_LOST;
     return;
   }
@@ -31,6 +33,7 @@ static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uin
       tg_retry_decide(&plan->retry, t->attempts - t->lost, err->class, attempt->seed,
                       err->retry_after_ms, elapsed > 0 ? elapsed : 0);
   attempt->is_fallback_next = retry.stop != TG_RETRY_STOP_NOT && plan->has_fallback;
+  if (attempt->is_fallback_next) t->worker_losses = 0;
   if (retry.stop == TG_RETRY_STOP_NOT)
     attempt->retry_at = tg_engine_after(engine->now.wall_ms, retry.delay_ms);
   else if (attempt->is_fallback_next)
@@ -68,6 +71,7 @@ static void item_record(struct tg_engine *engine, struct tg_live_run *run, uint3
                                       .ended_at = engine->now.wall_ms,
                                       .output = result && *result ? result : NULL,
                                       .failure = attempt->attempt.failure}};
+  if (state == TG_TASK_CANCELLED) record.item.failure = run->stopped;
   tg_engine_record(engine, &record);
 }
 
@@ -93,9 +97,8 @@ static int items_read(const struct tg_plan_task *task, const char *result, json_
   if (!json_is_array(items) || (keys && json_array_size(keys) != count))
     return tg_error_set(err, TG_EPROTOCOL, "map %s gave no list of items", task->name);
   if (count <= task->map->items_max) return TG_OK;
-  return tg_error_set(err, TG_ELIMIT,
-                      "map %s has %zu items and may have %u; items_max raises it", task->name,
-                      count, task->map->items_max);
+  return tg_error_set(err, TG_ELIMIT, "map %s has %zu items and may have %u; items_max raises it",
+                      task->name, count, task->map->items_max);
 }
 
 static void expanded_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t task,
@@ -136,7 +139,7 @@ static void end_decide(struct tg_engine *engine, struct tg_live_run *run, uint32
   if (tg_facts_record(run->plan, attempt, outcome->facts, batch, &chosen, &err) && !err.code)
     tg_error_set(&err, TG_ENOMEM, "no memory for what the attempt tells");
   if (is_expansion && !err.code) items_read(plan, outcome->result, &items, &err);
-  if (err.code) failed_decide(engine, run, unit, attempt, &err);
+  if (err.code) failed_decide(engine, run, unit, attempt, &err, outcome->is_bystander);
   const char *result = err.code ? NULL : outcome->result;
   if (is_expansion && !err.code) {
     tg_engine_record(engine, &record);
@@ -157,8 +160,7 @@ static void parked(struct tg_engine *engine, struct tg_live_run *run, uint32_t u
   tg_engine_tell(engine, run, unit);
 }
 
-void tg_engine_result(struct tg_engine *engine, uint64_t handle,
-                      const struct tg_outcome *outcome) {
+void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg_outcome *outcome) {
   struct tg_flight *flight = tg_map_remove_number(&engine->flights, handle);
   if (!flight) return; // it was ended before; what it says now changes nothing
   struct tg_live_run *run = flight->run;
@@ -175,7 +177,7 @@ void tg_engine_result(struct tg_engine *engine, uint64_t handle,
     run->running--;
     engine->running--;
   }
-  if (t->is_parked && !run->stopped.code) {
+  if (t->is_parked && !tg_live_is_cut(run, t->task)) {
     parked(engine, run, unit);
     return;
   }
@@ -191,8 +193,8 @@ void tg_engine_settled_record(struct tg_engine *engine, struct tg_live_run *run)
     uint32_t task = run->settled[i];
     // In recovery its own record may have come after that of the upstream that settled it.
     if (tg_task_state_is_terminal((enum tg_task_state)run->tasks[task].state)) continue;
-    struct tg_record record = tg_engine_task_record(run, task, tg_live_settled_state(run, task),
-                                                    engine->now.wall_ms);
+    struct tg_record record =
+        tg_engine_task_record(run, task, tg_live_settled_state(run, task), engine->now.wall_ms);
     tg_engine_record(engine, &record);
   }
   run->settled_count = 0;
@@ -252,21 +254,30 @@ void tg_engine_maps_end(struct tg_engine *engine, struct tg_live_run *run) {
 
 // --- Runs ---
 
+static bool is_told_alone(int code) {
+  return code == TG_ECONTRACT || code == TG_ETIMEOUT;
+}
+
 // Says why a run failed: with the contract class or the timeout code only if every failed task has
 // it, for that is what the exit code tells.
 static struct tg_failure run_failure(const struct tg_live_run *run, char *text, size_t size) {
   struct tg_failure failure = {0};
+  bool is_mixed = false;
   for (uint32_t i = 0; i < run->plan->count; i++) {
     const struct tg_live_task *t = &run->tasks[i];
     if (t->state != TG_TASK_FAILED) continue;
     bool is_first = failure.code == TG_OK;
-    bool is_worse = (failure.code == TG_ECONTRACT || failure.code == TG_ETIMEOUT) &&
-                    failure.code != t->failure.code;
-    if (!is_first && !is_worse) continue;
+    is_mixed |= !is_first && failure.code != t->failure.code;
+    bool is_better = is_told_alone(failure.code) && !is_told_alone(t->failure.code);
+    if (!is_first && !is_better) continue;
     failure = t->failure;
     snprintf(text, size, "%s: %s", run->plan->tasks[i].name,
              t->failure.text ? t->failure.text : tg_code_text(t->failure.code));
     failure.text = text;
+  }
+  if (is_mixed && is_told_alone(failure.code)) {
+    failure.code = TG_ESCRIPT;
+    failure.class = tg_code_class(TG_ESCRIPT);
   }
   return failure;
 }

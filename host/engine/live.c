@@ -46,26 +46,35 @@ uint32_t tg_live_unit(const struct tg_live_run *live, uint32_t task, uint32_t it
   return map && item < map->count ? map->first + item : UINT32_MAX;
 }
 
-// A map in a chain that goes depth first does not wait for the end of the map before it.
+// A map in a chain that goes depth first does not wait for the end of the map before it, unless it
+// is to tear down.
 static bool has_begun(const struct tg_live_run *live, uint32_t task) {
   const struct tg_plan_map *map = live->plan->tasks[task].map;
   if (!map || !map->is_depth || map->over == TG_NO_TASK) return false;
+  if (live->plan->tasks[task].is_teardown) return false;
   const struct tg_live_task *before = &live->tasks[map->over];
   return before->map && !tg_task_state_is_terminal((enum tg_task_state)before->state);
+}
+
+// A map over another one waits for it whatever its rule says, since that one has its items.
+static bool waits_for_items(const struct tg_live_run *live, uint32_t task) {
+  const struct tg_plan_map *map = live->plan->tasks[task].map;
+  return map && map->over != TG_NO_TASK &&
+         !tg_task_state_is_terminal((enum tg_task_state)live->tasks[map->over].state);
 }
 
 static struct tg_trigger_counts counts_of(const struct tg_live_run *live, uint32_t task) {
   const struct tg_live_task *t = &live->tasks[task];
   return (struct tg_trigger_counts){
       .upstream = tg_graph_upstream(&live->plan->graph, task).count,
-      .success = t->success + has_begun(live, task),
+      .success = t->success,
       .failed = t->failed,
       .skipped = t->skipped,
   };
 }
 
-// A teardown runs once all that it waits for is over, however that went, unless there was nothing
-// to tear down: none of its setups has succeeded.
+// A teardown follows its rule once all that it waits for is over, unless there was nothing to tear
+// down: none of its setups has succeeded.
 static enum tg_trigger_verdict teardown_judge(const struct tg_live_run *live, uint32_t task,
                                               const struct tg_trigger_counts *counts) {
   if (counts->success + counts->failed + counts->skipped < counts->upstream)
@@ -77,12 +86,24 @@ static enum tg_trigger_verdict teardown_judge(const struct tg_live_run *live, ui
     setups++;
     successes += live->tasks[up.nodes[i]].state == TG_TASK_SUCCESS;
   }
-  return setups && !successes ? TG_TRIGGER_SKIP : TG_TRIGGER_READY;
+  if (setups && !successes) return TG_TRIGGER_SKIP;
+  return tg_trigger_judge(live->plan->tasks[task].when, counts);
 }
 
-static enum tg_trigger_verdict judge(const struct tg_live_run *live, uint32_t task) {
+// In depth a map may begin if its rule would let it after a success of the map before; that it is
+// not to run is only said when that one has ended.
+static enum tg_trigger_verdict early_judge(const struct tg_live_run *live, uint32_t task) {
+  struct tg_trigger_counts counts = counts_of(live, task);
+  if (!has_begun(live, task)) return TG_TRIGGER_WAIT;
+  counts.success++;
+  bool may_begin = tg_trigger_judge(live->plan->tasks[task].when, &counts) == TG_TRIGGER_READY;
+  return may_begin ? TG_TRIGGER_READY : TG_TRIGGER_WAIT;
+}
+
+enum tg_trigger_verdict tg_live_judge(const struct tg_live_run *live, uint32_t task) {
   if (live->tasks[task].is_unchosen) return TG_TRIGGER_SKIP;
   if (live->tasks[task].branches) return TG_TRIGGER_WAIT;
+  if (waits_for_items(live, task)) return early_judge(live, task);
   struct tg_trigger_counts counts = counts_of(live, task);
   if (live->plan->tasks[task].is_teardown) return teardown_judge(live, task, &counts);
   return tg_trigger_judge(live->plan->tasks[task].when, &counts);
@@ -98,7 +119,7 @@ int tg_live_make_ready(struct tg_live_run *live, uint32_t unit) {
 static int task_consider(struct tg_live_run *live, uint32_t task) {
   struct tg_live_task *t = &live->tasks[task];
   if (t->state != TG_TASK_WAITING || t->attempts) return TG_OK;
-  switch (judge(live, task)) {
+  switch (tg_live_judge(live, task)) {
   case TG_TRIGGER_WAIT:
     return TG_OK;
   case TG_TRIGGER_READY:
@@ -112,8 +133,12 @@ static int task_consider(struct tg_live_run *live, uint32_t task) {
   return TG_OK;
 }
 
+bool tg_live_is_cut(const struct tg_live_run *live, uint32_t task) {
+  return live->stopped.code && !live->plan->tasks[task].is_teardown;
+}
+
 enum tg_task_state tg_live_settled_state(const struct tg_live_run *live, uint32_t task) {
-  return judge(live, task) == TG_TRIGGER_SKIP ? TG_TASK_SKIPPED : TG_TASK_UPSTREAM_FAILED;
+  return tg_live_judge(live, task) == TG_TRIGGER_SKIP ? TG_TASK_SKIPPED : TG_TASK_UPSTREAM_FAILED;
 }
 
 struct tg_live_run *tg_live_new(const struct tg_run *run, struct tg_plan *plan) {
@@ -127,7 +152,11 @@ struct tg_live_run *tg_live_new(const struct tg_run *run, struct tg_plan *plan) 
   live->tasks = calloc(plan->count, sizeof *live->tasks);
   live->priorities = calloc(plan->count, sizeof *live->priorities);
   live->settled = calloc(plan->count, sizeof *live->settled);
-  int code = live->tasks && live->priorities && live->settled ? TG_OK : TG_ENOMEM;
+  live->held = calloc(plan->pool_count + 1u, sizeof *live->held);
+  for (uint32_t i = 0; live->held && i < plan->pool_count; i++)
+    tg_ready_init(&live->held[i], tg_memory_heap());
+  bool is_whole = live->tasks && live->priorities && live->settled && live->held;
+  int code = is_whole ? TG_OK : TG_ENOMEM;
   if (!code) {
     priorities_set(live);
     branches_count(live);
@@ -154,6 +183,9 @@ void tg_live_free(struct tg_live_run *live) {
   free(live->priorities);
   free(live->settled);
   tg_ready_deinit(&live->ready);
+  for (uint32_t i = 0; live->held && i < live->plan->pool_count; i++)
+    tg_ready_deinit(&live->held[i]);
+  free(live->held);
   tg_plan_free(live->plan);
   tg_arena_deinit(&live->arena);
   free(live);
@@ -215,6 +247,7 @@ static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   if (!tg_task_state_is_terminal(record->state)) return TG_OK; // a start, which may be forgotten
   t->state = (uint8_t)record->state;
   t->is_deciding = false;
+  if (record->attempts > t->attempts) t->attempts = record->attempts; // in recovery it comes first
   t->ended_at = record->ended_at;
   t->output = text_copy(record->output);
   if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
@@ -270,6 +303,8 @@ static int attempt_apply(struct tg_live_run *live, const struct tg_attempt *reco
   if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
   if (record->number > t->attempts) t->attempts = record->number;
   if (!t->first_started_at) t->first_started_at = record->started_at;
+  if (t->map) return TG_OK; // it is known in recovery that this one expanded its map
+  if (t->item != TG_NO_ITEM && tg_live_map_tried(live, unit)) return TG_ENOMEM;
   if (record->state == TG_ATTEMPT_RUNNING) return TG_OK;
   t->is_deciding = false;
   t->is_recorded = false;

@@ -50,22 +50,29 @@ static void key_wait(struct tg_live_map *map, struct tg_live_key *key, uint32_t 
   key->last = item;
 }
 
-static int let_in(struct tg_live_run *live, struct tg_live_map *map, struct tg_live_key *key,
-                  uint32_t item) {
+static void place_take(struct tg_live_run *live, struct tg_live_map *map, struct tg_live_key *key,
+                       uint32_t item) {
+  live->tasks[map->first + item].is_let_in = true;
   map->running++;
   if (key) key->running++;
+}
+
+static int let_in(struct tg_live_run *live, struct tg_live_map *map, struct tg_live_key *key,
+                  uint32_t item) {
+  place_take(live, map, key, item);
   return tg_live_make_ready(live, map->first + item);
 }
 
-// In recovery an item's end may be applied before the item was let in.
-static bool has_ended(const struct tg_live_run *live, const struct tg_live_map *map,
-                      uint32_t item) {
-  return tg_task_state_is_terminal((enum tg_task_state)live->tasks[map->first + item].state);
+// After a recovery an item that stands among those to let in may be in, or have ended.
+static bool is_past(const struct tg_live_run *live, const struct tg_live_map *map, uint32_t item) {
+  const struct tg_live_task *t = &live->tasks[map->first + item];
+  return t->is_let_in || tg_task_state_is_terminal((enum tg_task_state)t->state);
 }
 
 static bool may_admit(const struct tg_live_run *live, const struct tg_live_map *map) {
   uint32_t limit = plan_of(live, map->task)->limit;
-  return (!limit || map->running < limit) && !map->is_stopped && !live->stopped.code;
+  return (!limit || map->running < limit) && !map->is_stopped && !live->is_replaying &&
+         !tg_live_is_cut(live, map->task);
 }
 
 static int admit(struct tg_live_run *live, struct tg_live_map *map) {
@@ -74,7 +81,7 @@ static int admit(struct tg_live_run *live, struct tg_live_map *map) {
   while (!code && map->head < map->tail && may_admit(live, map)) {
     uint32_t item = map->eligible[map->head++];
     struct tg_live_key *key;
-    if (has_ended(live, map, item)) continue;
+    if (is_past(live, map, item)) continue;
     code = key_of(map, item, &key);
     if (!code && key && per_key && key->running >= per_key)
       key_wait(map, key, item);
@@ -94,16 +101,45 @@ static int place_freed(struct tg_live_run *live, struct tg_live_map *map, uint32
   while (key->first != TG_NO_ITEM && may_admit(live, map)) {
     uint32_t next = key->first;
     key->first = map->next_of_key[next];
-    if (!has_ended(live, map, next)) return let_in(live, map, key, next);
+    if (!is_past(live, map, next)) return let_in(live, map, key, next);
   }
   return TG_OK;
 }
 
-static void failure_count(const struct tg_live_run *live, struct tg_live_map *map) {
+int tg_live_map_admit(struct tg_live_run *live, uint32_t task) {
+  struct tg_live_map *map = live->tasks[task].map;
+  return map ? admit(live, map) : TG_OK;
+}
+
+int tg_live_map_tried(struct tg_live_run *live, uint32_t unit) {
+  const struct tg_live_task *t = &live->tasks[unit];
+  struct tg_live_map *map = live->tasks[t->task].map;
+  struct tg_live_key *key;
+  if (t->is_let_in) return TG_OK;
+  int code = key_of(map, t->item, &key);
+  if (!code) place_take(live, map, key, t->item);
+  return code;
+}
+
+// What was let in and not tried yet gives its place back. The books of the keys are of no use any
+// more, since no item is let in again.
+static void map_stop(struct tg_live_run *live, struct tg_live_map *map) {
+  map->is_stopped = true;
+  for (uint32_t i = 0; i < map->count; i++) {
+    struct tg_live_task *t = &live->tasks[map->first + i];
+    if (!t->is_let_in || t->state != TG_TASK_READY || t->attempts) continue;
+    t->state = TG_TASK_WAITING;
+    t->is_let_in = false;
+    map->running--;
+  }
+}
+
+static void failure_count(struct tg_live_run *live, struct tg_live_map *map) {
   const struct tg_plan_map *plan = plan_of(live, map->task);
   map->failed++;
-  if (plan->fail_after && map->failed >= plan->fail_after) map->is_stopped = true;
-  if (plan->fail_share > 0 && map->failed > plan->fail_share * map->count) map->is_stopped = true;
+  bool is_enough = plan->fail_after && map->failed >= plan->fail_after;
+  bool is_share = plan->fail_share > 0 && map->failed > plan->fail_share * map->count;
+  if (!map->is_stopped && (is_enough || is_share)) map_stop(live, map);
 }
 
 // Takes in what became of the item before one in a chain: it is eligible, or skipped itself.
@@ -133,7 +169,8 @@ static int chains_tell(struct tg_live_run *live, uint32_t task, uint32_t item,
 int tg_live_map_ended(struct tg_live_run *live, uint32_t unit, enum tg_task_state state) {
   struct tg_live_task *t = &live->tasks[unit];
   struct tg_live_map *map = live->tasks[t->task].map;
-  bool was_let_in = t->state != TG_TASK_WAITING || t->attempts > 0;
+  bool was_let_in = t->is_let_in;
+  t->is_let_in = false;
   t->state = (uint8_t)state;
   map->done++;
   if (state == TG_TASK_FAILED) failure_count(live, map);
@@ -158,17 +195,23 @@ static int units_add(struct tg_live_run *live, uint32_t task, uint32_t count) {
   return TG_OK;
 }
 
+// Gives what became of the item before one in a chain. Where the map before has an output and no
+// items, null stands for an item that failed.
+static enum tg_task_state before_state(const struct tg_live_run *live,
+                                       const struct tg_live_map *map, uint32_t item) {
+  const struct tg_live_map *before = live->tasks[plan_of(live, map->task)->over].map;
+  if (map->values)
+    return json_is_null(json_array_get(map->values, item)) ? TG_TASK_FAILED : TG_TASK_SUCCESS;
+  if (!before || item >= before->count) return TG_TASK_WAITING;
+  return (enum tg_task_state)live->tasks[before->first + item].state;
+}
+
 static int items_begin(struct tg_live_run *live, struct tg_live_map *map) {
-  uint32_t over = plan_of(live, map->task)->over;
-  const struct tg_live_map *before = over == TG_NO_TASK ? NULL : live->tasks[over].map;
+  bool is_chain = plan_of(live, map->task)->over != TG_NO_TASK;
   int code = TG_OK;
   for (uint32_t i = 0; i < map->count && !code; i++) {
-    if (over == TG_NO_TASK) {
-      map->eligible[map->tail++] = i;
-    } else if (before && i < before->count) {
-      enum tg_task_state state = (enum tg_task_state)live->tasks[before->first + i].state;
-      if (tg_task_state_is_terminal(state)) code = chain_item(live, map, i, state);
-    }
+    enum tg_task_state state = is_chain ? before_state(live, map, i) : TG_TASK_SUCCESS;
+    if (tg_task_state_is_terminal(state)) code = chain_item(live, map, i, state);
   }
   return code ? code : admit(live, map);
 }
@@ -200,19 +243,23 @@ bool tg_live_map_is_over(const struct tg_live_run *live, uint32_t task) {
   const struct tg_live_map *map = live->tasks[task].map;
   uint32_t over = plan_of(live, task)->over;
   if (map->running) return false;
-  if (map->done == map->count || map->is_stopped || live->stopped.code) return true;
-  bool has_more = over == TG_NO_TASK ||
-                  !tg_task_state_is_terminal((enum tg_task_state)live->tasks[over].state);
-  return !has_more && map->head == map->tail;
+  if (map->is_stopped) return true;
+  bool is_cut = tg_live_is_cut(live, task);
+  if (over == TG_NO_TASK) return is_cut || map->done == map->count;
+  // In depth it began before its rule could be asked, and must wait until it can be.
+  return tg_task_state_is_terminal((enum tg_task_state)live->tasks[over].state) &&
+         tg_live_judge(live, task) != TG_TRIGGER_WAIT && (is_cut || map->head == map->tail);
 }
 
 enum tg_task_state tg_live_map_state(const struct tg_live_run *live, uint32_t task) {
   const struct tg_plan_map *plan = plan_of(live, task);
   const struct tg_live_map *map = live->tasks[task].map;
-  if (map->cancelled || (live->stopped.code && map->done < map->count)) return TG_TASK_CANCELLED;
+  if (map->cancelled || (tg_live_is_cut(live, task) && map->done < map->count))
+    return TG_TASK_CANCELLED;
   bool tolerates = plan->fail_after > 0 || plan->fail_share > 0;
   if (map->is_stopped || (map->failed && !tolerates)) return TG_TASK_FAILED;
-  return map->done < map->count ? TG_TASK_UPSTREAM_FAILED : TG_TASK_SUCCESS;
+  bool is_right = plan->over == TG_NO_TASK || tg_live_judge(live, task) == TG_TRIGGER_READY;
+  return is_right ? TG_TASK_SUCCESS : tg_live_settled_state(live, task);
 }
 
 void tg_live_map_put_output(const struct tg_live_run *live, uint32_t task, struct tg_buf *out) {
@@ -230,13 +277,13 @@ void tg_live_map_put_value(const struct tg_live_run *live, uint32_t unit, struct
   const struct tg_live_task *t = &live->tasks[unit];
   const struct tg_live_map *map = live->tasks[t->task].map;
   uint32_t over = plan_of(live, t->task)->over;
-  if (over == TG_NO_TASK) {
+  if (map->values) {
     char *text = json_dumps(json_array_get(map->values, t->item), JSON_COMPACT | JSON_ENCODE_ANY);
     tg_buf_puts(out, text ? text : "null");
     free(text);
     return;
   }
   const struct tg_live_map *before = live->tasks[over].map;
-  const char *output = before ? live->tasks[before->first + t->item].output : NULL;
+  const char *output = live->tasks[before->first + t->item].output;
   tg_buf_puts(out, output ? output : "null");
 }

@@ -32,6 +32,12 @@ struct tg_live_map {
 int tg_live_map_expand(struct tg_live_run *live, const struct tg_map_items *record);
 void tg_live_map_free(struct tg_live_map *map); // NULL is fine
 
+/// Lets in what the limits allow, at the end of a recovery: what was tried before keeps its place.
+int tg_live_map_admit(struct tg_live_run *live, uint32_t task);
+
+/// Takes in that an item was tried, which in recovery is how one knows that it was let in.
+int tg_live_map_tried(struct tg_live_run *live, uint32_t unit);
+
 /// Takes in that an item has ended, and what follows for its map and the maps after it.
 int tg_live_map_ended(struct tg_live_run *live, uint32_t unit, enum tg_task_state state);
 

@@ -231,12 +231,11 @@ static int map_get(struct reading *r, const json_t *object, const struct tg_plan
       .is_depth = order && strcmp(order, "depth") == 0,
       .limit = (uint32_t)limit,
       .limit_per_key = (uint32_t)per_key,
-      .fail_after = fail_after ? (uint32_t)fail_after : 1,
+      .fail_after = (uint32_t)fail_after,
       .fail_share = json_number_value(share),
       .items_max = items ? (uint32_t)items : TG_MAP_ITEMS_DEFAULT,
   };
   if (map->fail_share < 0 || map->fail_share > 1) return fault(r, "map.fail_share", "is no share");
-  if (map->fail_share > 0 && !fail_after) map->fail_after = 0;
   *out = map;
   return TG_OK;
 }
@@ -245,6 +244,7 @@ static int pools_get(struct reading *r, const json_t *object, const struct tg_pl
                      uint32_t *count) {
   *count = 0;
   if (!json_object_size(object)) return TG_OK;
+  if (json_object_size(object) > TG_POOLS_MAX) return fault(r, "pool", "has too many");
   struct tg_plan_pool *all =
       tg_arena_alloc(&r->plan->arena, json_object_size(object) * sizeof *all);
   if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
@@ -336,6 +336,25 @@ static int names_check(const struct tg_plan *plan, struct tg_error *err) {
   return code;
 }
 
+static bool is_upstream(const struct tg_graph *graph, uint32_t task, uint32_t other) {
+  struct tg_graph_slice up = tg_graph_upstream(graph, task);
+  for (uint32_t i = 0; i < up.count; i++)
+    if (up.nodes[i] == other) return true;
+  return false;
+}
+
+// A map's items are the outputs of a map that it waits for.
+static int chains_check(const struct tg_plan *plan, struct tg_error *err) {
+  for (uint32_t i = 0; i < plan->count; i++) {
+    const struct tg_plan_map *map = plan->tasks[i].map;
+    if (!map || map->over == TG_NO_TASK) continue;
+    if (!plan->tasks[map->over].map || !is_upstream(&plan->graph, i, map->over))
+      return tg_error_set(err, TG_EINVALID,
+                          "malformed plan: tasks[%u].map.over is no map that it waits for", i);
+  }
+  return TG_OK;
+}
+
 static int task_parse(struct reading *r, struct tg_plan_span text, struct tg_graph_builder *edges) {
   json_error_t where;
   json_t *object = json_loadb(text.at, (size_t)(text.end - text.at), JSON_DECODE_ANY, &where);
@@ -372,6 +391,7 @@ static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_
   if (!code) code = names_check(plan, err);
   if (!code) code = tg_graph_init(&plan->graph, plan->count, &edges, err);
   if (!code && !tg_graph_is_acyclic(&plan->graph)) code = cycle_fault(plan, err);
+  if (!code) code = chains_check(plan, err);
   tg_graph_builder_deinit(&edges);
   return code;
 }
@@ -379,12 +399,16 @@ static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_
 static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_error *err) {
   const json_t *timeout_item = json_object_get(limits, "timeout_ms");
   const json_t *tasks_item = json_object_get(limits, "tasks");
+  const json_t *runs_item = json_object_get(limits, "runs");
   int64_t timeout = json_integer_value(timeout_item), tasks = json_integer_value(tasks_item);
+  int64_t runs = json_integer_value(runs_item);
   if ((timeout_item && !json_is_integer(timeout_item)) || timeout < 0 || timeout > INT64_MAX / 2 ||
-      (tasks_item && !json_is_integer(tasks_item)) || tasks < 0 || tasks > UINT32_MAX)
+      (tasks_item && !json_is_integer(tasks_item)) || tasks < 0 || tasks > UINT32_MAX ||
+      (runs_item && !json_is_integer(runs_item)) || runs < 0 || runs > UINT32_MAX)
     return tg_error_set(err, TG_EINVALID, "malformed plan: limits are out of range");
   plan->timeout_ms = timeout;
   plan->tasks_max = (uint32_t)tasks;
+  plan->runs_max = (uint32_t)runs;
   return TG_OK;
 }
 
@@ -394,6 +418,7 @@ static int head_get(struct tg_plan *plan, const json_t *document, struct tg_erro
   plan->doc = text_get(plan, document, "doc");
   plan->file = text_get(plan, document, "file");
   plan->params = json_incref(json_object_get(document, "params"));
+  plan->triggers = json_incref(json_object_get(document, "on"));
   struct reading r = {.plan = plan, .err = err};
   int code = limits_get(plan, json_object_get(document, "limits"), err);
   if (!code)
@@ -445,6 +470,7 @@ void tg_plan_free(struct tg_plan *plan) {
   if (!plan || plan->references-- > 0) return;
   tg_graph_deinit(&plan->graph);
   json_decref(plan->params);
+  json_decref(plan->triggers);
   tg_arena_deinit(&plan->arena);
   free(plan);
 }

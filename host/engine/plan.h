@@ -37,8 +37,9 @@ struct tg_plan_map {
   bool is_depth;          // an item follows the one before it at once, not when all are done
   uint32_t limit;         // items at once, 0 for no limit
   uint32_t limit_per_key; // items of one key at once, 0 for no limit
-  uint32_t fail_after;    // how many failed items make the map fail
-  double fail_share;      // or which share of the items; 0 for none
+  uint32_t fail_after;    // how many failed items end the map as failed, 0 for none
+  double fail_share;      // or more than which share of the items; 0 for none. Without both any
+                          // failed item fails the map, once all have run
   uint32_t items_max;
 };
 
@@ -75,7 +76,9 @@ struct tg_plan {
   uint32_t tasks_max; // running at once in a run, 0 for no limit
   const struct tg_plan_pool *pools; // that it declares, with their sizes
   uint32_t pool_count;
+  uint32_t runs_max;  // of the pipeline at once, 0 for no limit
   json_t *params;     // the list of parameter schemas (model/params.h)
+  json_t *triggers;   // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
   struct tg_plan_task *tasks;
   uint32_t count;
   struct tg_graph graph;

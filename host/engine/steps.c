@@ -69,16 +69,28 @@ static void step_record(struct tg_engine *engine, const struct place *place,
                                                         .ended_at = result ? now : 0}});
 }
 
-static void park(struct tg_engine *engine, const struct place *place, uint64_t attempt,
-                 int64_t wake_at) {
-  struct tg_live_task *t = &place->run->tasks[place->unit];
-  t->is_parked = true;
-  t->retry_at = wake_at;
+static void attempt_end(struct tg_engine *engine, const struct place *place, uint64_t attempt,
+                        int code) {
   tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_CANCEL,
                                                .run = place->run,
                                                .unit = place->unit,
                                                .attempt = attempt,
-                                               .code = TG_ECANCELLED});
+                                               .code = code});
+}
+
+// An attempt sleeps until its time is over at most; it is woken then to be told so.
+static void park(struct tg_engine *engine, const struct place *place, uint64_t attempt,
+                 int64_t wake_at) {
+  struct tg_live_task *t = &place->run->tasks[place->unit];
+  int64_t left = t->deadline_at ? t->deadline_at - engine->now.mono_ms : INT64_MAX;
+  if (left <= 0) {
+    attempt_end(engine, place, attempt, TG_ETIMEOUT);
+    return;
+  }
+  int64_t over_at = tg_engine_after(engine->now.wall_ms, left);
+  t->is_parked = true;
+  t->retry_at = wake_at < over_at ? wake_at : over_at;
+  attempt_end(engine, place, attempt, TG_ECANCELLED);
 }
 
 static void step_begin(struct tg_engine *engine, const struct place *place,
@@ -110,12 +122,22 @@ static void step_sleep(struct tg_engine *engine, const struct place *place,
     answer(engine, place->run, input->step.attempt, input->step.request, "null");
 }
 
+static bool is_ending(const struct tg_engine *engine, const struct place *place,
+                      uint32_t position) {
+  const struct tg_step_waiting *waiting = engine->steps;
+  while (waiting && (waiting->run != place->run->run.number || waiting->unit != place->unit ||
+                     waiting->position != position || waiting->operation != TG_STEP_END))
+    waiting = waiting->next;
+  return waiting != NULL;
+}
+
 static void step_end(struct tg_engine *engine, const struct place *place,
                      const struct tg_input *input) {
   const struct tg_live_task *t = &place->run->tasks[place->unit];
-  uint32_t position = t->step_at;
+  // A step can be ended once its intent is durable, and by one request at a time.
+  uint32_t position = t->step_at < t->step_count ? t->step_at : t->step_count;
   while (position && strcmp(t->steps[position - 1].name, input->step.name) != 0) position--;
-  if (!position || t->steps[position - 1].result)
+  if (!position || t->steps[position - 1].result || is_ending(engine, place, position - 1))
     refuse(engine, place, input, "a step ended that was not begun");
   else
     step_record(engine, place, input, position - 1, input->step.name, input->step.result, 0);
@@ -130,10 +152,11 @@ static bool is_in_order(struct tg_engine *engine, const struct place *place,
   bool is_sleep = input->step.operation == TG_STEP_SLEEP;
   if (strcmp(step->name, input->step.name) == 0 && (step->wake_at != 0) == is_sleep) return true;
   char text[512];
-  snprintf(text, sizeof text,
-           "step %u is '%.100s' now and was '%.100s' in an earlier try; steps must come in the same "
-           "order at each try",
-           t->step_at + 1, input->step.name, step->name);
+  snprintf(
+      text, sizeof text,
+      "step %u is '%.100s' now and was '%.100s' in an earlier try; steps must come in the same "
+      "order at each try",
+      t->step_at + 1, input->step.name, step->name);
   refuse(engine, place, input, text);
   return false;
 }
@@ -141,7 +164,8 @@ static bool is_in_order(struct tg_engine *engine, const struct place *place,
 void tg_engine_step_take(struct tg_engine *engine, const struct tg_input *input) {
   struct place place = {0};
   place.run = tg_engine_find_attempt(engine, input->step.attempt, &place.unit);
-  if (!place.run || !is_in_order(engine, &place, input)) return;
+  if (!place.run || place.run->tasks[place.unit].is_parked) return; // it is being ended
+  if (!is_in_order(engine, &place, input)) return;
   switch (input->step.operation) {
   case TG_STEP_BEGIN:
     step_begin(engine, &place, input);

@@ -9,14 +9,19 @@
 #include "base/limits.h"
 #include "model/params.h"
 
-// One child run, from the first question about it to the host's end.
+#define PARENT_STOPPED "its parent run was stopped"
+
+// One child run, from the first question about it to its end.
 struct subrun {
   struct tg_subruns *subruns;
   char *key, *pipeline, *params, *parent;
+  uint32_t depth; // 1 for the child of a run that is none
   struct tg_plan *plan;
-  uint64_t run; // number, once it has begun
+  char id[TG_ID_TEXT_LEN + 1]; // once it is created
+  uint64_t run;                // number, once it has begun
   bool is_begun;
-  char *answer; // once it has ended
+  bool has_to_end; // its parent was stopped before it had begun
+  struct tg_deferred end;
   struct subrun *next;
 };
 
@@ -52,12 +57,12 @@ struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_
 }
 
 static void subrun_free(struct subrun *subrun) {
+  tg_loop_undefer(subrun->subruns->services->loop, &subrun->end);
   tg_plan_free(subrun->plan);
   free(subrun->key);
   free(subrun->pipeline);
   free(subrun->params);
   free(subrun->parent);
-  free(subrun->answer);
   free(subrun);
 }
 
@@ -108,12 +113,13 @@ static void subrun_refuse(struct subrun *subrun, const struct tg_error *err) {
   subrun_remove(subrun);
 }
 
+// A message that was cut in the middle of a character is no JSON, and left out.
 static char *answer_make(const struct tg_run *run, json_t *outputs) {
   char id[TG_ID_TEXT_LEN + 1];
+  json_t *error = run->failure.text ? json_string(run->failure.text) : NULL;
   tg_id_format(run->id, id);
-  json_t *answer = json_pack("{s:s, s:s, s:s?, s:o}", "run", id, "state",
-                             tg_run_state_word(run->state), "error", run->failure.text, "outputs",
-                             outputs);
+  json_t *answer = json_pack("{s:s, s:s, s:o?, s:o}", "run", id, "state",
+                             tg_run_state_word(run->state), "error", error, "outputs", outputs);
   char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
   json_decref(answer);
   return must(text);
@@ -130,14 +136,20 @@ static struct subrun *subrun_find(struct tg_subruns *subruns, const char *key) {
   return subrun;
 }
 
+// Those who do not wait for the end go on.
+static void begun_tell(struct subrun *subrun, const struct tg_run *run) {
+  char *answer = answer_make(run, json_object());
+  questions_answer(subrun, false, NULL, answer);
+  free(answer);
+}
+
 void tg_subruns_begun(struct tg_subruns *subruns, const struct tg_live_run *run) {
   struct subrun *subrun = run->run.child_key ? subrun_find(subruns, run->run.child_key) : NULL;
   if (!subrun) return;
   subrun->run = run->run.number;
   subrun->is_begun = true;
-  char *answer = answer_make(&run->run, json_object());
-  questions_answer(subrun, false, NULL, answer);
-  free(answer);
+  if (subrun->has_to_end) tg_loop_defer(subruns->services->loop, &subrun->end);
+  begun_tell(subrun, &run->run);
 }
 
 void tg_subruns_ended(struct tg_subruns *subruns, const struct tg_live_run *run) {
@@ -146,8 +158,10 @@ void tg_subruns_ended(struct tg_subruns *subruns, const struct tg_live_run *run)
   json_t *outputs = json_object();
   for (uint32_t i = 0; i < run->plan->count; i++)
     output_put(outputs, run->plan->tasks[i].name, run->tasks[i].output);
-  subrun->answer = answer_make(&run->run, outputs);
-  questions_answer(subrun, true, NULL, subrun->answer);
+  char *answer = answer_make(&run->run, outputs);
+  questions_answer(subrun, true, NULL, answer);
+  free(answer);
+  subrun_remove(subrun); // who asks later is told what the store has
 }
 
 // --- Children that an earlier host knew ---
@@ -218,11 +232,11 @@ static void found_resume(struct subrun *subrun, const struct found *found) {
   }
   tg_bundles_adopt(subruns->bundles, TG_BUNDLE_PIPELINE, subrun->plan->file, found->sources,
                    found->source_count);
-  char id[TG_ID_TEXT_LEN + 1];
-  tg_id_format(found->run.id, id);
-  tg_child_kill_marked("TIDEGATE_RUN_ID", id);
+  tg_id_format(found->run.id, subrun->id);
+  tg_child_kill_marked("TIDEGATE_RUN_ID", subrun->id);
   subrun->run = found->run.number;
   subrun->is_begun = true;
+  begun_tell(subrun, &found->run);
   struct tg_input input = {.kind = TG_INPUT_RESUME,
                            .resume = {.run = &found->run,
                                       .plan = subrun->plan,
@@ -254,8 +268,8 @@ static int params_resolve(struct subrun *subrun, int64_t now, char **text, struc
     snprintf(texts[used++], size, "%s=%s", name, own ? own : json_string_value(value));
     free(own);
   }
-  int code = tg_params_resolve(subrun->plan->params, (const char *const *)texts, used, now, &params,
-                               err);
+  int code =
+      tg_params_resolve(subrun->plan->params, (const char *const *)texts, used, now, &params, err);
   if (!code) *text = must(json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS));
   for (size_t i = 0; i < used; i++) free(texts[i]);
   free(texts);
@@ -284,6 +298,7 @@ static void create(struct subrun *subrun, const struct tg_version *version) {
                        .parent = subrun->parent,
                        .child_key = subrun->key,
                        .logical_at = now};
+  tg_id_format(run.id, subrun->id);
   tg_conductor_put_bundle(services->conductor,
                           &(struct tg_bundle_row){.hash = version->hash,
                                                   .pipeline = subrun->plan->name,
@@ -301,10 +316,11 @@ static void built(void *self, const struct tg_version *version, const char *faul
   struct tg_error failed;
   if (faults)
     tg_error_set(&failed, TG_EINVALID, "pipeline %s has faults: %.900s", subrun->pipeline, faults);
-  if (version)
+  if (subrun->has_to_end) tg_error_set(&failed, TG_ECANCELLED, PARENT_STOPPED);
+  if (version && !subrun->has_to_end)
     create(subrun, version);
   else
-    subrun_refuse(subrun, faults ? &failed : err);
+    subrun_refuse(subrun, faults || subrun->has_to_end ? &failed : err);
 }
 
 static void child_begin(struct subrun *subrun) {
@@ -329,6 +345,21 @@ static void child_begin(struct subrun *subrun) {
   tg_arena_deinit(&found.arena);
 }
 
+static uint32_t depth_of(const struct tg_subruns *subruns, const char *run) {
+  const struct subrun *subrun = subruns->all;
+  while (subrun && strcmp(subrun->id, run) != 0) subrun = subrun->next;
+  return subrun ? subrun->depth : 0;
+}
+
+static void subrun_end(void *self) {
+  struct subrun *subrun = self;
+  tg_conductor_input(
+      subrun->subruns->services->conductor,
+      &(struct tg_input){
+          .kind = TG_INPUT_CANCEL,
+          .cancel = {.run = subrun->run, .code = TG_ECANCELLED, .reason = PARENT_STOPPED}});
+}
+
 static struct subrun *subrun_new(struct tg_subruns *subruns,
                                  const struct tg_subrun_question *question) {
   struct subrun *subrun = must(calloc(1, sizeof *subrun));
@@ -337,24 +368,44 @@ static struct subrun *subrun_new(struct tg_subruns *subruns,
   subrun->pipeline = must(strdup(question->pipeline));
   subrun->params = must(strdup(question->params));
   subrun->parent = must(strdup(question->parent));
+  subrun->depth = depth_of(subruns, question->parent) + 1;
+  subrun->end = (struct tg_deferred){.call = subrun_end, .self = subrun};
   subrun->next = subruns->all;
   subruns->all = subrun;
   subruns->count++;
   return subrun;
 }
 
+static int limits_check(const struct tg_subruns *subruns, const struct tg_subrun_question *asked,
+                        struct tg_error *err) {
+  if (subruns->count >= TG_CHILD_RUNS_MAX)
+    return tg_error_set(err, TG_ELIMIT, "a host may have %d child runs open, and has them",
+                        TG_CHILD_RUNS_MAX);
+  if (depth_of(subruns, asked->parent) < TG_CHILD_DEPTH_MAX) return TG_OK;
+  return tg_error_set(
+      err, TG_ELIMIT,
+      "%s would be child of child of child, more than %d deep; does it start itself?",
+      asked->pipeline, TG_CHILD_DEPTH_MAX);
+}
+
+static void live_tell(struct subrun *subrun) {
+  const struct tg_live_run *run =
+      tg_conductor_find_run(subrun->subruns->services->conductor, subrun->run);
+  if (run) begun_tell(subrun, &run->run);
+}
+
+static bool is_open(const struct tg_subruns *subruns, uint64_t number) {
+  const struct question *question = subruns->questions;
+  while (question && question->number != number) question = question->next;
+  return question != NULL;
+}
+
 uint64_t tg_subruns_ask(struct tg_subruns *subruns, const struct tg_subrun_question *asked,
                         tg_subruns_answer *answer, void *self) {
   struct subrun *subrun = subrun_find(subruns, asked->key);
   struct tg_error err;
-  if (!subrun && subruns->count >= TG_CHILD_RUNS_MAX) {
-    tg_error_set(&err, TG_ELIMIT, "a host has at most %d child runs; does %s start itself?",
-                 TG_CHILD_RUNS_MAX, asked->pipeline);
+  if (!subrun && limits_check(subruns, asked, &err)) {
     answer(self, &err, NULL);
-    return 0;
-  }
-  if (subrun && subrun->answer) {
-    answer(self, NULL, subrun->answer);
     return 0;
   }
   bool is_new = !subrun;
@@ -368,8 +419,11 @@ uint64_t tg_subruns_ask(struct tg_subruns *subruns, const struct tg_subrun_quest
                                 .self = self,
                                 .next = subruns->questions};
   subruns->questions = question;
-  if (is_new) child_begin(subrun);
-  return number;
+  if (is_new)
+    child_begin(subrun);
+  else if (subrun->is_begun)
+    live_tell(subrun);
+  return is_open(subruns, number) ? number : 0;
 }
 
 void tg_subruns_forget(struct tg_subruns *subruns, uint64_t number, bool has_to_end) {
@@ -379,12 +433,8 @@ void tg_subruns_forget(struct tg_subruns *subruns, uint64_t number, bool has_to_
     struct subrun *subrun = question->subrun;
     *at = question->next;
     free(question);
-    if (has_to_end && subrun->is_begun)
-      tg_conductor_input(subruns->services->conductor,
-                         &(struct tg_input){.kind = TG_INPUT_CANCEL,
-                                            .cancel = {.run = subrun->run,
-                                                       .code = TG_ECANCELLED,
-                                                       .reason = "its parent run was stopped"}});
+    if (has_to_end) subrun->has_to_end = true;
+    if (has_to_end && subrun->is_begun) tg_loop_defer(subruns->services->loop, &subrun->end);
     return;
   }
 }

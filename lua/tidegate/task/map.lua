@@ -40,7 +40,7 @@ map.schema = {
   limit = { schema.integer(1, COUNT_MAX) },
   limit_per_key = { schema.integer(1, COUNT_MAX) },
   order = { schema.enum { "breadth", "depth" }, default = "breadth" },
-  fail_after = { failures, default = { count = 1 } },
+  fail_after = { failures },
   items_max = { schema.integer(1, COUNT_MAX), default = 100000 },
 }
 

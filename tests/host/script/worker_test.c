@@ -217,7 +217,7 @@ static void takes_random_numbers_from_the_seed(void **state) {
   for (int i = 0; i < 2; i++) {
     struct answer answer = host_next(host);
     while (answer.type == TG_MESSAGE_REQUEST) {
-      assert_int_equal(answer.kind, TG_REQUEST_STEP);
+      assert_int_equal(answer.kind, TG_REQUEST_SLEEP);
       host_reply(host, answer.request, NULL, NULL);
       answer = host_next(host);
     }

@@ -20,7 +20,7 @@ describe("tg.map", function()
 
   it("tells the host how to run it", function()
     local plan = assert(build "over = print")
-    assert.same({ order = "breadth", fail_after = 1, items_max = 100000 }, plan.tasks[1].map)
+    assert.same({ order = "breadth", items_max = 100000 }, plan.tasks[1].map)
     plan = assert(build [[ over = print, limit = 8, key = print, limit_per_key = 2,
       fail_after = "2.5%", items_max = 10 ]])
     assert.same({ order = "breadth", limit = 8, limit_per_key = 2, fail_share = 0.025,
