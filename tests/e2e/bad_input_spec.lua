@@ -233,6 +233,7 @@ describe("a command", function()
       local line = project.read_file("/proc/" .. pid .. "/cmdline") or ""
       assert.equal("", line, name .. " is alive")
     end
+    assert.equal("", (select(2, project.shell("grep -ls " .. run.id .. " /proc/[0-9]*/environ"))))
     assert.matches("left processes behind", box:tidegate("logs", "last", "child").out)
   end)
 end)
