@@ -95,12 +95,11 @@ static int refuse(const struct tg_files *files, const char *path, bool for_write
     tg_buf_putf(&roots, "%s%s", roots.len ? ", " : "",
                 *files->roots[i].path ? files->roots[i].path : "/");
   }
-  int code =
-      tg_error_set(err, TG_EDENIED, "%.200s may not be %s: 'files:' in tidegate.yaml allows %s%s",
-                   path, for_write ? "written" : "read",
-                   roots.len ? "only what is below " : "no folder", tg_buf_text(&roots));
+  tg_error_set(err, TG_EDENIED, "%.200s may not be %s: 'files:' in tidegate.yaml allows %s%s", path,
+               for_write ? "written" : "read", roots.len ? "only what is below " : "no folder",
+               tg_buf_text(&roots));
   tg_buf_deinit(&roots);
-  return code;
+  return TG_EDENIED;
 }
 
 // A path below a root: the root, and the rest, which is "." for the root itself.

@@ -294,6 +294,7 @@ void tg_children_free(struct tg_children *children) {
   if (!children) return;
   while (children->list) {
     struct tg_child *child = children->list;
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): child_unlink took the one before off the list
     if (!child->drain_until) child_signal(child, SIGKILL);
     if (!child->has_exited) child_reap(child, 0);
     child_unlink(child);
@@ -328,7 +329,8 @@ static struct tg_child *child_new(struct tg_children *children, const struct tg_
   child->callbacks = *callbacks;
   child->grace_ms = spec->grace_ms ? spec->grace_ms : TG_CHILD_GRACE_MS;
   for (int i = 0; i < 2; i++)
-    child->pipes[i] = (struct pipe_end){.child = child, .stream = i, .fd = -1};
+    child->pipes[i] =
+        (struct pipe_end){.child = child, .stream = (enum tg_child_stream)i, .fd = -1};
   child->timer = tg_timer_new(children->loop, child_look, child, err);
   child->marker = spec->marker ? strdup(spec->marker) : NULL;
   if (child->timer && (child->marker || !spec->marker)) return child;
@@ -352,7 +354,7 @@ int tg_child_spawn(struct tg_children *children, const struct tg_child_spec *spe
   }
   child->pid = spawned.pid;
   for (int i = 0; i < 2; i++) {
-    int failed = pipe_watch(child, i, spawned.out[i], code ? NULL : err);
+    int failed = pipe_watch(child, (enum tg_child_stream)i, spawned.out[i], code ? NULL : err);
     if (!code) code = failed;
   }
   if (code) { // without its pipes it must not run

@@ -145,6 +145,7 @@ static void put_format(luaL_Buffer *out, const char *format, size_t len, const s
 
 static void put_number(luaL_Buffer *out, const char *format, int64_t number) {
   char text[32];
+  // cppcheck-suppress wrongPrintfScanfArgNum; it does not know PRId64
   snprintf(text, sizeof text, format, number);
   luaL_addstring(out, text);
 }

@@ -192,10 +192,11 @@ static int folder_lock(const char *data, int *fd, struct tg_error *err) {
     return tg_error_errno(err, tg_file_code(errno), errno, "cannot write in the data folder %s",
                           data);
   if (lock_take(*fd) != 0) {
-    int code = tg_error_set(err, TG_EBUSY,
-                            "the data folder %s is in use by another host (process %d); wait for it "
-                            "to end, or give this one another folder with --data",
-                            data, (int)lock_owner(*fd));
+    int code =
+        tg_error_set(err, TG_EBUSY,
+                     "the data folder %s is in use by another host (process %d); wait for it "
+                     "to end, or give this one another folder with --data",
+                     data, (int)lock_owner(*fd));
     close(*fd);
     *fd = -1;
     return code;
