@@ -66,7 +66,7 @@ static int term_mark(const struct tg_plan *plan, const struct tg_task *earlier, 
 // Marks the intersection of the terms between the commas.
 static int terms_mark(const struct tg_plan *plan, const struct tg_task *earlier, char *terms,
                       uint8_t *marks, struct tg_error *err) {
-  memset(marks, 1, plan->count);
+  memset(marks, strspn(terms, ",") < strlen(terms), plan->count); // commas alone are no terms
   uint8_t *own = malloc(plan->count);
   if (!own) return tg_error_set(err, TG_ENOMEM, "no memory for a selection");
   char *save = NULL;
