@@ -5,8 +5,8 @@
 // `is_failed`; every later write is a no-op. So a writer may put many times and look once.
 #pragma once
 
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct tg_buf {

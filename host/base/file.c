@@ -12,11 +12,14 @@
 int tg_file_code(int errnum) {
   switch (errnum) {
   case ENOENT:
-  case ENOTDIR: return TG_ENOT_FOUND;
+  case ENOTDIR:
+    return TG_ENOT_FOUND;
   case EACCES:
   case EPERM:
-  case EROFS: return TG_EDENIED;
-  default: return TG_EIO;
+  case EROFS:
+    return TG_EDENIED;
+  default:
+    return TG_EIO;
   }
 }
 

@@ -21,6 +21,7 @@ struct tg_id tg_id_new(const struct tg_clock *clock) {
   int64_t now = tg_clock_wall_ms(clock);
   if (now > last_ms) {
     last_ms = now;
+    // cppcheck-suppress uninitvar; it does not see that random_fill fills them
     counter = (uint32_t)(id.bytes[6] & 0x07) << 8 | id.bytes[7];
   } else if (++counter > 0xfff) {
     last_ms++;

@@ -64,7 +64,7 @@ static void secrets_blank(char *text) {
   for (size_t i = 0; i < state.secret_count; i++) {
     size_t len = strlen(state.secrets[i]);
     for (char *at = text; (at = strstr(at, state.secrets[i]));) {
-      memcpy(at, "***", 3);
+      memset(at, '*', 3);
       memmove(at + 3, at + len, strlen(at + len) + 1);
       at += 3;
     }

@@ -5,7 +5,10 @@ size_t tg_utf8_length(const char *text, size_t len) {
   const unsigned char *s = (const unsigned char *)text;
   if (!len) return 0;
   if (s[0] < 0x80) return 1;
-  size_t want = s[0] >= 0xC2 && s[0] <= 0xDF ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4 : 0;
+  size_t want = s[0] >= 0xC2 && s[0] <= 0xDF   ? 2
+                : (s[0] & 0xF0) == 0xE0        ? 3
+                : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
+                                               : 0;
   if (!want || want > len) return 0;
   for (size_t i = 1; i < want; i++)
     if ((s[i] & 0xC0) != 0x80) return 0;

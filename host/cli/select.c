@@ -66,9 +66,9 @@ static int term_mark(const struct tg_plan *plan, const struct tg_task *earlier, 
 // Marks the intersection of the terms between the commas.
 static int terms_mark(const struct tg_plan *plan, const struct tg_task *earlier, char *terms,
                       uint8_t *marks, struct tg_error *err) {
+  memset(marks, strspn(terms, ",") < strlen(terms), plan->count); // commas alone are no terms
   uint8_t *own = malloc(plan->count);
   if (!own) return tg_error_set(err, TG_ENOMEM, "no memory for a selection");
-  memset(marks, 1, plan->count);
   char *save = NULL;
   int code = TG_OK;
   for (char *term = strtok_r(terms, ",", &save); term && !code; term = strtok_r(NULL, ",", &save)) {
@@ -79,22 +79,27 @@ static int terms_mark(const struct tg_plan *plan, const struct tg_task *earlier,
   return code;
 }
 
-int tg_select(const struct tg_plan *plan, const struct tg_task *earlier, const char *selection,
-              uint8_t *marks, struct tg_error *err) {
-  char *text = strdup(selection), *save = NULL;
-  uint8_t *own = malloc(plan->count);
-  int code = text && own ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for a selection");
-  bool found = false;
+// Marks the union of the words between the blanks. `own` has room for the marks of a word.
+static int words_mark(const struct tg_plan *plan, const struct tg_task *earlier, char *words,
+                      uint8_t *own, uint8_t *marks, struct tg_error *err) {
+  char *save = NULL;
+  int code = TG_OK;
   memset(marks, 0, plan->count);
-  for (char *terms = code ? NULL : strtok_r(text, " \t\n", &save); terms && !code;
+  for (char *terms = strtok_r(words, " \t\n", &save); terms && !code;
        terms = strtok_r(NULL, " \t\n", &save)) {
     code = terms_mark(plan, earlier, terms, own, err);
-    for (uint32_t i = 0; i < plan->count && !code; i++) {
-      marks[i] |= own[i];
-      found |= marks[i];
-    }
+    for (uint32_t i = 0; i < plan->count && !code; i++) marks[i] |= own[i];
   }
-  if (!code && !found)
+  return code;
+}
+
+int tg_select(const struct tg_plan *plan, const struct tg_task *earlier, const char *selection,
+              uint8_t *marks, struct tg_error *err) {
+  char *text = strdup(selection);
+  uint8_t *own = malloc(plan->count);
+  int code = text && own ? words_mark(plan, earlier, text, own, marks, err)
+                         : tg_error_set(err, TG_ENOMEM, "no memory for a selection");
+  if (!code && !memchr(marks, 1, plan->count))
     code = tg_error_set(err, TG_EINVALID, "the selection '%s' selects no task", selection);
   free(own);
   free(text);

@@ -210,7 +210,7 @@ static uint32_t cycle_close(const struct tg_graph *graph, uint32_t start, uint32
       queue[tail++] = next.nodes[i];
     }
   }
-  assert(!"the node is on a cycle");
+  assert(false && "the node is on a cycle");
   return start;
 }
 

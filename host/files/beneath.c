@@ -102,8 +102,9 @@ static int resolved_open(int folder, char *path, int flags) {
 int tg_beneath_open_by_hand(int folder, const char *path, int flags) {
   struct walk walk = {.folder = folder};
   if (path[0] == '/') return fail(EXDEV);
-  if (strlen(path) >= sizeof walk.rest) return fail(ENAMETOOLONG);
-  strcpy(walk.rest, path);
+  size_t size = strlen(path) + 1;
+  if (size > sizeof walk.rest) return fail(ENAMETOOLONG);
+  memcpy(walk.rest, path, size);
   int more;
   do more = component_resolve(&walk);
   while (more == 1);

@@ -86,8 +86,9 @@ int tg_files_add_root(struct tg_files *files, const char *path, bool may_write,
   return TG_OK;
 }
 
-static int refuse(const struct tg_files *files, const char *path, bool for_write,
-                  struct tg_error *err) {
+// Says that a path may not be used, TG_EDENIED, and what may be.
+static void refuse(const struct tg_files *files, const char *path, bool for_write,
+                   struct tg_error *err) {
   struct tg_buf roots;
   tg_buf_init(&roots, TG_ERROR_TEXT_MAX / 2);
   for (size_t i = 0; i < files->count; i++) {
@@ -95,12 +96,10 @@ static int refuse(const struct tg_files *files, const char *path, bool for_write
     tg_buf_putf(&roots, "%s%s", roots.len ? ", " : "",
                 *files->roots[i].path ? files->roots[i].path : "/");
   }
-  int code =
-      tg_error_set(err, TG_EDENIED, "%.200s may not be %s: 'files:' in tidegate.yaml allows %s%s",
-                   path, for_write ? "written" : "read",
-                   roots.len ? "only what is below " : "no folder", tg_buf_text(&roots));
+  tg_error_set(err, TG_EDENIED, "%.200s may not be %s: 'files:' in tidegate.yaml allows %s%s", path,
+               for_write ? "written" : "read", roots.len ? "only what is below " : "no folder",
+               tg_buf_text(&roots));
   tg_buf_deinit(&roots);
-  return code;
 }
 
 // A path below a root: the root, and the rest, which is "." for the root itself.
@@ -125,8 +124,10 @@ static int place_find(const struct tg_files *files, const char *path, bool for_w
     place->root = root;
     best = len;
   }
-  if (!place->root || (for_write && !place->root->may_write))
-    return refuse(files, path, for_write, err);
+  if (!place->root || (for_write && !place->root->may_write)) {
+    refuse(files, path, for_write, err);
+    return TG_EDENIED;
+  }
   place->rest = place->path + best;
   if (*place->rest)
     place->rest++; // the '/'
@@ -137,7 +138,10 @@ static int place_find(const struct tg_files *files, const char *path, bool for_w
 
 static int open_fail(const struct tg_files *files, const char *path, bool for_write, int errnum,
                      struct tg_error *err) {
-  if (errnum == EXDEV) return refuse(files, path, for_write, err);
+  if (errnum == EXDEV) {
+    refuse(files, path, for_write, err);
+    return TG_EDENIED;
+  }
   int code = errnum == ELOOP ? TG_EDENIED : tg_file_code(errnum);
   return tg_error_errno(err, code, errnum, "cannot open %.500s", path);
 }

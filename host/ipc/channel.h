@@ -13,8 +13,8 @@
 struct tg_channel {
   int fd; // owned by the caller
   struct tg_buf in, out;
-  size_t in_at;   // start of the first frame that was not taken yet
-  size_t out_at;  // start of what was not written yet
+  size_t in_at;    // start of the first frame that was not taken yet
+  size_t out_at;   // start of what was not written yet
   size_t frame_at; // start of the frame being built in `out`
 };
 

@@ -42,11 +42,20 @@ void tg_wire_put_text(struct tg_buf *out, const char *text) {
 void tg_wire_put_value(struct tg_buf *out, const struct tg_value *value) {
   tg_wire_put_u8(out, (uint8_t)value->type);
   switch (value->type) {
-  case TG_VALUE_NULL: break;
-  case TG_VALUE_INT: tg_wire_put_i64(out, value->integer); break;
-  case TG_VALUE_REAL: tg_wire_put_f64(out, value->real); break;
-  case TG_VALUE_TEXT: tg_wire_put_bytes(out, value->text.data, value->text.len); break;
-  case TG_VALUE_BOOL: tg_wire_put_u8(out, value->integer != 0); break;
+  case TG_VALUE_NULL:
+    break;
+  case TG_VALUE_INT:
+    tg_wire_put_i64(out, value->integer);
+    break;
+  case TG_VALUE_REAL:
+    tg_wire_put_f64(out, value->real);
+    break;
+  case TG_VALUE_TEXT:
+    tg_wire_put_bytes(out, value->text.data, value->text.len);
+    break;
+  case TG_VALUE_BOOL:
+    tg_wire_put_u8(out, value->integer != 0);
+    break;
   }
 }
 
@@ -115,7 +124,8 @@ const char *tg_wire_get_text(struct tg_reader *in) {
 struct tg_value tg_wire_get_value(struct tg_reader *in) {
   struct tg_value value = {.type = TG_VALUE_NULL, .text = {.data = ""}};
   switch (tg_wire_get_u8(in)) {
-  case TG_VALUE_NULL: break;
+  case TG_VALUE_NULL:
+    break;
   case TG_VALUE_INT:
     value.type = TG_VALUE_INT;
     value.integer = tg_wire_get_i64(in);
@@ -132,7 +142,8 @@ struct tg_value tg_wire_get_value(struct tg_reader *in) {
     value.type = TG_VALUE_BOOL;
     value.integer = tg_wire_get_u8(in) != 0;
     break;
-  default: in->is_failed = true;
+  default:
+    in->is_failed = true;
   }
   return value;
 }

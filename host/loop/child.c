@@ -38,6 +38,7 @@ struct tg_child {
   bool is_ending;      // TERM was sent
   bool has_exited;     // the leader is reaped
   bool has_seen_left;  // what it left behind was told to end
+  bool has_seen_none;  // the last look found nothing left behind
   int64_t kill_at;     // while ending
   int64_t drain_until; // 0 until the group is over; from then on its number may belong to others
   struct tg_child_exit exit;
@@ -72,9 +73,9 @@ static bool marked_visited(void *self, pid_t pid) {
   // The leaders of other children are looked after by themselves.
   const struct tg_child *leader = child_find(visit->child->children, pid);
   if (leader && !leader->has_exited) return true;
-  if (!tg_proc_has_marker(pid, visit->child->marker)) return true;
-  visit->is_found = true;
-  if (visit->signum) kill(pid, visit->signum);
+  bool is_marked = tg_proc_has_marker(pid, visit->child->marker);
+  if (is_marked && visit->signum) kill(pid, visit->signum);
+  if (is_marked || tg_proc_is_ending(pid)) visit->is_found = true;
   return true;
 }
 
@@ -164,9 +165,19 @@ static void child_end(struct tg_child *child, int64_t grace_ms) {
   child->is_ending = true;
 }
 
+// A list of processes that changes while it is read may miss one. So where something was ended that
+// may have escaped from its group, two looks must find nothing.
+static bool leftovers_are_found(struct tg_child *child) {
+  bool is_found = has_leftovers(child);
+  bool is_sure = is_found || child->has_seen_none || !child->is_ending || !child->marker;
+  child->has_seen_none = !is_found;
+  return is_found || !is_sure;
+}
+
 // Looks after what outlived the leader. Returns false when nothing did.
 static bool leftovers_end(struct tg_child *child, int64_t now) {
-  if (child->drain_until || !has_leftovers(child)) return false;
+  if (child->drain_until || !leftovers_are_found(child)) return false;
+  if (child->has_seen_none) return true;
   if (!child->has_seen_left) {
     child->has_seen_left = true;
     child->exit.had_leftovers = !child->is_ending; // after a stop they were told already
@@ -191,7 +202,7 @@ static void child_look(void *self) {
     return;
   }
   if (leftovers_end(child, now)) {
-    if (now >= child->kill_at) child_signal(child, SIGKILL);
+    if (now >= child->kill_at && !child->has_seen_none) child_signal(child, SIGKILL);
     tg_timer_start(child->timer, LEFTOVER_LOOK_MS);
     return;
   }
@@ -283,6 +294,7 @@ void tg_children_free(struct tg_children *children) {
   if (!children) return;
   while (children->list) {
     struct tg_child *child = children->list;
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): child_unlink took the one before off the list
     if (!child->drain_until) child_signal(child, SIGKILL);
     if (!child->has_exited) child_reap(child, 0);
     child_unlink(child);
@@ -317,7 +329,8 @@ static struct tg_child *child_new(struct tg_children *children, const struct tg_
   child->callbacks = *callbacks;
   child->grace_ms = spec->grace_ms ? spec->grace_ms : TG_CHILD_GRACE_MS;
   for (int i = 0; i < 2; i++)
-    child->pipes[i] = (struct pipe_end){.child = child, .stream = i, .fd = -1};
+    child->pipes[i] =
+        (struct pipe_end){.child = child, .stream = (enum tg_child_stream)i, .fd = -1};
   child->timer = tg_timer_new(children->loop, child_look, child, err);
   child->marker = spec->marker ? strdup(spec->marker) : NULL;
   if (child->timer && (child->marker || !spec->marker)) return child;
@@ -341,7 +354,7 @@ int tg_child_spawn(struct tg_children *children, const struct tg_child_spec *spe
   }
   child->pid = spawned.pid;
   for (int i = 0; i < 2; i++) {
-    int failed = pipe_watch(child, i, spawned.out[i], code ? NULL : err);
+    int failed = pipe_watch(child, (enum tg_child_stream)i, spawned.out[i], code ? NULL : err);
     if (!code) code = failed;
   }
   if (code) { // without its pipes it must not run

@@ -22,7 +22,7 @@ struct stat_line {
   unsigned flags;
 };
 
-enum { KERNEL_THREAD = 0x00200000 }; // PF_KTHREAD in the flags
+enum { KERNEL_THREAD = 0x00200000, ENDING = 0x00000004 }; // PF_KTHREAD, PF_EXITING in the flags
 
 // Reads a file of /proc, whose size is not known before its end.
 static bool file_slurp(const char *path, struct tg_buf *buf) {
@@ -174,6 +174,11 @@ bool tg_proc_has_marker(pid_t pid, const char *marker) {
   bool has = is_read && environ_has(tg_buf_text(&text), text.len, marker) && is_alive(pid);
   tg_buf_deinit(&text);
   return has;
+}
+
+bool tg_proc_is_ending(pid_t pid) {
+  struct stat_line line;
+  return stat_read(pid, &line) && stat_is_alive(&line) && (line.flags & ENDING);
 }
 
 static bool is_ours(pid_t pid) {

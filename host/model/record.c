@@ -47,11 +47,13 @@ static bool record_own(struct tg_batch *batch, struct tg_record *r) {
     return own(batch, &r->decision.policy) && own(batch, &r->decision.version) &&
            own(batch, &r->decision.input) && own(batch, &r->decision.output) &&
            own(batch, &r->decision.action) && own(batch, &r->decision.reason);
-  case TG_RECORD_CHECK: return own(batch, &r->check.body);
+  case TG_RECORD_CHECK:
+    return own(batch, &r->check.body);
   case TG_RECORD_ASSET_VERSION:
     return own(batch, &r->asset_version.asset) && own(batch, &r->asset_version.partition) &&
            own(batch, &r->asset_version.facts);
-  case TG_RECORD_COUNT: break;
+  case TG_RECORD_COUNT:
+    break;
   }
   return false;
 }

@@ -110,7 +110,7 @@ struct tg_decision {
   uint64_t run;
   uint32_t task, attempt;
   const char *policy;
-  const char *version; // hash of the policy's source
+  const char *version;        // hash of the policy's source
   const char *input, *output; // JSON
   const char *action, *reason;
   int64_t decided_at;

@@ -443,13 +443,13 @@ static const struct tg_yaml_place *member_find(const struct tg_yaml_place *place
                                                const char *token, size_t len) {
   const char *key;
   json_t *member;
-  place = place->first;
+  const struct tg_yaml_place *child = place->first;
   json_object_foreach(*value, key, member) {
     if (token_is(token, len, key)) {
       *value = member;
-      return place;
+      return child;
     }
-    place = place->next;
+    child = child->next;
   }
   return NULL;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "retry/breaker.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -139,6 +140,7 @@ static void count(uint32_t *counter) {
 
 // Makes buckets[0] the one of now. When the clock went back, that is the newest there is.
 static void buckets_roll(struct tg_breaker *breaker, int64_t now, int64_t width) {
+  assert(width > 0); // tg_breaker_policy_validate sees to it
   if (now < breaker->bucket_at) breaker->bucket_at = now;
   uint64_t age = (uint64_t)now - (uint64_t)breaker->bucket_at;
   if (age < (uint64_t)width) return;

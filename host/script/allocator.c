@@ -58,8 +58,8 @@ void *tg_allocator_realloc(void *self, void *block, size_t old_size, size_t size
     account(allocator, -(int64_t)old_size);
     return NULL;
   }
-  // Lua relies on a block that can shrink in place.
   void *shrunk = realloc(block, size);
+  if (!shrunk) shrunk = block; // Lua relies on a shrink that does not fail
   account(allocator, (int64_t)size - (int64_t)old_size);
-  return shrunk ? shrunk : block;
+  return shrunk;
 }

@@ -52,7 +52,7 @@ static void table_read(lua_State *L, int index, struct tg_error *err) {
   const char *message = field_text(L, index, "message");
   tg_error_set(err, code > TG_OK ? code : TG_ESCRIPT, "%s",
                *message ? message : "the task failed with a table without a message");
-  if (class > TG_CLASS_NONE) err->class = (enum tg_class)class;
+  if (class > TG_CLASS_NONE) err->class = (enum tg_class) class;
   lua_pushliteral(L, "retry_after");
   lua_rawget(L, index);
   double seconds = lua_tonumber(L, -1);
@@ -63,7 +63,9 @@ static void table_read(lua_State *L, int index, struct tg_error *err) {
 void tg_lua_read_error(lua_State *L, int index, struct tg_error *err) {
   index = lua_absindex(L, index);
   switch (lua_type(L, index)) {
-  case LUA_TTABLE: table_read(L, index, err); break;
+  case LUA_TTABLE:
+    table_read(L, index, err);
+    break;
   case LUA_TSTRING:
   case LUA_TNUMBER: {
     char text[TG_ERROR_TEXT_MAX];
@@ -73,7 +75,9 @@ void tg_lua_read_error(lua_State *L, int index, struct tg_error *err) {
     tg_error_set(err, TG_ESCRIPT, "%s", text);
     break;
   }
-  case LUA_TNIL: tg_error_set(err, TG_ESCRIPT, "the task failed without saying why"); break;
+  case LUA_TNIL:
+    tg_error_set(err, TG_ESCRIPT, "the task failed without saying why");
+    break;
   default:
     tg_error_set(err, TG_ESCRIPT, "the task failed with a %s value", luaL_typename(L, index));
   }

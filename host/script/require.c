@@ -85,8 +85,9 @@ static int public_unknown(lua_State *L, const char *name) {
 
 static void public_check(lua_State *L, const char *name) {
   size_t i = public_find(name);
-  if (i == PUBLIC_COUNT) public_unknown(L, name);
-  if (public_modules[i].has_io && tg_state_of(L)->is_policy)
+  if (i == PUBLIC_COUNT)
+    public_unknown(L, name);
+  else if (public_modules[i].has_io && tg_state_of(L)->is_policy)
     luaL_error(L, "a policy cannot use %s: it decides from its input alone", name);
 }
 

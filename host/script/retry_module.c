@@ -30,7 +30,7 @@ static const char *const jitter_words[] = {
 };
 
 #define WORDS(what, list)                                                                          \
-  { what, list, sizeof list / sizeof *list }
+  { what, list, sizeof(list) / sizeof *(list) }
 
 static const struct tg_lua_words options = WORDS(WHAT ": option", option_words);
 static const struct tg_lua_words backoffs = WORDS(WHAT ": backoff", backoff_words);

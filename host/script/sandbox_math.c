@@ -56,8 +56,8 @@ static int l_math_random(lua_State *L) {
     return 1;
   }
   luaL_argcheck(L, low <= high, nargs, "interval is empty");
-  uint64_t offset = random_upto(L, (uint64_t)high - (uint64_t)low);
-  lua_pushinteger(L, (lua_Integer)((uint64_t)low + offset));
+  uint64_t number = (uint64_t)low + random_upto(L, (uint64_t)high - (uint64_t)low);
+  lua_pushinteger(L, (lua_Integer)number);
   return 1;
 }
 

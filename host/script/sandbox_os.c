@@ -141,10 +141,11 @@ static int64_t iso_week(const struct date *date, int *week) {
   return of_thursday.year;
 }
 
-static void put_format(luaL_Buffer *out, const char *format, const struct date *date);
+static void put_format(luaL_Buffer *out, const char *format, size_t len, const struct date *date);
 
 static void put_number(luaL_Buffer *out, const char *format, int64_t number) {
   char text[32];
+  // cppcheck-suppress wrongPrintfScanfArgNum; it does not know PRId64
   snprintf(text, sizeof text, format, number);
   luaL_addstring(out, text);
 }
@@ -294,14 +295,16 @@ static bool put_word_of(luaL_Buffer *out, char letter, const struct date *date) 
 }
 
 static void put_conversion(luaL_Buffer *out, char letter, const struct date *date) {
-  if (composite(letter))
-    put_format(out, composite(letter), date);
+  const char *parts = composite(letter);
+  if (parts)
+    put_format(out, parts, strlen(parts), date);
   else if (!put_number_of(out, letter, date) && !put_word_of(out, letter, date))
     luaL_argerror(out->L, 1, "it has a conversion that os.date does not know");
 }
 
-static void put_format(luaL_Buffer *out, const char *format, const struct date *date) {
-  for (; *format; format++) {
+// A format may have zero bytes in it; the one that ends it is no conversion.
+static void put_format(luaL_Buffer *out, const char *format, size_t len, const struct date *date) {
+  for (const char *end = format + len; format < end; format++) {
     if (*format == '%')
       put_conversion(out, *++format, date);
     else
@@ -316,15 +319,16 @@ static int l_os_date(lua_State *L) {
   luaL_argcheck(L, len <= FORMAT_BYTES_MAX, 1, "format too long");
   struct date date;
   date_set(&date, seconds);
+  const char *end = format + len;
   if (*format == '!') format++; // every time is UTC here
-  if (strncmp(format, "*t", 2) == 0) {
+  if (strcmp(format, "*t") == 0) {
     lua_createtable(L, 0, 9);
     set_fields(L, &date);
     return 1;
   }
   luaL_Buffer out;
   luaL_buffinit(L, &out);
-  put_format(&out, format, &date);
+  put_format(&out, format, (size_t)(end - format), &date);
   luaL_pushresult(&out);
   return 1;
 }

@@ -78,7 +78,8 @@ void tg_slice_interrupt(struct tg_timekeeper *slice) {
 void tg_slice_init(struct tg_timekeeper *slice, lua_State *L, const struct tg_clock *clock,
                    struct tg_allocator *allocator) {
   *slice = (struct tg_timekeeper){.clock = clock, .allocator = allocator, .running = L};
-  memcpy(lua_getextraspace(L), &slice, sizeof slice);
+  uintptr_t word = (uintptr_t)slice;
+  memcpy(lua_getextraspace(L), &word, sizeof word);
   if (!allocator) return;
   allocator->churn_max = TG_SLICE_BYTES;
   allocator->on_pressure = on_pressure;

@@ -18,8 +18,8 @@ typedef int tg_world_reply(lua_State *L, const struct tg_error *err, struct tg_r
 
 struct tg_world {
   /// Makes a request and frees the body's memory; called in tail position, it may yield.
-  int (*request)(struct tg_world *self, lua_State *L, enum tg_request kind,
-                 struct tg_buf *body, tg_world_reply *reply);
+  int (*request)(struct tg_world *self, lua_State *L, enum tg_request kind, struct tg_buf *body,
+                 tg_world_reply *reply);
 };
 
 /// Makes a request with the world that was given to the module as its first upvalue (a light

@@ -68,9 +68,10 @@ static void items_push(lua_State *L, json_t *array, const struct tg_yaml_place *
   }
 }
 
-static void members_push(lua_State *L, json_t *object, const struct tg_yaml_place *place) {
+static void members_push(lua_State *L, json_t *object, const struct tg_yaml_place *first) {
   const char *key;
   json_t *member;
+  const struct tg_yaml_place *place = first;
   json_object_foreach(object, key, member) {
     value_push(L, member, place);
     lua_setfield(L, -3, key);

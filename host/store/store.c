@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "base/file.h"
 #include "store/database.h"
 #include "store/job.h"
+
+enum { LOCK_TRIES_MAX = 200, LOCK_PAUSE_US = 10000 }; // two seconds
 
 struct job_list {
   struct tg_job *first, **last;
@@ -160,26 +163,43 @@ void tg_store_submit(struct tg_store *store, struct tg_job *job) {
   pthread_mutex_unlock(&store->mutex);
 }
 
+// Gives the process that wrote itself into the lock file, 0 if none did.
+static pid_t lock_owner(int fd) {
+  char text[32] = "";
+  ssize_t len = pread(fd, text, sizeof text - 1, 0);
+  text[len > 0 ? (size_t)len : 0] = 0;
+  return (pid_t)strtol(text, NULL, 10);
+}
+
+// Takes the lock. A host that is killed while it starts a child leaves the lock to that child until
+// the child has closed what it inherited; a moment of patience with the dead is enough.
+static int lock_take(int fd) {
+  for (int tries = 0;; tries++) {
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+    pid_t owner = lock_owner(fd);
+    bool is_gone = owner <= 0 || (kill(owner, 0) != 0 && errno == ESRCH);
+    if (!is_gone || tries == LOCK_TRIES_MAX) return EWOULDBLOCK;
+    usleep(LOCK_PAUSE_US);
+  }
+}
+
 static int folder_lock(const char *data, int *fd, struct tg_error *err) {
-  char path[4096], owner[32] = "";
+  char path[4096], owner[32];
   if ((size_t)snprintf(path, sizeof path, "%s/lock", data) >= sizeof path)
     return tg_error_set(err, TG_EINVALID, "path too long: %s", data);
   *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (*fd < 0)
     return tg_error_errno(err, tg_file_code(errno), errno, "cannot write in the data folder %s",
                           data);
-  if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
-    int errnum = errno;
-    ssize_t len = pread(*fd, owner, sizeof owner - 1, 0);
-    owner[len > 0 ? (size_t)len : 0] = 0;
+  if (lock_take(*fd) != 0) {
+    int code =
+        tg_error_set(err, TG_EBUSY,
+                     "the data folder %s is in use by another host (process %d); wait for it "
+                     "to end, or give this one another folder with --data",
+                     data, (int)lock_owner(*fd));
     close(*fd);
     *fd = -1;
-    if (errnum != EWOULDBLOCK)
-      return tg_error_errno(err, TG_EIO, errnum, "cannot lock the data folder %s", data);
-    return tg_error_set(err, TG_EBUSY,
-                        "the data folder %s is in use by another host (process %s); wait for it to "
-                        "end, or give this one another folder with --data",
-                        data, *owner ? owner : "unknown");
+    return code;
   }
   int len = snprintf(owner, sizeof owner, "%d", (int)getpid());
   if (ftruncate(*fd, 0) != 0 || pwrite(*fd, owner, (size_t)len, 0) != len)

@@ -30,9 +30,9 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
         " retry_at = ?9, is_fallback_next = ?15, error_code = ?10, error_class = ?11, error_message = ?12, traceback = ?13",
     [TG_RECORD_DECISION] = "INSERT INTO decisions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [TG_RECORD_CHECK] = "INSERT OR REPLACE INTO checks VALUES (?1, ?2, ?3, ?4, ?5)",
-    [TG_RECORD_ASSET_VERSION] =
-        "INSERT INTO asset_versions (asset, partition, run, task, attempt, rows, facts, created_at)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [TG_RECORD_ASSET_VERSION] = ("INSERT INTO asset_versions (asset, partition, run, task, attempt,"
+                                 " rows, facts, created_at)"
+                                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
 };
 
 int tg_writer_init(struct tg_writer *writer, sqlite3 *db, struct tg_error *err) {

@@ -59,22 +59,21 @@ static const struct tg_value *param_find(const struct tg_sql_params *params, con
   return NULL;
 }
 
-// Finds the value of the statement's parameter `index`, or says why there is none.
-static int param_choose(sqlite3_stmt *stmt, int index, const struct tg_sql_params *params,
-                        const struct tg_value **value, struct tg_error *err) {
-  if (params->kind == TG_SQL_PARAMS_LIST) {
-    *value = &params->items[index - 1].value;
-    return TG_OK;
-  }
+// Finds the value of the statement's parameter `index`, or says why there is none (TG_EINVALID).
+static const struct tg_value *param_choose(sqlite3_stmt *stmt, int index,
+                                           const struct tg_sql_params *params,
+                                           struct tg_error *err) {
+  if (params->kind == TG_SQL_PARAMS_LIST) return &params->items[index - 1].value;
   const char *name = sqlite3_bind_parameter_name(stmt, index);
   bool is_numbered = !name || *name == '?';
+  const struct tg_value *value = is_numbered ? NULL : param_find(params, name + 1);
   if (params->kind == TG_SQL_PARAMS_NAMED && is_numbered)
-    return tg_error_set(err, TG_EINVALID,
-                        "the statement has a '?' parameter, but the values have names; give a list "
-                        "or write :name");
-  *value = is_numbered ? NULL : param_find(params, name + 1);
-  if (*value) return TG_OK;
-  return tg_error_set(err, TG_EINVALID, "no value for the parameter %.100s", name ? name : "?");
+    tg_error_set(err, TG_EINVALID,
+                 "the statement has a '?' parameter, but the values have names; give a list or "
+                 "write :name");
+  else if (!value)
+    tg_error_set(err, TG_EINVALID, "no value for the parameter %.100s", name ? name : "?");
+  return value;
 }
 
 static int params_bind(struct tg_sql *sql, sqlite3_stmt *stmt, const struct tg_sql_params *params,
@@ -85,9 +84,8 @@ static int params_bind(struct tg_sql *sql, sqlite3_stmt *stmt, const struct tg_s
                         "the statement has %d parameters, but %u values were given", count,
                         params->count);
   for (int i = 1; i <= count; i++) {
-    const struct tg_value *value = NULL;
-    int code = param_choose(stmt, i, params, &value, err);
-    if (code) return code;
+    const struct tg_value *value = param_choose(stmt, i, params, err);
+    if (!value) return TG_EINVALID;
     int result = tg_sql_bind(stmt, i, value);
     if (result != SQLITE_OK) return tg_sql_fail(sql, result, NULL, NULL, err);
   }

@@ -199,6 +199,7 @@ static void load_end(struct load *load, const char *faults, const struct tg_erro
 
 static struct load *load_of(struct tg_bundles *bundles, struct tg_process *process) {
   struct load *load = bundles->loads;
+  // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): load_remove took the one before off the list
   while (load && load->process != process) load = load->next;
   return load;
 }

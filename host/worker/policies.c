@@ -282,12 +282,13 @@ void tg_policies_ask(struct tg_policies *policies, const struct tg_question *que
   tg_buf_deinit(&text);
   struct known *known = tg_map_get(&policies->known, question->policy);
   bool is_known = known && strcmp(known->text_hash, decision->text_hash) == 0;
-  if (!code && is_known && !known->version)
+  const struct tg_version *version = is_known ? known->version : NULL;
+  if (!code && is_known && !version)
     code = tg_error_set(&err, TG_EINVALID, "it has faults, and has not changed since");
   if (code)
     last_good_ask(decision, &err);
-  else if (is_known && is_on_disk(policies, known->version))
-    version_ask(decision, known->version);
+  else if (version && is_on_disk(policies, version))
+    version_ask(decision, version);
   else
     tg_bundles_build(policies->bundles, TG_BUNDLE_POLICY, path, built, decision);
 }

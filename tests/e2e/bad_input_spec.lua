@@ -233,6 +233,7 @@ describe("a command", function()
       local line = project.read_file("/proc/" .. pid .. "/cmdline") or ""
       assert.equal("", line, name .. " is alive")
     end
+    assert.equal("", (select(2, project.shell("grep -ls " .. run.id .. " /proc/[0-9]*/environ"))))
     assert.matches("left processes behind", box:tidegate("logs", "last", "child").out)
   end)
 end)
@@ -298,11 +299,13 @@ describe("the store", function()
     result = box:call { "--data", box.dir .. "/plain", "run", "p" }
     assert.equal(2, result.code)
     assert.matches("plain", result.err)
-    -- As a user to whom the folder does not belong; root may write everywhere.
-    project.shell(("mkdir %s/locked && chmod 755 %s %s/locked && chmod -R a+rX %s"):format(
-      box.dir, box.dir, box.dir, box.dir))
-    local as_nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
-    result = box:call({ "--data", box.dir .. "/locked", "run", "p" }, { wrap = as_nobody })
+    -- Root may write everywhere, so it becomes a user to whom the folder does not belong.
+    local _, user = project.shell "id -u"
+    local as_other = user == "0\n" and "setpriv --reuid=65534 --regid=65534 --clear-groups" or ""
+    project.shell(("cd %s && mkdir locked && chmod -R a+rX . && chmod 555 locked && cp %s ."):format(
+      box.dir, project.quote(project.binary)))
+    result = box:call({ "--data", box.dir .. "/locked", "run", "p" },
+      { wrap = as_other, binary = box.dir .. "/tidegate" })
     assert.equal(2, result.code, result.err)
     assert.matches("locked.*[Pp]ermission denied", result.err)
   end)
@@ -332,14 +335,15 @@ describe("the store", function()
       tg.task "a" { run = function() return 1 end },
       tg.task "b" { after = "a", run = function() return ("y"):rep(3000000) end },
     ]]
-    -- In a mount namespace of its own where that is allowed: a disk of 1 MiB, then a larger one.
+    -- In a mount namespace of its own, where that is allowed.
     local script = ([[
-      mount -t tmpfs -o size=1m tmpfs %s/data || exit 99
-      cd %s && %s; echo first=$? >files/codes
-      mount -o remount,size=64m %s/data
+      cd %s && mount -t tmpfs -o size=16m tmpfs data || exit 99
+      head -c 15728640 /dev/zero >data/other
+      %s; echo first=$? >files/codes
+      rm data/other
       %s; echo second=$? >>files/codes
       sqlite3 data/state.db 'PRAGMA integrity_check; SELECT count(*) FROM runs' >>files/codes
-    ]]):format(box.dir, box.dir, project.command { "--data", "data", "run", "p" }, box.dir,
+    ]]):format(box.dir, project.command { "--data", "data", "run", "p" },
       project.command { "--data", "data", "run", "p" })
     box:write("script.sh", script)
     project.shell("mkdir " .. box.dir .. "/data")

@@ -184,7 +184,7 @@ describe("a task that takes its worker with it", function()
           end
         end },]] }
     for i = 1, 8 do
-      tasks[#tasks + 1] = ([[tg.task "good%d" { run = function(ctx) ctx:sleep("1s") return %d end },]])
+      tasks[#tasks + 1] = ([[tg.task "good%d" { run = function(ctx) ctx:sleep("900ms") return %d end },]])
         :format(i, i)
     end
     local box = project.of(table.concat(tasks, "\n"))

@@ -262,7 +262,7 @@ describe("on a terminal", function()
       project.command(arguments, { env = env }))
     local typescript = ("timeout 60 script -qec %s /dev/null </dev/null"):format(project.quote(command))
     local pts = "mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts"
-    local _, out = project.shell(("test -e /dev/pts/ptmx && { %s; exit; }; unshare -m sh -c %s"):format(
+    local _, out = project.shell(("test -e /dev/pts/ptmx && { %s; exit; }; unshare -m --propagation unchanged sh -c %s"):format(
       typescript, project.quote(pts .. " && " .. typescript)))
     return out
   end

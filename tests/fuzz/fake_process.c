@@ -49,12 +49,13 @@ void fake_process_say(struct tg_process *process, uint8_t type, const void *body
 static void release(struct tg_process *process) {
   tg_loop_undefer(process->loop, &process->gone);
   tg_channel_deinit(&process->channel);
-  fakes[process->slot] = NULL;
+  if (fakes[process->slot] == process) fakes[process->slot] = NULL;
   free(process);
 }
 
 static void gone(void *self) {
   struct tg_process *process = self;
+  fakes[process->slot] = NULL; // whoever hears of it may start another in its place
   process->events.gone(process->events.self, process, process->why);
   release(process);
 }

@@ -19,11 +19,15 @@ enum { ARGS_MAX = 5, LIST_MAX = 8, BUDGET_MS = 400, MIB = 1 << 20, INPUTS_PER_ST
 static const char prelude[] =
     "local function scalar(x) return type(x) ~= 'table' end\n"
     "return {\n"
-    "  string.find, string.match, string.gsub, string.byte, string.char, string.sub, string.rep,\n"
+    "  string.find, string.match, string.gsub, string.byte, string.char, string.sub,\n"
     "  string.reverse, string.upper, string.lower, string.len, string.pack, string.unpack,\n"
     "  string.packsize, table.concat, table.unpack, table.pack, utf8.char, utf8.codepoint,\n"
     "  utf8.len, utf8.offset, math.floor, math.ceil, math.fmod, math.tointeger, math.type,\n"
     "  math.ult, math.abs, math.max, math.min, math.modf, tonumber, select, rawequal, rawlen,\n"
+    "  function(s, n, by)\n" // Lua's own repeats nothing for ever
+    "    assert(#s + #(by or '') > 0)\n"
+    "    return string.rep(s, n, by)\n"
+    "  end,\n"
     "  function(s, p, i)\n"
     "    local all = {}\n"
     "    for a, b in string.gmatch(s, p, i) do\n"
@@ -46,8 +50,11 @@ static const char prelude[] =
     "  function(t, a, b, c) return table.move(t, a, b, c) end,\n"
     "  function(s) local all = {} for p, c in utf8.codes(s) do all[#all + 1] = p + c end\n"
     "    return all end,\n"
-    "  function(f, t) return os.date('!' .. f, t) end,\n"
-    "  function(t) return os.time(t) end,\n"
+    "  function(f, t)\n" // %Z of ours says UTC, not GMT
+    "    assert(t)\n"
+    "    return os.date('!' .. f:gsub('%%Z', ''), t)\n"
+    "  end,\n"
+    "  function(t) assert(t) return os.time(t) end,\n"
     "  function(y, m, d, h) return os.time { year = y, month = m, day = d, hour = h } end,\n"
     "  function(s) return load('return ' .. s, 's', 't') ~= nil end,\n"
     "  function(...) return pcall(error, ...) end,\n"
@@ -90,6 +97,10 @@ static void list_push(lua_State *L, struct input *in) {
   lua_newtable(L);
   for (int i = 1; i <= count; i++) {
     scalar_push(L, in);
+    if (lua_isnil(L, -1)) { // the length of a list with holes is Lua's own choice
+      lua_pop(L, 1);
+      lua_pushboolean(L, 0);
+    }
     lua_rawseti(L, -2, i);
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A YAML document. What is accepted is a value that JSON can hold, with a place inside the text for
-// every part of it.
+// every part of it. A text that is JSON as well means the same as YAML.
 #include "base/limits.h"
 #include "fuzz/input.h"
 #include "model/yaml.h"
@@ -22,6 +22,12 @@ static void place_check(const json_t *value, const struct tg_yaml_place *place, 
   fuzz_check(!child);
 }
 
+static void json_check(const json_t *root, const char *text, size_t len) {
+  json_t *value = json_loadb(text, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+  fuzz_check(!value || json_equal(root, value));
+  json_decref(value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct tg_yaml_document document;
   struct tg_error err;
@@ -29,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     place_check(document.root, document.place, 0);
     fuzz_check(tg_yaml_where(&document, "") == document.place);
     tg_yaml_where(&document, "/schema/0/name");
+    json_check(document.root, (const char *)data, size);
     char *text = json_dumps(document.root, JSON_ENCODE_ANY);
     fuzz_check(text);
     free(text);

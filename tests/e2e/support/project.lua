@@ -117,6 +117,7 @@ end
 ---@field env? table<string, string> beside an empty environment with PATH and HOME
 ---@field before? string shell text in front of the command: "ulimit -f 10;"
 ---@field wrap? string a command that runs ours: "valgrind -q"
+---@field binary? string
 ---@field cwd? string
 
 local function environment(given)
@@ -131,7 +132,7 @@ end
 ---@return string
 function project.command(arguments, call)
   call = call or {}
-  local words = { environment(call.env), call.wrap or "", quote(project.binary) }
+  local words = { environment(call.env), call.wrap or "", quote(call.binary or project.binary) }
   for _, argument in ipairs(arguments) do words[#words + 1] = quote(argument) end
   return table.concat(words, " ")
 end

@@ -566,6 +566,19 @@ static void carried_tasks_are_recorded_and_do_not_run(void **state) {
   close_rig();
 }
 
+static void what_was_carried_is_not_cancelled(void **state) {
+  (void)state;
+  open_rig(rig_plan(NULL, "a", "b after=a", NULL), 10);
+  const struct tg_task carried[] = {{.index = 0, .name = "a", .state = TG_TASK_SUCCESS}};
+  rig_run_carrying(&rig, carried, 1);
+  rig_cancel(&rig, TG_ECANCELLED);
+  rig_settle(&rig);
+  assert_int_equal(rig.end, TG_RUN_CANCELLED);
+  assert_int_equal(rig.store.tasks[0].state, TG_TASK_SUCCESS);
+  assert_int_equal(rig.store.tasks[1].state, TG_TASK_CANCELLED);
+  close_rig();
+}
+
 static void a_run_of_which_all_is_carried_ends_at_once(void **state) {
   (void)state;
   open_rig(rig_plan(NULL, "a", "b after=a", NULL), 10);
@@ -612,10 +625,11 @@ static void the_oldest_run_gets_the_slots_first(void **state) {
     assert_int_equal(starts, 1);
   }
   rig.pending_count = 0;
-  tg_engine_step(engine, rig.now,
-                 &(struct tg_input){.kind = TG_INPUT_RESULT,
-                                    .result = {.attempt = 1, .outcome = &(struct tg_outcome){.worker = 1}}},
-                 &effects, &count, NULL);
+  tg_engine_step(
+      engine, rig.now,
+      &(struct tg_input){.kind = TG_INPUT_RESULT,
+                         .result = {.attempt = 1, .outcome = &(struct tg_outcome){.worker = 1}}},
+      &effects, &count, NULL);
   assert_int_equal(effects[0].kind, TG_EFFECT_START);
   assert_int_equal(effects[0].run->run.number, 1);
   tg_batch_free(effects[count - 1].batch);
@@ -651,6 +665,7 @@ int main(void) {
       cmocka_unit_test(no_more_run_at_once_than_there_are_slots),
       cmocka_unit_test(priorities_come_first_then_the_longest_way_to_the_end),
       cmocka_unit_test(carried_tasks_are_recorded_and_do_not_run),
+      cmocka_unit_test(what_was_carried_is_not_cancelled),
       cmocka_unit_test(a_run_of_which_all_is_carried_ends_at_once),
       cmocka_unit_test(a_run_stopped_by_contracts_alone_says_so),
       cmocka_unit_test(the_oldest_run_gets_the_slots_first),

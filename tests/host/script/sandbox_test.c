@@ -366,6 +366,8 @@ static void dates_are_of_the_scripts_clock_and_in_utc(void **state) {
        "12:00:00 AM 01/01/70 00:00:00 UTC %"},
       {"return os.date('%G-W%V-%u', os.time{year = 2021, month = 1, day = 3})", "2020-W53-7"},
       {"return os.date('%F', -1)", "1969-12-31"},
+      {"return #os.date('%d\\0%m')", "5"},
+      {"return os.date('!*t1')", "*t1"},
       {"return os.date('%F %a', 951782400)", "2000-02-29 Tue"},
       {"return os.date('%F', -62135596801)", "0-12-31"},
       {"return os.time{year = 2024, month = 2, day = 30, hour = 0}", "1709251200"},

@@ -64,6 +64,35 @@ static void a_second_host_is_told_who_holds_the_folder(void **state) {
   assert_non_null(strstr(scene->err.text, "--data"));
 }
 
+// What a host that is killed between the start of a child and its exec leaves: the lock is the
+// child's for a moment, and the process that is named in the file is no more.
+static void waits_for_what_a_dead_host_leaves(void **state) {
+  struct scene *scene = *state;
+  int pipes[2];
+  scene_close(scene);
+  assert_int_equal(pipe(pipes), 0);
+  pid_t host = fork();
+  if (host == 0) {
+    struct tg_store *store;
+    if (tg_store_open(tg_loop_new(NULL), scene->folder, &store, NULL) != TG_OK) _exit(1);
+    if (fork() == 0) { // inherits the lock
+      close(pipes[0]);
+      close(pipes[1]);
+      usleep(300000);
+      _exit(0);
+    }
+    raise(SIGKILL);
+  }
+  close(pipes[1]);
+  int status;
+  char none;
+  assert_int_equal(waitpid(host, &status, 0), host);
+  assert_int_equal(read(pipes[0], &none, 1), 0); // the child has begun to wait
+  close(pipes[0]);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  assert_int_equal(scene_open(scene), TG_OK);
+}
+
 static void the_folder_is_free_when_its_host_dies(void **state) {
   struct scene *scene = *state;
   scene_close(scene);
@@ -374,6 +403,7 @@ int main(void) {
       SCENE_TEST(is_there_again_after_it_was_closed),
       SCENE_TEST(a_second_host_is_told_who_holds_the_folder),
       SCENE_TEST(the_folder_is_free_when_its_host_dies),
+      SCENE_TEST(waits_for_what_a_dead_host_leaves),
       SCENE_TEST(answers_come_in_the_order_of_the_calls),
       SCENE_TEST(what_was_answered_is_seen_by_readers),
       SCENE_TEST(closing_writes_what_is_queued),

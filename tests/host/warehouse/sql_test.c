@@ -207,7 +207,8 @@ static void functions_for_pipelines(void **state) {
   expect_error(scratch, "SELECT 'a' REGEXP '('", TG_ESQL, "REGEXP: ");
   expect_error(scratch, "SELECT 'a' REGEXP '((a{200}){200}){200}'", TG_ESQL, "repetitions");
   expect_error(scratch, "SELECT 'a' REGEXP '([]{x]{200}){200}'", TG_ESQL, "repetitions");
-  static const char *const counted[] = { // side by side, repetitions only add
+  // Side by side, repetitions only add.
+  static const char *const counted[] = {
       "SELECT 'DE89370400440532013000' REGEXP "
       "'^[A-Z]{2}[0-9]{2}[A-Z0-9]{4}[0-9]{7}([A-Z0-9]?){0,16}$'",
       "SELECT '01a1fb2d-0c4d-7184-9401-5d54da5a7f8c' REGEXP "
