@@ -111,6 +111,7 @@ static int manual_decide(struct deciding *d, int64_t now) {
   size_t count;
   int code = params_text(d, now, &params);
   if (!code) code = runs_find(d, TG_RUN_RUNNING, NULL, &runs, &count);
+  if (code) return code;
   for (size_t i = 0; i < count && !code && !d->options->is_new && !d->options->select; i++) {
     if (runs[i].occurrence || runs[i].parent) continue;
     code = params_text(d, runs[i].logical_at, &then);
