@@ -33,7 +33,14 @@
 // Graphs.
 #define TG_GRAPH_NODES_MAX 2000000
 #define TG_GRAPH_EDGES_MAX 20000000
-#define TG_NAME_BYTES_MAX 128 // a pipeline's or task's name
+#define TG_CHILD_RUNS_MAX 10000     // that are open in one host
+#define TG_CHILD_DEPTH_MAX 32       // children of children
+#define TG_BACKFILL_RUNS_MAX 10000  // of one backfill
+#define TG_MAP_ITEMS_DEFAULT 100000 // items of one map, unless it says otherwise
+#define TG_MAP_ITEMS_MAX 10000000
+#define TG_POOLS_MAX 64                          // of a pipeline
+#define TG_CONTEXT_OUTPUT_BYTES_MAX (4 * TG_KIB) // larger outputs are asked for when they are used
+#define TG_NAME_BYTES_MAX 128                    // a pipeline's or task's name
 
 // HTTP.
 #define TG_HTTP_BODY_BYTES_MAX (16 * TG_MIB) // default cap of a response

@@ -40,8 +40,7 @@ const struct tg_option tg_global_options[] = {
 
 // Verbs that are planned and not built: naming one is not a typing mistake.
 static const char *const later_verbs[] = {
-    "serve",    "backfill", "rerun", "cancel",  "event",  "policy",
-    "contract", "assets",   "init",  "lineage", "backup", "restore",
+    "serve", "event", "policy", "contract", "assets", "init", "lineage", "backup", "restore",
 };
 
 struct parser {
@@ -150,6 +149,11 @@ static int value_check(const struct tg_option *option, const char *from, const c
       return tg_error_set(
           err, TG_EINVALID,
           "%s takes an instant like 2026-11-20T05:00:00Z, or a date, got \"%.100s\"", from, value);
+    break;
+  case TG_OPTION_DURATION:
+    if (!tg_duration_parse(value, &ms) || ms <= 0)
+      return tg_error_set(err, TG_EINVALID,
+                          "%s takes a duration like 90s, 1h or 1d, got \"%.100s\"", from, value);
     break;
   case TG_OPTION_CHOICE:
     return choice_check(option, from, value, err);
@@ -298,6 +302,14 @@ const char *tg_args_nth(const struct tg_args *args, const char *name, size_t ind
   return NULL;
 }
 
+const char **tg_args_all(const struct tg_args *args, const char *name, struct tg_arena *arena,
+                         size_t *count) {
+  const char **values = tg_arena_alloc(arena, (args->given_count + 1) * sizeof *values);
+  *count = 0;
+  while (values && (values[*count] = tg_args_nth(args, name, *count))) ++*count;
+  return values;
+}
+
 bool tg_args_has(const struct tg_args *args, const char *name) {
   return given_last(args, name) != NULL;
 }
@@ -311,6 +323,13 @@ int64_t tg_args_time_ms(const struct tg_args *args, const char *name, int64_t fa
   const char *value = tg_args_text(args, name);
   int64_t ms = fallback;
   if (value && !tg_time_parse(value, &ms)) return fallback;
+  return ms;
+}
+
+int64_t tg_args_duration_ms(const struct tg_args *args, const char *name, int64_t fallback) {
+  const char *value = tg_args_text(args, name);
+  int64_t ms = fallback;
+  if (value && !tg_duration_parse(value, &ms)) return fallback;
   return ms;
 }
 

@@ -21,6 +21,7 @@ enum tg_option_kind {
   TG_OPTION_TEXT,
   TG_OPTION_COUNT, // a whole number from 1
   TG_OPTION_TIME,  // RFC 3339, or a date
+  TG_OPTION_DURATION,
   TG_OPTION_CHOICE,
 };
 
@@ -92,12 +93,15 @@ int tg_verb_find(const struct tg_verb *const *verbs, const char *name, const str
                  struct tg_error *err);
 
 /// Give an option's value; parsing has checked it. `index` counts from 0 in tg_args_nth, which
-/// gives NULL past the last.
+/// gives NULL past the last; tg_args_all gives all of them in a list, NULL when memory is out.
 const char *tg_args_text(const struct tg_args *args, const char *name); // NULL if not given
 const char *tg_args_nth(const struct tg_args *args, const char *name, size_t index);
+const char **tg_args_all(const struct tg_args *args, const char *name, struct tg_arena *arena,
+                         size_t *count);
 bool tg_args_has(const struct tg_args *args, const char *name);
 int64_t tg_args_count(const struct tg_args *args, const char *name, int64_t fallback);
 int64_t tg_args_time_ms(const struct tg_args *args, const char *name, int64_t fallback);
+int64_t tg_args_duration_ms(const struct tg_args *args, const char *name, int64_t fallback);
 int tg_args_choice(const struct tg_args *args, const char *name, int fallback); // index in choices
 
 /// Gives a word of the verb's arguments, or NULL.

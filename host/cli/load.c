@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/suggest.h"
 #include "cli/exit.h"
+#include "cli/faults.h"
 
 enum { FILES_MAX = 1000 };
 
@@ -137,6 +138,18 @@ int tg_load_find(struct tg_host *host, const struct tg_project *project, const c
   snprintf(full, sizeof full, "%s/%s", project->root, path);
   if (stat(full, &info) == 0) return TG_OK;
   return name_search(host, project, name, path, err);
+}
+
+int tg_load_version(struct tg_host *host, const struct tg_project *project, const char *name,
+                    const struct tg_version **version) {
+  char path[4096], *faults = NULL;
+  struct tg_error err;
+  int code = tg_load_find(host, project, name, path, &err);
+  if (!code) code = tg_host_build(host, TG_BUNDLE_PIPELINE, path, version, &faults, &err);
+  if (code) return tg_exit_report(&err);
+  int exit_code = faults ? tg_faults_report(faults) : TG_EXIT_SUCCESS;
+  free(faults);
+  return exit_code;
 }
 
 static int load(const struct tg_project *project, enum tg_bundle_kind kind, const char *name,

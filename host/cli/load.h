@@ -20,6 +20,12 @@ int tg_load_project(struct tg_project *project, const struct tg_args *args);
 int tg_load_find(struct tg_host *host, const struct tg_project *project, const char *name,
                  char path[4096], struct tg_error *err);
 
+/// Finds a pipeline and builds it.
+///
+/// Shape:  returns an exit code after it has said on stderr what is wrong, faults included
+int tg_load_version(struct tg_host *host, const struct tg_project *project, const char *name,
+                    const struct tg_version **version);
+
 /// What a script was loaded to: one of `plan` (JSON; "" for a policy) and `faults` (a JSON list).
 struct tg_loaded {
   char *plan, *faults;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // logs: what the attempts of a run wrote. Each attempt has a file in the data folder,
-// logs/RUN/TASK.ATTEMPT.log, of lines "<RFC 3339> <stream> <text>"; the stream is out or err of a
-// command, or the level at which a script logged. Following reads what was added to the files, a
-// few times a second, until the run has ended.
+// logs/RUN/TASK.ATTEMPT.log, or of an item of a map TASK[ITEM].ATTEMPT.log, of lines "<RFC 3339>
+// <stream> <text>"; the stream is out or err of a command, or the level at which a script logged.
+// Following reads what was added to the files, a few times a second, until the run has ended.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,6 +36,13 @@ static enum tg_style stream_style(const char *stream) {
   return strcmp(stream, "debug") == 0 ? TG_STYLE_DIM : TG_STYLE_PLAIN;
 }
 
+// Where lines come from: an attempt of a task, or of an item of a map.
+struct origin {
+  const char *task;
+  uint32_t item, attempt;
+  char label[LABEL_BYTES_MAX]; // "publish.1", "publish[17].1"
+};
+
 // One line in its three parts; a line of another shape is all text.
 struct line {
   char time[40], stream[16];
@@ -68,7 +75,7 @@ static void line_put_text(struct reader *reader, const char *label, const struct
 }
 
 // Puts an object; "schema_version" is on each line of jsonl, and at the head of json.
-static void line_put_json(struct reader *reader, const char *task, uint32_t attempt,
+static void line_put_json(struct reader *reader, const struct origin *origin,
                           const struct line *line) {
   struct tg_buf *out = &reader->out;
   bool is_list = reader->records.output.format == TG_FORMAT_JSON;
@@ -78,8 +85,9 @@ static void line_put_json(struct reader *reader, const char *task, uint32_t atte
     tg_buf_putf(out, "{\"schema_version\":%d,", TG_OUTPUT_SCHEMA_VERSION);
   reader->has_items = true;
   tg_buf_puts(out, "\"task\":");
-  tg_buf_put_json(out, task, strlen(task));
-  tg_buf_putf(out, ",\"attempt\":%u,\"at\":", attempt);
+  tg_buf_put_json(out, origin->task, strlen(origin->task));
+  if (origin->item != TG_NO_ITEM) tg_buf_putf(out, ",\"item\":%u", origin->item);
+  tg_buf_putf(out, ",\"attempt\":%u,\"at\":", origin->attempt);
   tg_buf_put_json(out, line->time, strlen(line->time));
   tg_buf_puts(out, ",\"stream\":");
   tg_buf_put_json(out, line->stream, strlen(line->stream));
@@ -89,7 +97,7 @@ static void line_put_json(struct reader *reader, const char *task, uint32_t atte
 }
 
 // Takes the whole lines out of what was read; at the end of a run the last one need not be whole.
-static void lines_take(struct reader *reader, const char *task, uint32_t attempt, bool is_final) {
+static void lines_take(struct reader *reader, const struct origin *origin, bool is_final) {
   const char *at = tg_buf_text(&reader->pending);
   size_t left = reader->pending.len;
   while (left) {
@@ -97,12 +105,10 @@ static void lines_take(struct reader *reader, const char *task, uint32_t attempt
     if (!end && !is_final) break;
     size_t len = end ? (size_t)(end - at) : left;
     struct line line = line_split(at, len);
-    char label[LABEL_BYTES_MAX];
-    snprintf(label, sizeof label, "%s.%u", task, attempt);
     if (reader->records.output.format == TG_FORMAT_TEXT)
-      line_put_text(reader, label, &line);
+      line_put_text(reader, origin->label, &line);
     else
-      line_put_json(reader, task, attempt, &line);
+      line_put_json(reader, origin, &line);
     len += end != NULL;
     at += len;
     left -= len;
@@ -118,8 +124,8 @@ static int64_t *offset_of(struct reader *reader, const char *key) {
 }
 
 // Reads on from where the last look ended; an attempt that wrote nothing has no file.
-static int file_read(struct reader *reader, const char *path, int64_t *offset, const char *task,
-                     uint32_t attempt, bool is_final) {
+static int file_read(struct reader *reader, const char *path, int64_t *offset,
+                     const struct origin *origin, bool is_final) {
   struct tg_error err;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0 && errno == ENOENT) return TG_EXIT_SUCCESS;
@@ -135,7 +141,7 @@ static int file_read(struct reader *reader, const char *path, int64_t *offset, c
     got = pread(fd, room, FLUSH_BYTES, *offset + (int64_t)reader->pending.len);
     if (got > 0) reader->pending.len += (size_t)got;
     size_t before = reader->pending.len;
-    lines_take(reader, task, attempt, is_final && got == 0);
+    lines_take(reader, origin, is_final && got == 0);
     *offset += (int64_t)(before - reader->pending.len);
     if (reader->out.len >= FLUSH_BYTES) exit_code = tg_output_text(&reader->out);
   }
@@ -149,24 +155,58 @@ static int file_read(struct reader *reader, const char *path, int64_t *offset, c
 
 static int attempt_read(struct reader *reader, const struct tg_view *view,
                         const struct tg_attempt *attempt, bool is_final) {
-  const char *task = tg_view_task_name(view, attempt->task);
-  char id[TG_ID_TEXT_LEN + 1], key[LABEL_BYTES_MAX], path[PATH_BYTES_MAX];
+  char id[TG_ID_TEXT_LEN + 1], path[PATH_BYTES_MAX];
+  struct origin origin = {.task = tg_view_task_name(view, attempt->task),
+                          .item = attempt->item,
+                          .attempt = attempt->number};
   tg_id_format(view->run.id, id);
-  snprintf(key, sizeof key, "%s.%u", task, attempt->number);
-  int len = snprintf(path, sizeof path, "%s/logs/%s/%s.log", reader->records.project.data, id, key);
-  int64_t *offset = offset_of(reader, key);
-  if (!offset || len < 0 || (size_t)len >= sizeof path || strchr(task, '/')) {
+  if (attempt->item == TG_NO_ITEM)
+    snprintf(origin.label, LABEL_BYTES_MAX, "%s.%u", origin.task, attempt->number);
+  else
+    snprintf(origin.label, LABEL_BYTES_MAX, "%s[%u].%u", origin.task, attempt->item,
+             attempt->number);
+  int len = snprintf(path, sizeof path, "%s/logs/%s/%s.log", reader->records.project.data, id,
+                     origin.label);
+  int64_t *offset = offset_of(reader, origin.label);
+  if (!offset || len < 0 || (size_t)len >= sizeof path || strchr(origin.task, '/')) {
     struct tg_error err;
-    tg_error_set(&err, offset ? TG_EINVALID : TG_ENOMEM, "cannot read the log of %s", key);
+    tg_error_set(&err, offset ? TG_EINVALID : TG_ENOMEM, "cannot read the log of %s", origin.label);
     return tg_exit_report(&err);
   }
-  return file_read(reader, path, offset, task, attempt->number, is_final);
+  return file_read(reader, path, offset, &origin, is_final);
 }
 
 static int by_start(const void *a, const void *b) {
   const struct tg_attempt *x = a, *y = b;
   if (x->started_at != y->started_at) return x->started_at < y->started_at ? -1 : 1;
-  return x->task != y->task ? (x->task < y->task ? -1 : 1) : 0;
+  if (x->task != y->task) return x->task < y->task ? -1 : 1;
+  return x->item != y->item ? (x->item < y->item ? -1 : 1) : 0;
+}
+
+// Gives all attempts in the order of their starts: those that have a record, and those of items
+// that succeeded at once, which have none.
+static struct tg_attempt *attempts_list(struct tg_view *view, size_t *count) {
+  size_t recorded = view->attempt_count, at = 0;
+  struct tg_attempt *all =
+      tg_arena_alloc(&view->arena, (recorded + view->item_count + 1) * sizeof *all);
+  if (!all) return NULL;
+  if (recorded) memcpy(all, view->attempts, recorded * sizeof *all);
+  *count = recorded;
+  for (size_t i = 0; i < view->item_count; i++) {
+    const struct tg_item *item = &view->items[i];
+    const struct tg_attempt *attempt = view->attempts;
+    while (at < recorded && (attempt[at].task < item->task ||
+                             (attempt[at].task == item->task &&
+                              (attempt[at].item == TG_NO_ITEM || attempt[at].item < item->index))))
+      at++;
+    bool has_record =
+        at < recorded && attempt[at].task == item->task && attempt[at].item == item->index;
+    if (!has_record && item->attempts == 1)
+      all[(*count)++] = (struct tg_attempt){
+          .task = item->task, .item = item->index, .number = 1, .started_at = item->started_at};
+  }
+  if (*count) qsort(all, *count, sizeof *all, by_start);
+  return all;
 }
 
 // Looks at every log once; *has_ended says whether there is nothing more to come.
@@ -179,9 +219,10 @@ static int look(struct reader *reader, bool *has_ended) {
   *has_ended = tg_run_state_is_terminal(view.run.state);
   bool is_final = *has_ended || !tg_args_has(reader->args, "follow");
   int64_t number = tg_args_count(reader->args, "attempt", 0);
-  if (view.attempt_count) qsort(view.attempts, view.attempt_count, sizeof *view.attempts, by_start);
-  for (size_t i = 0; i < view.attempt_count && !exit_code; i++) {
-    const struct tg_attempt *attempt = &view.attempts[i];
+  size_t count = 0;
+  const struct tg_attempt *attempts = attempts_list(&view, &count);
+  for (size_t i = 0; i < count && !exit_code; i++) {
+    const struct tg_attempt *attempt = &attempts[i];
     if ((task == UINT32_MAX || attempt->task == task) && (!number || attempt->number == number))
       exit_code = attempt_read(reader, &view, attempt, is_final);
   }

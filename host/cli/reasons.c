@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "cli/reasons_parts.h"
 #include "dag/trigger.h"
 #include "retry/policy.h"
 
@@ -17,15 +18,8 @@ enum {
   TEXT_BYTES_MAX = 4096,
 };
 
-struct teller {
-  const struct tg_view *view;
-  json_t *list;
-  bool is_failed; // memory was out
-};
-
-__attribute__((format(printf, 6, 7))) static void tell(struct teller *teller, const char *task,
-                                                       const char *kind, int64_t since,
-                                                       int64_t until, const char *format, ...) {
+void tg_tell(struct tg_teller *teller, const char *task, const char *kind, int64_t since,
+             int64_t until, const char *format, ...) {
   char text[TEXT_BYTES_MAX];
   va_list args;
   va_start(args, format);
@@ -39,11 +33,11 @@ __attribute__((format(printf, 6, 7))) static void tell(struct teller *teller, co
   if (!reason || json_array_append_new(teller->list, reason) != 0) teller->is_failed = true;
 }
 
-static const struct tg_task *task_at(const struct teller *teller, uint32_t task) {
+static const struct tg_task *task_at(const struct tg_teller *teller, uint32_t task) {
   return &teller->view->tasks[task];
 }
 
-static struct tg_graph_slice upstream_of(const struct teller *teller, uint32_t task) {
+static struct tg_graph_slice upstream_of(const struct tg_teller *teller, uint32_t task) {
   return tg_graph_upstream(&teller->view->plan->graph, task);
 }
 
@@ -61,31 +55,33 @@ static size_t attempts_begin(const struct tg_view *view, uint32_t task) {
   return low;
 }
 
-// Gives the attempts of a task, as the first and how many there are.
-static const struct tg_attempt *attempts_of(const struct teller *teller, uint32_t task,
+// Gives the attempts of a task, as the first and how many there are; those of the items of a map,
+// which follow its own, are not among them.
+static const struct tg_attempt *attempts_of(const struct tg_teller *teller, uint32_t task,
                                             size_t *count) {
   const struct tg_view *view = teller->view;
   size_t begin = attempts_begin(view, task);
   *count = 0;
-  while (begin + *count < view->attempt_count && view->attempts[begin + *count].task == task)
+  while (begin + *count < view->attempt_count && view->attempts[begin + *count].task == task &&
+         view->attempts[begin + *count].item == TG_NO_ITEM)
     ++*count;
   return *count ? &view->attempts[begin] : NULL;
 }
 
 // Gives the first attempt of a task, or NULL.
-static const struct tg_attempt *first_attempt(const struct teller *teller, uint32_t task) {
+static const struct tg_attempt *first_attempt(const struct tg_teller *teller, uint32_t task) {
   size_t count;
   return attempts_of(teller, task, &count);
 }
 
 // Gives when a task was past waiting: its first attempt, or its end without one; else 0.
-static int64_t settled_at(const struct teller *teller, uint32_t task) {
+static int64_t settled_at(const struct tg_teller *teller, uint32_t task) {
   const struct tg_attempt *first = first_attempt(teller, task);
   return first ? first->started_at : task_at(teller, task)->ended_at;
 }
 
 // Finds the upstream that ended last before a task was settled, or UINT32_MAX.
-static uint32_t last_upstream(const struct teller *teller, uint32_t task) {
+static uint32_t last_upstream(const struct tg_teller *teller, uint32_t task) {
   struct tg_graph_slice up = upstream_of(teller, task);
   int64_t settled = settled_at(teller, task);
   uint32_t last = UINT32_MAX;
@@ -98,7 +94,7 @@ static uint32_t last_upstream(const struct teller *teller, uint32_t task) {
 }
 
 // Gives when the last upstream that counted had ended; without one, when the run was made.
-static int64_t ready_at(const struct teller *teller, uint32_t task) {
+static int64_t ready_at(const struct tg_teller *teller, uint32_t task) {
   uint32_t last = last_upstream(teller, task);
   return last == UINT32_MAX ? teller->view->run.created_at : task_at(teller, last)->ended_at;
 }
@@ -116,7 +112,7 @@ static int by_end(const void *a, const void *b) {
   return x->task < y->task ? -1 : x->task > y->task;
 }
 
-static void upstreams_tell(struct teller *teller, uint32_t task) {
+static void upstreams_tell(struct tg_teller *teller, uint32_t task) {
   struct tg_graph_slice up = upstream_of(teller, task);
   struct wait *waits = calloc((size_t)up.count + 1, sizeof *waits);
   if (!waits) {
@@ -128,15 +124,15 @@ static void upstreams_tell(struct teller *teller, uint32_t task) {
   qsort(waits, up.count, sizeof *waits, by_end);
   for (uint32_t i = 0; i < up.count; i++) {
     const struct tg_task *other = task_at(teller, waits[i].task);
-    tell(teller, task_at(teller, task)->name, "upstream", teller->view->run.created_at,
-         other->ended_at, other->ended_at ? "waited for %s: %s" : "waits for %s, which is %s",
-         other->name, tg_task_state_word(other->state));
+    tg_tell(teller, task_at(teller, task)->name, "upstream", teller->view->run.created_at,
+            other->ended_at, other->ended_at ? "waited for %s: %s" : "waits for %s, which is %s",
+            other->name, tg_task_state_word(other->state));
   }
   free(waits);
 }
 
 // Says whether a branch did not choose a task that it leads to.
-static bool is_unchosen(const struct teller *teller, uint32_t branch, uint32_t task) {
+static bool is_unchosen(const struct tg_teller *teller, uint32_t branch, uint32_t task) {
   const struct tg_plan_task *plan = &teller->view->plan->tasks[branch];
   const char *chosen = task_at(teller, branch)->chosen;
   bool is_way = false, is_chosen = false;
@@ -151,14 +147,14 @@ static bool is_unchosen(const struct teller *teller, uint32_t branch, uint32_t t
   return !is_chosen;
 }
 
-static void decision_tell(struct teller *teller, const struct tg_decision *decision) {
-  tell(teller, tg_view_task_name(teller->view, decision->task), "decision", decision->decided_at,
-       decision->decided_at, "policy %s (version %.*s) decided %s: %s", decision->policy,
-       VERSION_COLUMNS, decision->version, decision->action ? decision->action : "nothing",
-       decision->reason ? decision->reason : "it gave no reason");
+static void decision_tell(struct tg_teller *teller, const struct tg_decision *decision) {
+  tg_tell(teller, tg_view_task_name(teller->view, decision->task), "decision", decision->decided_at,
+          decision->decided_at, "policy %s (version %.*s) decided %s: %s", decision->policy,
+          VERSION_COLUMNS, decision->version, decision->action ? decision->action : "nothing",
+          decision->reason ? decision->reason : "it gave no reason");
 }
 
-static void decisions_tell(struct teller *teller, uint32_t task, uint32_t attempt) {
+static void decisions_tell(struct tg_teller *teller, uint32_t task, uint32_t attempt) {
   for (size_t i = 0; i < teller->view->decision_count; i++) {
     const struct tg_decision *decision = &teller->view->decisions[i];
     if (decision->task == task && (!attempt || decision->attempt == attempt))
@@ -167,21 +163,21 @@ static void decisions_tell(struct teller *teller, uint32_t task, uint32_t attemp
 }
 
 // Tells of the branch that left a task out; false when there is none.
-static bool branch_tell(struct teller *teller, uint32_t task) {
+static bool branch_tell(struct tg_teller *teller, uint32_t task) {
   struct tg_graph_slice up = upstream_of(teller, task);
   for (uint32_t i = 0; i < up.count; i++) {
     uint32_t branch = up.nodes[i];
     if (!is_unchosen(teller, branch, task)) continue;
     const struct tg_task *record = task_at(teller, branch);
     decisions_tell(teller, branch, 0);
-    tell(teller, task_at(teller, task)->name, "branch", record->ended_at, record->ended_at,
-         "branch %s chose %s", record->name, record->chosen);
+    tg_tell(teller, task_at(teller, task)->name, "branch", record->ended_at, record->ended_at,
+            "branch %s chose %s", record->name, record->chosen);
     return true;
   }
   return false;
 }
 
-static struct tg_trigger_counts counts_of(const struct teller *teller, uint32_t task) {
+static struct tg_trigger_counts counts_of(const struct tg_teller *teller, uint32_t task) {
   struct tg_graph_slice up = upstream_of(teller, task);
   struct tg_trigger_counts counts = {.upstream = up.count};
   for (uint32_t i = 0; i < up.count; i++) {
@@ -194,7 +190,7 @@ static struct tg_trigger_counts counts_of(const struct teller *teller, uint32_t 
   return counts;
 }
 
-static void rule_tell(struct teller *teller, uint32_t task) {
+static void rule_tell(struct tg_teller *teller, uint32_t task) {
   static const char *const verdicts[] = {"is still open", "is met", "skips the task",
                                          "cannot be met any more"};
   struct tg_trigger_counts counts = counts_of(teller, task);
@@ -203,23 +199,36 @@ static void rule_tell(struct teller *teller, uint32_t task) {
   enum tg_trigger_verdict verdict = tg_trigger_judge(rule, &counts);
   bool is_open = verdict == TG_TRIGGER_WAIT;
   int64_t since = is_open ? teller->view->run.created_at : ready_at(teller, task);
-  tell(teller, task_at(teller, task)->name, "rule", since, is_open ? 0 : since,
-       "rule %s %s: of %u upstream%s %u success, %u failed, %u skipped", tg_trigger_rule_word(rule),
-       verdicts[verdict], counts.upstream, counts.upstream == 1 ? "" : "s", counts.success,
-       counts.failed, counts.skipped);
+  tg_tell(teller, task_at(teller, task)->name, "rule", since, is_open ? 0 : since,
+          "rule %s %s: of %u upstream%s %u success, %u failed, %u skipped",
+          tg_trigger_rule_word(rule), verdicts[verdict], counts.upstream,
+          counts.upstream == 1 ? "" : "s", counts.success, counts.failed, counts.skipped);
 }
 
-static void slot_tell(struct teller *teller, uint32_t task) {
+// Says what a task needs besides a place among those that run at once.
+static void needs_put(const struct tg_plan_task *plan, char text[256]) {
+  size_t used = 0;
+  text[0] = 0;
+  for (uint32_t i = 0; i < plan->pool_count && used < 200; i++)
+    used += (size_t)snprintf(text + used, 256 - used, "%s%u slot%s of pool %.64s",
+                             i ? " and " : " and for ", plan->pools[i].slots,
+                             plan->pools[i].slots == 1 ? "" : "s", plan->pools[i].name);
+}
+
+static void slot_tell(struct tg_teller *teller, uint32_t task) {
   const struct tg_attempt *first = first_attempt(teller, task);
   const char *name = task_at(teller, task)->name;
   int64_t ready = ready_at(teller, task);
+  char needs[256];
+  needs_put(&teller->view->plan->tasks[task], needs);
   if (first && first->started_at - ready >= SLOT_MS_MIN)
-    tell(teller, name, "slot", ready, first->started_at, "waited for a free place to run");
+    tg_tell(teller, name, "slot", ready, first->started_at, "waited for a free place to run%s",
+            needs);
   else if (!first && task_at(teller, task)->state == TG_TASK_READY)
-    tell(teller, name, "slot", ready, 0, "waits for a free place to run");
+    tg_tell(teller, name, "slot", ready, 0, "waits for a free place to run%s", needs);
 }
 
-static void checks_tell(struct teller *teller, const struct tg_attempt *attempt) {
+static void checks_tell(struct tg_teller *teller, const struct tg_attempt *attempt) {
   const struct tg_view *view = teller->view;
   for (size_t i = 0; i < view->check_count; i++) {
     if (view->checks[i].task != attempt->task || view->checks[i].attempt != attempt->number)
@@ -229,40 +238,42 @@ static void checks_tell(struct teller *teller, const struct tg_attempt *attempt)
     json_unpack(check, "{s?s, s?s, s?s, s?s, s?s}", "rule", &rule, "column", &column, "outcome",
                 &outcome, "action", &action, "message", &message);
     if (strcmp(outcome, "passed") != 0)
-      tell(teller, tg_view_task_name(view, attempt->task), "check", attempt->ended_at,
-           attempt->ended_at, "check %s%s%s ended %s, its action is %s%s%s", rule,
-           column ? " of " : "", column ? column : "", outcome, action, message ? ": " : "",
-           message ? message : "");
+      tg_tell(teller, tg_view_task_name(view, attempt->task), "check", attempt->ended_at,
+              attempt->ended_at, "check %s%s%s ended %s, its action is %s%s%s", rule,
+              column ? " of " : "", column ? column : "", outcome, action, message ? ": " : "",
+              message ? message : "");
     json_decref(check);
   }
 }
 
-static void attempt_tell(struct teller *teller, const struct tg_attempt *attempt) {
+static void attempt_tell(struct tg_teller *teller, const struct tg_attempt *attempt) {
   const char *name = tg_view_task_name(teller->view, attempt->task);
   const struct tg_failure *failure = &attempt->failure;
   const char *state = tg_attempt_state_word(attempt->state);
+  const char *kind = tg_view_is_fallback(teller->view, attempt) ? " (the fallback)" : "";
   if (failure->code)
-    tell(teller, name, "attempt", attempt->started_at, attempt->ended_at,
-         "attempt %u: %s (%s, class %s): %s", attempt->number, state, tg_code_word(failure->code),
-         tg_class_word(failure->class), failure->text ? failure->text : "");
+    tg_tell(teller, name, "attempt", attempt->started_at, attempt->ended_at,
+            "attempt %u%s: %s (%s, class %s): %s", attempt->number, kind, state,
+            tg_code_word(failure->code), tg_class_word(failure->class),
+            failure->text ? failure->text : "");
   else
-    tell(teller, name, "attempt", attempt->started_at, attempt->ended_at, "attempt %u: %s",
-         attempt->number, state);
+    tg_tell(teller, name, "attempt", attempt->started_at, attempt->ended_at, "attempt %u%s: %s",
+            attempt->number, kind, state);
 }
 
 // Tells of the time between an attempt and the next; `next` is NULL for the last.
-static void retry_tell(struct teller *teller, const struct tg_attempt *attempt,
+static void retry_tell(struct tg_teller *teller, const struct tg_attempt *attempt,
                        const struct tg_attempt *next) {
   const struct tg_task *task = task_at(teller, attempt->task);
   if (next)
-    tell(teller, task->name, "retry", attempt->ended_at, next->started_at, "waited for attempt %u",
-         next->number);
+    tg_tell(teller, task->name, "retry", attempt->ended_at, next->started_at,
+            "waited for attempt %u", next->number);
   else if (attempt->retry_at && !tg_task_state_is_terminal(task->state))
-    tell(teller, task->name, "retry", attempt->ended_at, 0, "waits for attempt %u",
-         attempt->number + 1);
+    tg_tell(teller, task->name, "retry", attempt->ended_at, 0, "waits for attempt %u",
+            attempt->number + 1);
 }
 
-static void attempts_tell(struct teller *teller, uint32_t task) {
+static void attempts_tell(struct tg_teller *teller, uint32_t task) {
   size_t count;
   const struct tg_attempt *attempts = attempts_of(teller, task, &count);
   for (size_t i = 0; i < count; i++) {
@@ -274,8 +285,19 @@ static void attempts_tell(struct teller *teller, uint32_t task) {
   }
 }
 
+// Tells what is left of a task that was carried over; false when it was not.
+static bool carried_tell(struct tg_teller *teller, uint32_t task) {
+  const struct tg_run *run = &teller->view->run;
+  const struct tg_task *record = task_at(teller, task);
+  if (!tg_view_is_carried(teller->view, task)) return false;
+  tg_tell(teller, record->name, "carried", record->ended_at, record->ended_at,
+          "carried over: %s in %s%s", tg_task_state_word(record->state),
+          run->rerun_of ? "run " : "an earlier run", run->rerun_of ? run->rerun_of : "");
+  return true;
+}
+
 // Says why a failed task got no further attempt.
-static const char *stop_text(const struct teller *teller, uint32_t task, char text[128]) {
+static const char *stop_text(const struct tg_teller *teller, uint32_t task, char text[128]) {
   const struct tg_retry_policy *policy = &teller->view->plan->tasks[task].retry;
   size_t count;
   const struct tg_attempt *first = attempts_of(teller, task, &count);
@@ -300,36 +322,43 @@ static const char *stop_text(const struct teller *teller, uint32_t task, char te
   }
 }
 
-static void task_end_tell(struct teller *teller, uint32_t task) {
+static void task_end_tell(struct tg_teller *teller, uint32_t task) {
   const struct tg_task *record = task_at(teller, task);
   char text[128];
   if (!tg_task_state_is_terminal(record->state)) return;
   bool is_failed = record->state == TG_TASK_FAILED;
   bool has_attempt = first_attempt(teller, task) != NULL;
-  tell(teller, record->name, "end", record->ended_at, record->ended_at, "ended %s%s%s%s",
-       tg_task_state_word(record->state), is_failed ? stop_text(teller, task, text) : "",
-       !has_attempt && record->failure.code ? ": " : "",
-       !has_attempt && record->failure.code ? record->failure.text : "");
+  tg_tell(teller, record->name, "end", record->ended_at, record->ended_at, "ended %s%s%s%s",
+          tg_task_state_word(record->state), is_failed ? stop_text(teller, task, text) : "",
+          !has_attempt && record->failure.code ? ": " : "",
+          !has_attempt && record->failure.code ? record->failure.text : "");
 }
 
-static json_t *finish(struct teller *teller) {
+static json_t *finish(struct tg_teller *teller) {
   if (!teller->is_failed) return teller->list;
   json_decref(teller->list);
   return NULL;
 }
 
+// Tells what a task did, once it had begun.
+static void work_tell(struct tg_teller *teller, uint32_t task) {
+  slot_tell(teller, task);
+  attempts_tell(teller, task);
+  tg_tell_work(teller, task, ready_at(teller, task));
+}
+
 json_t *tg_reasons_of_task(const struct tg_view *view, uint32_t task) {
-  struct teller teller = {.view = view, .list = json_array()};
+  struct tg_teller teller = {.view = view, .list = json_array()};
+  if (carried_tell(&teller, task)) return finish(&teller);
   upstreams_tell(&teller, task);
   if (!branch_tell(&teller, task)) rule_tell(&teller, task);
-  slot_tell(&teller, task);
-  attempts_tell(&teller, task);
+  work_tell(&teller, task);
   task_end_tell(&teller, task);
   return finish(&teller);
 }
 
 // Tells of the tasks that led to a task, the first of them first, and of itself.
-static void chain_tell(struct teller *teller, uint32_t task) {
+static void chain_tell(struct tg_teller *teller, uint32_t task) {
   uint32_t *chain = calloc((size_t)teller->view->task_count + 1, sizeof *chain);
   size_t count = 0;
   if (!chain) {
@@ -339,9 +368,9 @@ static void chain_tell(struct teller *teller, uint32_t task) {
   for (; task != UINT32_MAX; task = last_upstream(teller, task)) chain[count++] = task;
   while (count) {
     task = chain[--count];
+    if (carried_tell(teller, task)) continue;
     if (!first_attempt(teller, task) && !branch_tell(teller, task)) rule_tell(teller, task);
-    slot_tell(teller, task);
-    attempts_tell(teller, task);
+    work_tell(teller, task);
     if (task_at(teller, task)->state != TG_TASK_SUCCESS) task_end_tell(teller, task);
   }
   free(chain);
@@ -366,7 +395,7 @@ static uint32_t last_ended(const struct tg_view *view) {
   return found;
 }
 
-static void open_tell(struct teller *teller) {
+static void open_tell(struct tg_teller *teller) {
   for (uint32_t i = 0; i < teller->view->task_count; i++) {
     enum tg_task_state state = teller->view->tasks[i].state;
     bool has_retry = state == TG_TASK_WAITING && first_attempt(teller, i);
@@ -375,7 +404,7 @@ static void open_tell(struct teller *teller) {
 }
 
 // Tells what did not run because something else failed.
-static void blocked_tell(struct teller *teller) {
+static void blocked_tell(struct tg_teller *teller) {
   const struct tg_view *view = teller->view;
   struct tg_buf names;
   uint32_t count = 0;
@@ -387,14 +416,14 @@ static void blocked_tell(struct teller *teller) {
     count++;
   }
   if (count)
-    tell(teller, NULL, "end", view->run.ended_at, view->run.ended_at,
-         "%u task%s did not run because of a failed upstream: %s%s", count, count == 1 ? "" : "s",
-         tg_buf_text(&names), count > NAMES_SHOWN_MAX ? ", ..." : "");
+    tg_tell(teller, NULL, "end", view->run.ended_at, view->run.ended_at,
+            "%u task%s did not run because of a failed upstream: %s%s", count,
+            count == 1 ? "" : "s", tg_buf_text(&names), count > NAMES_SHOWN_MAX ? ", ..." : "");
   tg_buf_deinit(&names);
 }
 
 json_t *tg_reasons_of_run(const struct tg_view *view) {
-  struct teller teller = {.view = view, .list = json_array()};
+  struct tg_teller teller = {.view = view, .list = json_array()};
   const struct tg_run *run = &view->run;
   uint32_t failed = first_failed(view);
   if (!tg_run_state_is_terminal(run->state)) {
@@ -403,8 +432,8 @@ json_t *tg_reasons_of_run(const struct tg_view *view) {
   }
   chain_tell(&teller, failed != UINT32_MAX ? failed : last_ended(view));
   blocked_tell(&teller);
-  tell(&teller, NULL, "end", run->ended_at, run->ended_at, "the run ended %s%s%s",
-       tg_run_state_word(run->state), run->failure.code ? ": " : "",
-       run->failure.code ? run->failure.text : "");
+  tg_tell(&teller, NULL, "end", run->ended_at, run->ended_at, "the run ended %s%s%s",
+          tg_run_state_word(run->state), run->failure.code ? ": " : "",
+          run->failure.code ? run->failure.text : "");
   return finish(&teller);
 }

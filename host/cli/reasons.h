@@ -8,7 +8,10 @@
 //   rule       the trigger rule's verdict           decision  a policy answered
 //   branch     a branch took other ways             check     a contract rule failed
 //   slot       a free place to run was waited for   end       how it ended, and why not otherwise
-//   attempt    an attempt ran
+//   attempt    an attempt ran                       carried   it is that of an earlier run
+//   map        the items of a map                   item      an item failed
+//   step       a step was done, or is begun         sleep     an instant is waited for
+//   child      a child run
 #pragma once
 
 #include <jansson.h>

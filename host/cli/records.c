@@ -21,15 +21,24 @@ void tg_records_close(struct tg_records *records) {
   tg_project_deinit(&records->project);
 }
 
+static int no_store(const struct tg_records *records, struct tg_error *err) {
+  return tg_error_set(err, TG_ENOT_FOUND,
+                      "there are no runs in %s yet; start one with \"tidegate run PIPELINE\"",
+                      records->project.data);
+}
+
+int tg_records_run(const struct tg_records *records, const struct tg_args *args,
+                   struct tg_arena *arena, struct tg_run *run, struct tg_error *err) {
+  return records->history ? tg_history_run(records->history, tg_args_word(args, 0), arena, run, err)
+                          : no_store(records, err);
+}
+
 int tg_records_view(const struct tg_records *records, const struct tg_args *args,
                     struct tg_view *view) {
   struct tg_error err;
   *view = (struct tg_view){0};
   int code = records->history ? tg_view_read(view, records->history, tg_args_word(args, 0), &err)
-                              : tg_error_set(&err, TG_ENOT_FOUND,
-                                             "there are no runs in %s yet; start one with "
-                                             "\"tidegate run PIPELINE\"",
-                                             records->project.data);
+                              : no_store(records, &err);
   return code ? tg_exit_report(&err) : TG_EXIT_SUCCESS;
 }
 

@@ -28,6 +28,12 @@ void tg_records_close(struct tg_records *records);
 int tg_records_view(const struct tg_records *records, const struct tg_args *args,
                     struct tg_view *view);
 
+/// Finds that run alone.
+///
+/// Errors: those of tg_history_run; TG_ENOT_FOUND when there is no store yet
+int tg_records_run(const struct tg_records *records, const struct tg_args *args,
+                   struct tg_arena *arena, struct tg_run *run, struct tg_error *err);
+
 /// Finds the task that the second argument names.
 ///
 /// Shape:  *task is UINT32_MAX without such an argument; returns an exit code

@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "cli/records.h"
+#include "cli/show_task.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -67,41 +68,74 @@ static void head_lines_put(const struct tg_run *run, const struct tg_output *out
   time_put(out, "started", run->created_at);
   time_put(out, "ended", run->ended_at);
   time_put(out, "for", run->logical_at);
+  time_put(out, "until", run->interval_end);
   head_put(out, "trigger", run->trigger);
   if (run->rerun_of) head_put(out, "rerun of", run->rerun_of);
+  if (run->parent) head_put(out, "child of", run->parent);
   head_put(out, "bundle", run->bundle);
   params_put(out, run->params);
-}
-
-static void table_finish(struct tg_table *table, const struct tg_output *output,
-                         struct tg_buf *out) {
-  if (table->row_count || table->is_failed) tg_buf_putc(out, '\n');
-  tg_table_put(table, output, out);
-  tg_table_deinit(table);
 }
 
 static void tasks_put(const struct tg_view *view, const struct tg_output *output,
                       struct tg_buf *out) {
   static const struct tg_column columns[] = {
-      {"TASK", false}, {"STATE", false}, {"ATTEMPTS", true}, {"DURATION", true}, {"ERROR", false}};
+      {"TASK", false}, {"STATE", false}, {"ATTEMPTS", true}, {"DURATION", true}, {"NOTE", false}};
   struct tg_table table;
+  struct tg_buf note;
   tg_table_init(&table, columns, sizeof columns / sizeof *columns);
-  for (size_t i = 0; i < view->task_count; i++) {
+  tg_buf_init(&note, SIZE_MAX / 2);
+  for (uint32_t i = 0; i < view->task_count; i++) {
     const struct tg_task *task = &view->tasks[i];
     const char *state = tg_task_state_word(task->state);
     char attempts[16], duration[TG_DURATION_TEXT_MAX] = "";
     snprintf(attempts, sizeof attempts, "%u", task->attempts);
     if (task->started_at && task->ended_at)
       tg_duration_format(task->ended_at - task->started_at, duration);
+    tg_buf_clear(&note);
+    tg_show_note(view, i, &note);
     tg_table_add(&table, (struct tg_cell[]){
                              {task->name, TG_STYLE_BOLD},
                              {state, tg_style_of_state(state)},
                              {attempts, TG_STYLE_PLAIN},
                              {duration, TG_STYLE_PLAIN},
-                             {task->failure.code ? task->failure.text : "", TG_STYLE_PLAIN},
+                             {tg_buf_text(&note), TG_STYLE_PLAIN},
                          });
   }
-  table_finish(&table, output, out);
+  tg_buf_deinit(&note);
+  tg_show_table(&table, output, out);
+}
+
+// A child of a child is indented below it.
+static void child_row(struct tg_table *table, const struct tg_view_child *child) {
+  char id[TG_ID_TEXT_LEN + 1], duration[TG_DURATION_TEXT_MAX] = "";
+  const char *state = tg_run_state_word(child->run.state);
+  struct tg_buf name;
+  tg_buf_init(&name, SIZE_MAX / 2);
+  tg_text_put_spaces(&name, 2u * (child->depth - 1u));
+  tg_buf_puts(&name, child->run.pipeline);
+  tg_id_format(child->run.id, id);
+  if (child->run.ended_at)
+    tg_duration_format(child->run.ended_at - child->run.created_at, duration);
+  tg_table_add(table, (struct tg_cell[]){
+                          {tg_buf_text(&name), TG_STYLE_BOLD},
+                          {state, tg_style_of_state(state)},
+                          {duration, TG_STYLE_PLAIN},
+                          {child->task ? child->task : "", TG_STYLE_PLAIN},
+                          {id, TG_STYLE_PLAIN},
+                          {child->run.failure.code ? child->run.failure.text : "", TG_STYLE_PLAIN},
+                      });
+  tg_buf_deinit(&name);
+}
+
+static void children_put(const struct tg_view *view, const struct tg_output *output,
+                         struct tg_buf *out) {
+  static const struct tg_column columns[] = {{"CHILD RUN", false}, {"STATE", false},
+                                             {"DURATION", true},   {"STARTED BY", false},
+                                             {"ID", false},        {"ERROR", false}};
+  struct tg_table table;
+  tg_table_init(&table, columns, sizeof columns / sizeof *columns);
+  for (size_t i = 0; i < view->child_count; i++) child_row(&table, &view->children[i]);
+  tg_show_table(&table, output, out);
 }
 
 static void decisions_put(const struct tg_view *view, const struct tg_output *output,
@@ -125,7 +159,7 @@ static void decisions_put(const struct tg_view *view, const struct tg_output *ou
                              {decision->reason, TG_STYLE_PLAIN},
                          });
   }
-  table_finish(&table, output, out);
+  tg_show_table(&table, output, out);
 }
 
 static enum tg_style outcome_style(const char *outcome) {
@@ -157,7 +191,7 @@ static void checks_put(const struct tg_view *view, const struct tg_output *outpu
                          });
     json_decref(check);
   }
-  table_finish(&table, output, out);
+  tg_show_table(&table, output, out);
 }
 
 static void assets_put(const struct tg_view *view, const struct tg_output *output,
@@ -177,7 +211,7 @@ static void assets_put(const struct tg_view *view, const struct tg_output *outpu
                              {tg_view_task_name(view, version->task), TG_STYLE_PLAIN},
                          });
   }
-  table_finish(&table, output, out);
+  tg_show_table(&table, output, out);
 }
 
 static int view_print(const struct tg_view *view, const struct tg_output *output) {
@@ -187,6 +221,9 @@ static int view_print(const struct tg_view *view, const struct tg_output *output
   tg_buf_init(&text, SIZE_MAX / 2);
   head_lines_put(&view->run, output, &text);
   tasks_put(view, output, &text);
+  tg_show_failed_items(view, output, &text);
+  tg_show_steps(view, UINT32_MAX, output, &text);
+  children_put(view, output, &text);
   decisions_put(view, output, &text);
   checks_put(view, output, &text);
   assets_put(view, output, &text);
@@ -198,9 +235,13 @@ static int view_print(const struct tg_view *view, const struct tg_output *output
 static int show_run(const struct tg_args *args) {
   struct tg_records records;
   struct tg_view view = {0};
+  uint32_t task = UINT32_MAX;
   int exit_code = tg_records_open(&records, args);
   if (!exit_code) exit_code = tg_records_view(&records, args, &view);
-  if (!exit_code) exit_code = view_print(&view, &records.output);
+  if (!exit_code) exit_code = tg_records_task(args, &view, &task);
+  if (!exit_code)
+    exit_code = task == UINT32_MAX ? view_print(&view, &records.output)
+                                   : tg_show_task(&view, task, &records.output);
   tg_view_deinit(&view);
   tg_records_close(&records);
   return exit_code;
@@ -208,14 +249,17 @@ static int show_run(const struct tg_args *args) {
 
 const struct tg_verb tg_verb_show = {
     .name = "show",
-    .arguments = "RUN",
+    .arguments = "RUN [TASK]",
     .arguments_min = 1,
-    .arguments_max = 1,
-    .summary = "show one run: its tasks, decisions, checks and assets",
-    .prose = "RUN is an id, a unique prefix of one, or \"last\".",
+    .arguments_max = 2,
+    .summary = "show one run: its tasks, child runs, decisions, checks and assets",
+    .prose =
+        "RUN is an id, a unique prefix of one, or \"last\". Of a TASK its attempts, steps and, of\n"
+        "a map, all items are shown.",
     .examples =
         (const struct tg_example[]){
             {"show last", "the newest run"},
+            {"show last publish", "one task, with the items of a map"},
             {"show 0193c8f2 -o json", "a run by a prefix of its id, for a program"},
             {NULL, NULL},
         },

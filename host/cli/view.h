@@ -11,6 +11,20 @@
 #include "model/record.h"
 #include "store/history.h"
 
+/// What became of the items of a map; `count` 0 while it is not expanded, or has none.
+struct tg_view_map {
+  bool is_expanded;
+  uint32_t count, success, failed, skipped, cancelled;
+};
+
+/// A run that was started by a task of the run, or of a run below it.
+struct tg_view_child {
+  struct tg_run run;
+  uint32_t depth;   // from 1
+  uint32_t parent;  // index of its parent among the children, UINT32_MAX for the run itself
+  const char *task; // of its parent that started it, NULL if not known
+};
+
 /// What is known of one run; everything but the plan lives in the arena.
 struct tg_view {
   struct tg_arena arena;
@@ -21,7 +35,12 @@ struct tg_view {
   struct tg_decision *decisions;
   struct tg_check *checks;
   struct tg_asset_version *asset_versions;
+  struct tg_view_map *maps; // by index in the plan
+  struct tg_item *items;    // in the order of task and item
+  struct tg_step *steps;
+  struct tg_view_child *children; // a child before its own children
   size_t task_count, attempt_count, decision_count, check_count, asset_version_count;
+  size_t item_count, step_count, child_count;
 };
 
 /// Reads a run by its id, a unique prefix of it, or "last".
@@ -35,11 +54,24 @@ void tg_view_deinit(struct tg_view *view);
 /// Gives the name of a task by its index, "?" when the plan has no such task.
 const char *tg_view_task_name(const struct tg_view *view, uint32_t task);
 
+/// Gives a task's items, of those that have ended, or its steps; *count how many there are.
+const struct tg_item *tg_view_items(const struct tg_view *view, uint32_t task, size_t *count);
+const struct tg_step *tg_view_steps(const struct tg_view *view, uint32_t task, size_t *count);
+
+/// Says whether a task was carried over from an earlier run, or an attempt was its fallback.
+bool tg_view_is_carried(const struct tg_view *view, uint32_t task);
+bool tg_view_is_fallback(const struct tg_view *view, const struct tg_attempt *attempt);
+
+/// Gives until when a task sleeps, 0 when it does not.
+int64_t tg_view_sleeps_until(const struct tg_view *view, uint32_t task);
+
 /// Give a record as an object. Strings that hold JSON become JSON.
 ///
 /// Owns:   the caller releases the result; NULL when memory is out
 json_t *tg_view_run_json(const struct tg_run *run);
-json_t *tg_view_task_json(const struct tg_task *task);
+json_t *tg_view_task_json(const struct tg_view *view, uint32_t task);
+json_t *tg_view_item_json(const struct tg_item *item);
+json_t *tg_view_step_json(const struct tg_view *view, const struct tg_step *step);
 json_t *tg_view_attempt_json(const struct tg_view *view, const struct tg_attempt *attempt);
 json_t *tg_view_decision_json(const struct tg_view *view, const struct tg_decision *decision);
 json_t *tg_view_check_json(const struct tg_view *view, const struct tg_check *check);
@@ -47,7 +79,8 @@ json_t *tg_view_asset_json(const struct tg_view *view, const struct tg_asset_ver
 
 /// Gives the run with its tasks: {"id", "pipeline", "state", "started_at", "ended_at", "bundle",
 /// ..., "tasks": [{"name", "state", "attempts", "started_at", "ended_at", "error", ...}]}, and
-/// with `has_details` its attempts, decisions, checks and asset versions.
+/// with `has_details` its attempts, steps, decisions, checks, asset versions and "children", each
+/// with its own "children".
 ///
 /// Owns:   the caller releases the result; NULL when memory is out
 json_t *tg_view_json(const struct tg_view *view, bool has_details);

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "engine/context.h"
+#include "engine/live_map.h"
 
 struct tg_conductor {
   struct tg_loop *loop;
@@ -68,8 +69,16 @@ const struct tg_observer *tg_conductor_observer(const struct tg_conductor *condu
 }
 
 const struct tg_live_run *tg_conductor_find_attempt(struct tg_conductor *conductor,
-                                                    uint64_t attempt, uint32_t *task) {
-  return tg_engine_find_attempt(conductor->engine, attempt, task);
+                                                    uint64_t attempt, uint32_t *unit) {
+  return tg_engine_find_attempt(conductor->engine, attempt, unit);
+}
+
+const struct tg_live_run *tg_conductor_find_run(struct tg_conductor *conductor, uint64_t number) {
+  return tg_engine_find_run(conductor->engine, number);
+}
+
+bool tg_conductor_has_runs(const struct tg_conductor *conductor) {
+  return tg_engine_has_runs(conductor->engine);
 }
 
 bool tg_conductor_is_quiet(const struct tg_conductor *conductor) {
@@ -105,17 +114,25 @@ static void committed(void *self, struct tg_batch *batch, const struct tg_error 
 
 static void start(struct tg_conductor *conductor, const struct tg_effect *effect) {
   tg_buf_clear(&conductor->context);
-  tg_context_write(effect->run, effect->task, effect->number, now_get(conductor).wall_ms,
+  tg_context_write(effect->run, effect->unit, effect->number, now_get(conductor).wall_ms,
                    &conductor->context);
   bool is_whole = !conductor->context.is_failed;
   conductor->runner.start(conductor->runner.self,
                           &(struct tg_start){.attempt = effect->attempt,
                                              .run = effect->run,
-                                             .task = effect->task,
+                                             .unit = effect->unit,
+                                             .task = effect->run->tasks[effect->unit].task,
                                              .number = effect->number,
                                              .seed = effect->seed,
                                              .context = is_whole ? conductor->context.data : NULL,
                                              .context_len = conductor->context.len});
+}
+
+static void progress_tell(const struct tg_observer *observer, const struct tg_live_run *run,
+                          uint32_t task) {
+  const struct tg_live_map *map = run->tasks[task].map;
+  if (observer->task_progress)
+    observer->task_progress(observer->self, run, task, map->done, map->count);
 }
 
 static void effect_do(struct tg_conductor *conductor, const struct tg_effect *effect) {
@@ -130,10 +147,21 @@ static void effect_do(struct tg_conductor *conductor, const struct tg_effect *ef
   case TG_EFFECT_CANCEL:
     conductor->runner.cancel(conductor->runner.self, effect->attempt, effect->code);
     break;
+  case TG_EFFECT_STEP:
+    conductor->runner.step(conductor->runner.self, effect->attempt, effect->request, effect->code,
+                           effect->text);
+    break;
+  case TG_EFFECT_PROGRESS:
+    progress_tell(observer, effect->run, effect->unit);
+    break;
   case TG_EFFECT_TASK:
-    if (observer->task_changed) observer->task_changed(observer->self, effect->run, effect->task);
+    if (observer->task_changed) observer->task_changed(observer->self, effect->run, effect->unit);
+    break;
+  case TG_EFFECT_RUN_BEGUN:
+    conductor->runner.run_begun(conductor->runner.self, effect->run);
     break;
   case TG_EFFECT_RUN_ENDED:
+    conductor->runner.run_ended(conductor->runner.self, effect->run);
     if (observer->run_ended) observer->run_ended(observer->self, effect->run);
     break;
   }
@@ -162,6 +190,14 @@ void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *i
     stop(conductor, &err);
   else
     timer_set(conductor);
+}
+
+static void kept(void *self, const struct tg_error *err) {
+  if (err) stop(self, err);
+}
+
+void tg_conductor_put_bundle(struct tg_conductor *conductor, const struct tg_bundle_row *row) {
+  tg_store_put_bundle(conductor->store, row, kept, conductor);
 }
 
 static void timer_fired(void *self) {

@@ -24,6 +24,10 @@ void tg_conductor_set_runner(struct tg_conductor *conductor, const struct tg_run
 void tg_conductor_set_observer(struct tg_conductor *conductor, const struct tg_observer *observer);
 const struct tg_observer *tg_conductor_observer(const struct tg_conductor *conductor);
 
+/// Keeps the bundle of the runs that are brought next. What the row points to must stay for as long
+/// as the conductor. A failure stops the host.
+void tg_conductor_put_bundle(struct tg_conductor *conductor, const struct tg_bundle_row *row);
+
 /// Brings an input: a new run, a run to resume, a cancel, a drain.
 void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *input);
 
@@ -31,9 +35,15 @@ void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *i
 void tg_conductor_result(struct tg_conductor *conductor, uint64_t attempt,
                          const struct tg_outcome *outcome);
 
-/// Gives the run and task of an attempt in flight, or NULL.
+/// Gives the run and unit of an attempt in flight, or NULL.
 const struct tg_live_run *tg_conductor_find_attempt(struct tg_conductor *conductor,
-                                                    uint64_t attempt, uint32_t *task);
+                                                    uint64_t attempt, uint32_t *unit);
+
+/// Gives a run that has not ended, by its number, or NULL.
+const struct tg_live_run *tg_conductor_find_run(struct tg_conductor *conductor, uint64_t number);
+
+/// Says whether there are runs that have not ended.
+bool tg_conductor_has_runs(const struct tg_conductor *conductor);
 
 /// Takes no input any more; batches that are still on their way are freed when they come back.
 void tg_conductor_stop(struct tg_conductor *conductor);

@@ -1,37 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/engine.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/limits.h"
-#include "base/map.h"
-#include "engine/facts.h"
-
-enum { STARTS_RECORDED_AFTER_MS = 100 };
-
-// An attempt in flight: handle -> where it belongs.
-struct flight {
-  struct tg_live_run *run;
-  uint32_t task;
-};
-
-struct tg_engine {
-  uint32_t slots, running;
-  uint64_t last_run, last_attempt;
-  struct tg_live_run *runs, *ended; // ended: told in the last step, freed in this one
-  struct tg_map flights;            // struct flight by handle
-  struct tg_timers timers;
-  bool has_starts_timer, is_draining;
-  struct tg_batch *open; // what this step decided
-  size_t travelling;     // batches on their way to the store
-  struct tg_now now;
-  struct tg_effect *effects;
-  size_t effect_count, effect_cap;
-  int code; // of the first thing that went wrong in this step
-  struct tg_error *err;
-};
+#include "engine/engine_parts.h"
 
 struct tg_engine *tg_engine_new(uint32_t slots, uint64_t last_run) {
   struct tg_engine *engine = calloc(1, sizeof *engine);
@@ -60,6 +32,7 @@ void tg_engine_free(struct tg_engine *engine) {
   while ((slot = tg_map_next(&engine->flights, &at))) free(slot->value);
   tg_map_deinit(&engine->flights);
   tg_timers_deinit(&engine->timers);
+  tg_engine_steps_free(engine);
   tg_batch_free(engine->open);
   free(engine->effects);
   free(engine);
@@ -70,40 +43,45 @@ int64_t tg_engine_next_timer(const struct tg_engine *engine) {
 }
 
 bool tg_engine_is_quiet(const struct tg_engine *engine) {
-  return !engine->running && !engine->travelling;
+  return !engine->flights.count && !engine->travelling;
 }
 
 struct tg_live_run *tg_engine_find_attempt(struct tg_engine *engine, uint64_t attempt,
-                                           uint32_t *task) {
-  struct flight *flight = tg_map_get_number(&engine->flights, attempt);
+                                           uint32_t *unit) {
+  struct tg_flight *flight = tg_map_get_number(&engine->flights, attempt);
   if (!flight) return NULL;
-  *task = flight->task;
+  *unit = flight->unit;
   return flight->run;
 }
 
-static struct tg_live_run *run_find(struct tg_engine *engine, uint64_t number) {
+struct tg_live_run *tg_engine_find_run(struct tg_engine *engine, uint64_t number) {
   struct tg_live_run *run = engine->runs;
   while (run && run->run.number != number) run = run->next;
   return run;
 }
 
-// Notes what went wrong; the step's caller stops the host.
-static void fail(struct tg_engine *engine, int code, const char *what) {
+bool tg_engine_has_runs(const struct tg_engine *engine) {
+  return engine->runs != NULL;
+}
+
+// --- What the parts share ---
+
+void tg_engine_fail(struct tg_engine *engine, int code, const char *what) {
   if (engine->code) return;
   engine->code = code;
   tg_error_set(engine->err, code, "the engine stops: %s", what);
 }
 
-static void check(struct tg_engine *engine, int code) {
-  if (code) fail(engine, code, tg_code_text(code));
+void tg_engine_check(struct tg_engine *engine, int code) {
+  if (code) tg_engine_fail(engine, code, tg_code_text(code));
 }
 
-static void effect_add(struct tg_engine *engine, const struct tg_effect *effect) {
+void tg_engine_effect(struct tg_engine *engine, const struct tg_effect *effect) {
   if (engine->effect_count == engine->effect_cap) {
     size_t cap = engine->effect_cap ? engine->effect_cap * 2 : 16;
     struct tg_effect *effects = realloc(engine->effects, cap * sizeof *effects);
     if (!effects) {
-      fail(engine, TG_ENOMEM, "out of memory");
+      tg_engine_fail(engine, TG_ENOMEM, "out of memory");
       return;
     }
     engine->effects = effects;
@@ -112,44 +90,46 @@ static void effect_add(struct tg_engine *engine, const struct tg_effect *effect)
   engine->effects[engine->effect_count++] = *effect;
 }
 
-static void task_told(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
-  effect_add(engine, &(struct tg_effect){.kind = TG_EFFECT_TASK,
-                                         .run = run,
-                                         .task = task,
-                                         .number = run->tasks[task].attempts});
+// Items are told through the progress of their map.
+void tg_engine_tell(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
+  if (run->tasks[unit].item != TG_NO_ITEM) return;
+  tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_TASK,
+                                               .run = run,
+                                               .unit = unit,
+                                               .number = run->tasks[unit].attempts});
 }
 
-static struct tg_batch *open_batch(struct tg_engine *engine) {
+struct tg_batch *tg_engine_batch(struct tg_engine *engine) {
   if (!engine->open) engine->open = tg_batch_new();
-  if (!engine->open) fail(engine, TG_ENOMEM, "out of memory");
+  if (!engine->open) tg_engine_fail(engine, TG_ENOMEM, "out of memory");
   return engine->open;
 }
 
-static void record_add(struct tg_engine *engine, const struct tg_record *record) {
-  struct tg_batch *batch = open_batch(engine);
-  if (batch) check(engine, tg_batch_add(batch, record));
+void tg_engine_record(struct tg_engine *engine, const struct tg_record *record) {
+  struct tg_batch *batch = tg_engine_batch(engine);
+  if (batch) tg_engine_check(engine, tg_batch_add(batch, record));
 }
 
-static void timer_add(struct tg_engine *engine, const struct tg_engine_timer *timer) {
-  check(engine, tg_timers_add(&engine->timers, timer));
+void tg_engine_timer(struct tg_engine *engine, const struct tg_engine_timer *timer) {
+  tg_engine_check(engine, tg_timers_add(&engine->timers, timer));
 }
 
-// Adds a wait, which may come from outside, to an instant.
-static int64_t instant_after(int64_t instant_ms, int64_t wait_ms) {
+int64_t tg_engine_after(int64_t instant_ms, int64_t wait_ms) {
   if (wait_ms <= 0) return instant_ms;
   return wait_ms < INT64_MAX - instant_ms ? instant_ms + wait_ms : INT64_MAX;
 }
 
-// The same run, task and attempt always get the same seed.
-static uint64_t seed_of(const struct tg_run *run, uint32_t task, uint32_t number) {
-  uint64_t seed = UINT64_C(0x9e3779b97f4a7c15) * (number + 1u) ^ (uint64_t)task << 32;
-  for (int i = 0; i < 16; i++) seed = (seed ^ run->id.bytes[i]) * UINT64_C(0x100000001b3);
+uint64_t tg_engine_seed(const struct tg_live_run *run, uint32_t unit, uint32_t number) {
+  const struct tg_live_task *t = &run->tasks[unit];
+  uint64_t seed = UINT64_C(0x9e3779b97f4a7c15) * (number + 1u) ^ (uint64_t)t->task << 32;
+  seed ^= UINT64_C(0xd6e8feb86659fd93) * (t->item + UINT64_C(1));
+  for (int i = 0; i < 16; i++) seed = (seed ^ run->run.id.bytes[i]) * UINT64_C(0x100000001b3);
   seed ^= seed >> 29;
   return seed & INT64_MAX; // as SQLite keeps it
 }
 
-static struct tg_record task_record(const struct tg_live_run *run, uint32_t task,
-                                    enum tg_task_state state, int64_t ended_at) {
+struct tg_record tg_engine_task_record(const struct tg_live_run *run, uint32_t task,
+                                       enum tg_task_state state, int64_t ended_at) {
   const struct tg_live_task *t = &run->tasks[task];
   return (struct tg_record){.kind = TG_RECORD_TASK,
                             .task = {.run = run->run.number,
@@ -161,220 +141,38 @@ static struct tg_record task_record(const struct tg_live_run *run, uint32_t task
                                      .ended_at = ended_at}};
 }
 
-static struct tg_record attempt_record(const struct tg_live_run *run, uint32_t task,
-                                       enum tg_attempt_state state) {
-  const struct tg_live_task *t = &run->tasks[task];
+struct tg_record tg_engine_attempt_record(const struct tg_live_run *run, uint32_t unit,
+                                          enum tg_attempt_state state) {
+  const struct tg_live_task *t = &run->tasks[unit];
   return (struct tg_record){.kind = TG_RECORD_ATTEMPT,
                             .attempt = {.run = run->run.number,
-                                        .task = task,
+                                        .task = t->task,
+                                        .item = t->item,
                                         .number = t->attempts,
                                         .state = state,
-                                        .seed = seed_of(&run->run, task, t->attempts),
+                                        .seed = tg_engine_seed(run, unit, t->attempts),
                                         .started_at = t->started_at}};
 }
 
-// Acting: starting what is ready.
-
-static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
-  struct tg_live_task *t = &run->tasks[task];
-  const struct tg_plan_task *plan = &run->plan->tasks[task];
-  struct flight *flight = malloc(sizeof *flight);
-  uint64_t handle = ++engine->last_attempt;
-  if (!flight || tg_map_put_number(&engine->flights, handle, flight) != 0) {
-    free(flight);
-    fail(engine, TG_ENOMEM, "out of memory");
-    return;
-  }
-  *flight = (struct flight){.run = run, .task = task};
-  t->state = TG_TASK_RUNNING;
-  t->attempt = handle;
-  t->attempts++;
-  t->is_recorded = false;
-  t->started_at = engine->now.wall_ms;
-  if (!t->first_started_at) t->first_started_at = t->started_at;
-  run->running++;
-  engine->running++;
-  if (plan->timeout_ms)
-    timer_add(engine, &(struct tg_engine_timer){.at_ms = engine->now.mono_ms + plan->timeout_ms,
-                                                .kind = TG_TIMER_ATTEMPT,
-                                                .run = run->run.number,
-                                                .task = task,
-                                                .attempt = handle});
-  effect_add(engine, &(struct tg_effect){.kind = TG_EFFECT_START,
-                                         .run = run,
-                                         .task = task,
-                                         .number = t->attempts,
-                                         .attempt = handle,
-                                         .seed = seed_of(&run->run, task, t->attempts)});
-  task_told(engine, run, task);
-}
-
-static bool run_has_slot(const struct tg_engine *engine, const struct tg_live_run *run) {
-  return run->is_durable && engine->running < engine->slots && !run->stopped.code &&
-         !engine->is_draining && (!run->plan->tasks_max || run->running < run->plan->tasks_max);
-}
-
-static void starts_timer_arm(struct tg_engine *engine) {
-  if (engine->has_starts_timer) return;
-  engine->has_starts_timer = true;
-  timer_add(engine,
-            &(struct tg_engine_timer){.at_ms = engine->now.mono_ms + STARTS_RECORDED_AFTER_MS,
-                                      .kind = TG_TIMER_STARTS});
-}
-
-static void ready_start(struct tg_engine *engine, struct tg_live_run *run) {
-  uint32_t task;
-  while (run_has_slot(engine, run) && tg_ready_pop(&run->ready, &task)) {
-    const struct tg_live_task *t = &run->tasks[task];
-    if (t->state != TG_TASK_READY || t->is_deciding) continue; // it was put in twice
-    attempt_start(engine, run, task);
-    starts_timer_arm(engine);
-  }
-}
-
-// Deciding: the end of tasks and runs.
-
-static void settled_record(struct tg_engine *engine, struct tg_live_run *run) {
-  for (uint32_t i = 0; i < run->settled_count; i++) {
-    uint32_t task = run->settled[i];
-    // In recovery its own record may have come after that of the upstream that settled it.
-    if (tg_task_state_is_terminal((enum tg_task_state)run->tasks[task].state)) continue;
-    struct tg_record record =
-        task_record(run, task, tg_live_settled_state(run, task), engine->now.wall_ms);
-    record_add(engine, &record);
-  }
-  run->settled_count = 0;
-}
-
-// Says why a run failed: with the contract class or the timeout code only if every failed task has
-// it, for that is what the exit code tells.
-static struct tg_failure run_failure(const struct tg_live_run *run, char *text, size_t size) {
-  struct tg_failure failure = {0};
-  for (uint32_t i = 0; i < run->plan->count; i++) {
-    const struct tg_live_task *t = &run->tasks[i];
-    if (t->state != TG_TASK_FAILED) continue;
-    bool is_first = failure.code == TG_OK;
-    bool is_worse = (failure.code == TG_ECONTRACT || failure.code == TG_ETIMEOUT) &&
-                    failure.code != t->failure.code;
-    if (!is_first && !is_worse) continue;
-    failure = t->failure;
-    snprintf(text, size, "%s: %s", run->plan->tasks[i].name,
-             t->failure.text ? t->failure.text : tg_code_text(t->failure.code));
-    failure.text = text;
-  }
-  return failure;
-}
-
-static void run_end(struct tg_engine *engine, struct tg_live_run *run) {
-  if (run->open || run->is_ending) return;
-  char text[TG_ERROR_TEXT_MAX];
-  struct tg_record record = {.kind = TG_RECORD_RUN, .run = run->run};
-  struct tg_failure failure = run_failure(run, text, sizeof text);
-  if (run->stopped.code) failure = run->stopped;
-  record.run.state = run->stopped.code == TG_ECANCELLED ? TG_RUN_CANCELLED
-                     : failure.code                     ? TG_RUN_FAILED
-                                                        : TG_RUN_SUCCESS;
-  record.run.failure = failure;
-  record.run.ended_at = engine->now.wall_ms;
-  run->is_ending = true;
-  record_add(engine, &record);
+void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
+  int64_t wait = run->tasks[unit].retry_at - engine->now.wall_ms;
+  tg_engine_timer(engine,
+                  &(struct tg_engine_timer){.at_ms = tg_engine_after(engine->now.mono_ms, wait),
+                                            .kind = TG_TIMER_RETRY,
+                                            .run = run->run.number,
+                                            .unit = unit});
 }
 
 static void runs_advance(struct tg_engine *engine) {
   for (struct tg_live_run *run = engine->runs; run; run = run->next) {
-    settled_record(engine, run);
-    ready_start(engine, run);
-    run_end(engine, run);
+    tg_engine_settled_record(engine, run);
+    tg_engine_ready_start(engine, run);
+    tg_engine_maps_end(engine, run);
+    tg_engine_run_end(engine, run);
   }
 }
 
-// Deciding: an attempt has ended.
-
-static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t task,
-                          struct tg_attempt *attempt, const struct tg_error *err,
-                          bool is_bystander) {
-  struct tg_live_task *t = &run->tasks[task];
-  const struct tg_plan_task *plan = &run->plan->tasks[task];
-  attempt->failure = (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
-  attempt->state = TG_ATTEMPT_FAILED;
-  if (err->class != TG_CLASS_LOST) t->worker_losses = 0;
-  if (run->stopped.code) {
-    attempt->state = TG_ATTEMPT_CANCELLED;
-    return;
-  }
-  if (err->class == TG_CLASS_LOST && !is_bystander) t->worker_losses++;
-  if (err->class == TG_CLASS_LOST && t->worker_losses < TG_LOST_ATTEMPTS_MAX) {
-    attempt->state = TG_ATTEMPT_LOST;
-    return;
-  }
-  int64_t elapsed = engine->now.wall_ms - t->first_started_at;
-  struct tg_retry_decision retry =
-      tg_retry_decide(&plan->retry, t->attempts - t->lost, err->class, attempt->seed,
-                      err->retry_after_ms, elapsed > 0 ? elapsed : 0);
-  if (retry.stop == TG_RETRY_STOP_NOT)
-    attempt->retry_at = instant_after(engine->now.wall_ms, retry.delay_ms);
-}
-
-static void ended_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t task,
-                         struct tg_record *attempt, const char *result, const char *chosen) {
-  record_add(engine, attempt);
-  enum tg_attempt_state state = attempt->attempt.state;
-  bool is_over = state == TG_ATTEMPT_SUCCESS || state == TG_ATTEMPT_CANCELLED ||
-                 (state == TG_ATTEMPT_FAILED && !attempt->attempt.retry_at);
-  if (!is_over) return;
-  struct tg_record record = task_record(run, task,
-                                        state == TG_ATTEMPT_SUCCESS     ? TG_TASK_SUCCESS
-                                        : state == TG_ATTEMPT_CANCELLED ? TG_TASK_CANCELLED
-                                                                        : TG_TASK_FAILED,
-                                        engine->now.wall_ms);
-  record.task.output = result && *result ? result : NULL;
-  record.task.chosen = chosen;
-  record.task.failure = state == TG_ATTEMPT_CANCELLED ? run->stopped : attempt->attempt.failure;
-  record_add(engine, &record);
-}
-
-static void result_take(struct tg_engine *engine, uint64_t handle,
-                        const struct tg_outcome *outcome) {
-  struct flight *flight = tg_map_remove_number(&engine->flights, handle);
-  if (!flight) return; // it was ended before; what it says now changes nothing
-  struct tg_live_run *run = flight->run;
-  uint32_t task = flight->task;
-  free(flight);
-  struct tg_live_task *t = &run->tasks[task];
-  if (t->state != TG_TASK_RUNNING || t->attempt != handle || t->is_deciding) {
-    fail(engine, TG_EBUG, "an attempt ended that its task does not know");
-    return;
-  }
-  t->attempt = 0;
-  t->is_deciding = true;
-  run->running--;
-  engine->running--;
-  struct tg_batch *batch = open_batch(engine);
-  if (!batch) return;
-
-  struct tg_error err = outcome->err;
-  struct tg_record record = attempt_record(run, task, TG_ATTEMPT_SUCCESS);
-  struct tg_attempt *attempt = &record.attempt;
-  attempt->worker = outcome->worker;
-  attempt->ended_at = engine->now.wall_ms;
-  attempt->traceback = outcome->traceback && *outcome->traceback ? outcome->traceback : NULL;
-  if (err.code) attempt->state = TG_ATTEMPT_FAILED;
-  const char *chosen = NULL;
-  if (tg_facts_record(run->plan, attempt, outcome->facts, batch, &chosen, &err) && !err.code)
-    tg_error_set(&err, TG_ENOMEM, "no memory for what the attempt tells");
-  if (err.code) failed_decide(engine, run, task, attempt, &err, outcome->is_bystander);
-  ended_record(engine, run, task, &record, err.code ? NULL : outcome->result, chosen);
-}
-
-// Applying: a batch is durable.
-
-static void retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
-  int64_t wait = run->tasks[task].retry_at - engine->now.wall_ms;
-  timer_add(engine, &(struct tg_engine_timer){.at_ms = instant_after(engine->now.mono_ms, wait),
-                                              .kind = TG_TIMER_RETRY,
-                                              .run = run->run.number,
-                                              .task = task});
-}
+// --- Applying: a batch is durable ---
 
 static uint64_t record_run(const struct tg_record *record) {
   switch (record->kind) {
@@ -382,6 +180,12 @@ static uint64_t record_run(const struct tg_record *record) {
     return record->run.number;
   case TG_RECORD_TASK:
     return record->task.run;
+  case TG_RECORD_MAP_ITEMS:
+    return record->map_items.run;
+  case TG_RECORD_ITEM:
+    return record->item.run;
+  case TG_RECORD_STEP:
+    return record->step.run;
   case TG_RECORD_ATTEMPT:
     return record->attempt.run;
   default:
@@ -395,21 +199,29 @@ static void run_over(struct tg_engine *engine, struct tg_live_run *run) {
   *at = run->next;
   run->next = engine->ended;
   engine->ended = run;
-  effect_add(engine, &(struct tg_effect){.kind = TG_EFFECT_RUN_ENDED, .run = run});
+  tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_RUN_ENDED, .run = run});
+}
+
+static void attempt_applied(struct tg_engine *engine, struct tg_live_run *run,
+                            const struct tg_attempt *record) {
+  uint32_t unit = tg_live_unit(run, record->task, record->item);
+  if (unit == UINT32_MAX) return;
+  const struct tg_live_task *t = &run->tasks[unit];
+  if (t->state != TG_TASK_WAITING || !t->retry_at || !record->ended_at) return;
+  tg_engine_retry_arm(engine, run, unit);
+  tg_engine_tell(engine, run, unit);
 }
 
 static void record_apply(struct tg_engine *engine, struct tg_live_run *run,
                          const struct tg_record *record) {
-  check(engine, tg_live_apply(run, record));
-  if (record->kind == TG_RECORD_ATTEMPT) {
-    const struct tg_live_task *t = &run->tasks[record->attempt.task];
-    if (t->state == TG_TASK_WAITING && t->retry_at && record->attempt.ended_at) {
-      retry_arm(engine, run, record->attempt.task);
-      task_told(engine, run, record->attempt.task);
-    }
-  }
+  bool was_durable = run->is_durable;
+  tg_engine_check(engine, tg_live_apply(run, record));
+  if (!was_durable && run->is_durable)
+    tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_RUN_BEGUN, .run = run});
+  if (record->kind == TG_RECORD_ATTEMPT) attempt_applied(engine, run, &record->attempt);
+  if (record->kind == TG_RECORD_STEP) tg_engine_step_durable(engine, &record->step);
   if (record->kind == TG_RECORD_TASK && tg_task_state_is_terminal(record->task.state))
-    task_told(engine, run, record->task.index);
+    tg_engine_tell(engine, run, record->task.index);
   if (record->kind == TG_RECORD_RUN && tg_run_state_is_terminal(run->run.state))
     run_over(engine, run);
 }
@@ -419,20 +231,79 @@ static void batch_apply(struct tg_engine *engine, struct tg_batch *batch) {
   struct tg_live_run *run = NULL;
   for (size_t i = 0; i < batch->count; i++) {
     uint64_t number = record_run(&batch->records[i]);
-    if (!run || run->run.number != number) run = number ? run_find(engine, number) : NULL;
+    if (!run || run->run.number != number) run = number ? tg_engine_find_run(engine, number) : NULL;
     if (run) record_apply(engine, run, &batch->records[i]);
   }
   tg_batch_free(batch);
 }
 
-// Cancelling.
+// --- Cancelling ---
+
+// What was ended only to sleep will not go on: its try is over, too.
+static void parked_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
+  struct tg_live_task *t = &run->tasks[unit];
+  if (!t->is_parked) return;
+  struct tg_record record = tg_engine_attempt_record(run, unit, TG_ATTEMPT_CANCELLED);
+  record.attempt.ended_at = engine->now.wall_ms;
+  record.attempt.failure = run->stopped;
+  t->is_parked = false;
+  tg_engine_record(engine, &record);
+}
 
 // The reason is kept with each task, for a host that takes the run up again.
 static void task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
-  struct tg_record record = task_record(run, task, TG_TASK_CANCELLED, engine->now.wall_ms);
+  struct tg_record record =
+      tg_engine_task_record(run, task, TG_TASK_CANCELLED, engine->now.wall_ms);
   record.task.failure = run->stopped;
+  parked_cancel(engine, run, task);
   run->tasks[task].is_deciding = true;
-  record_add(engine, &record);
+  tg_engine_record(engine, &record);
+}
+
+// Of a teardown that waits itself it is not known yet.
+static bool may_have_begun(const struct tg_live_run *run, uint32_t task) {
+  const struct tg_live_task *t = &run->tasks[task];
+  return t->attempts || t->map || t->state == TG_TASK_SUCCESS ||
+         (run->plan->tasks[task].is_teardown &&
+          !tg_task_state_is_terminal((enum tg_task_state)t->state));
+}
+
+// A teardown still runs if something was begun that it tears down.
+static bool is_kept(const struct tg_live_run *run, uint32_t task) {
+  if (!run->plan->tasks[task].is_teardown) return false;
+  struct tg_graph_slice up = tg_graph_upstream(&run->plan->graph, task);
+  for (uint32_t i = 0; i < up.count; i++)
+    if (may_have_begun(run, up.nodes[i])) return true;
+  return false;
+}
+
+// What is not in flight ends here; expanded maps end when the last of their items has.
+static void open_cancel(struct tg_engine *engine, struct tg_live_run *run) {
+  for (uint32_t i = 0; i < run->plan->count; i++) {
+    const struct tg_live_task *t = &run->tasks[i];
+    if (!t->attempt && !t->map && !t->is_deciding && !is_kept(run, i) &&
+        !tg_task_state_is_terminal((enum tg_task_state)t->state))
+      task_cancel(engine, run, i);
+  }
+}
+
+// Items that were let in and are not in flight will not be: their map must not wait for them.
+static void items_cancel(struct tg_engine *engine, struct tg_live_run *run) {
+  for (uint32_t i = run->plan->count; i < run->count; i++) {
+    struct tg_live_task *t = &run->tasks[i];
+    bool was_let_in = t->state == TG_TASK_READY || (t->state == TG_TASK_WAITING && t->attempts);
+    if (!was_let_in || t->is_deciding || !tg_live_is_cut(run, t->task)) continue;
+    parked_cancel(engine, run, i);
+    t->is_deciding = true;
+    tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_ITEM,
+                                                 .item = {.run = run->run.number,
+                                                          .task = t->task,
+                                                          .index = t->item,
+                                                          .state = TG_TASK_CANCELLED,
+                                                          .attempts = t->attempts,
+                                                          .ended_at = engine->now.wall_ms,
+                                                          .failure = run->stopped}});
+  }
 }
 
 static void run_cancel(struct tg_engine *engine, struct tg_live_run *run, int code,
@@ -440,71 +311,46 @@ static void run_cancel(struct tg_engine *engine, struct tg_live_run *run, int co
   if (run->stopped.code || run->is_ending) return;
   run->stopped = (struct tg_failure){
       .code = code, .class = tg_code_class(code), .text = tg_arena_strdup(&run->arena, reason)};
-  for (uint32_t i = 0; i < run->plan->count; i++) {
-    struct tg_live_task *t = &run->tasks[i];
-    if (t->attempt) {
-      effect_add(engine, &(struct tg_effect){.kind = TG_EFFECT_CANCEL,
-                                             .run = run,
-                                             .task = i,
-                                             .attempt = t->attempt,
-                                             .code = TG_ECANCELLED});
-    } else if (!t->is_deciding && !tg_task_state_is_terminal((enum tg_task_state)t->state)) {
-      task_cancel(engine, run, i);
-    }
-  }
+  for (uint32_t i = 0; i < run->count; i++)
+    if (run->tasks[i].attempt && !tg_live_plan(run, i)->is_teardown)
+      tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_CANCEL,
+                                                   .run = run,
+                                                   .unit = i,
+                                                   .attempt = run->tasks[i].attempt,
+                                                   .code = TG_ECANCELLED});
 }
 
-// A task that was deciding while its run was cancelled may come back as ready or waiting; one of a
-// run that is resumed in the middle of its cancelling, too.
-static void stragglers_cancel(struct tg_engine *engine) {
+// Also of a run whose tasks were deciding when it was cancelled, and of one that is resumed in the
+// middle of its cancelling.
+static void stopped_cancel(struct tg_engine *engine) {
   for (struct tg_live_run *run = engine->runs; run; run = run->next) {
     if (!run->stopped.code || run->is_ending || !run->open) continue;
-    for (uint32_t i = 0; i < run->plan->count; i++) {
-      const struct tg_live_task *t = &run->tasks[i];
-      if (!t->attempt && !t->is_deciding &&
-          !tg_task_state_is_terminal((enum tg_task_state)t->state))
-        task_cancel(engine, run, i);
-    }
+    open_cancel(engine, run);
+    items_cancel(engine, run);
   }
 }
 
-// Timers.
-
-static void starts_record(struct tg_engine *engine) {
-  engine->has_starts_timer = false;
-  size_t at = 0;
-  const struct tg_map_slot *slot;
-  while ((slot = tg_map_next(&engine->flights, &at))) {
-    const struct flight *flight = slot->value;
-    struct tg_live_task *t = &flight->run->tasks[flight->task];
-    if (t->is_recorded) continue;
-    t->is_recorded = true;
-    struct tg_record attempt = attempt_record(flight->run, flight->task, TG_ATTEMPT_RUNNING);
-    struct tg_record task = task_record(flight->run, flight->task, TG_TASK_RUNNING, 0);
-    record_add(engine, &attempt);
-    record_add(engine, &task);
-  }
-}
+// --- Timers ---
 
 static void timer_fire(struct tg_engine *engine, const struct tg_engine_timer *timer) {
-  struct tg_live_run *run = run_find(engine, timer->run);
-  uint32_t task;
+  struct tg_live_run *run = tg_engine_find_run(engine, timer->run);
+  const struct tg_live_task *t = run && timer->unit < run->count ? &run->tasks[timer->unit] : NULL;
+  uint32_t unit;
   switch (timer->kind) {
   case TG_TIMER_STARTS:
-    starts_record(engine);
+    tg_engine_starts_record(engine);
     break;
   case TG_TIMER_RETRY:
-    if (run && run->tasks[timer->task].state == TG_TASK_WAITING &&
-        run->tasks[timer->task].retry_at && !run->tasks[timer->task].is_deciding)
-      check(engine, tg_live_make_ready(run, timer->task));
+    if (t && t->state == TG_TASK_WAITING && t->retry_at && !t->is_deciding)
+      tg_engine_check(engine, tg_live_make_ready(run, timer->unit));
     break;
   case TG_TIMER_ATTEMPT:
-    if (tg_engine_find_attempt(engine, timer->attempt, &task))
-      effect_add(engine, &(struct tg_effect){.kind = TG_EFFECT_CANCEL,
-                                             .run = run,
-                                             .task = timer->task,
-                                             .attempt = timer->attempt,
-                                             .code = TG_ETIMEOUT});
+    if (tg_engine_find_attempt(engine, timer->attempt, &unit))
+      tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_CANCEL,
+                                                   .run = run,
+                                                   .unit = unit,
+                                                   .attempt = timer->attempt,
+                                                   .code = TG_ETIMEOUT});
     break;
   case TG_TIMER_RUN:
     if (run) run_cancel(engine, run, TG_ETIMEOUT, "the run's time limit passed");
@@ -517,94 +363,34 @@ static void timers_fire(struct tg_engine *engine) {
   while (tg_timers_take(&engine->timers, engine->now.mono_ms, &timer)) timer_fire(engine, &timer);
 }
 
-// Creating runs.
+// --- Inputs ---
 
-static struct tg_live_run *run_add(struct tg_engine *engine, const struct tg_run *run,
-                                   struct tg_plan *plan) {
-  struct tg_live_run *live = tg_live_new(run, plan);
-  if (!live) {
-    fail(engine, TG_ENOMEM, "out of memory");
-    return NULL;
+// An attempt that waits for a child run lends its slot to the child.
+static void idle_take(struct tg_engine *engine, const struct tg_input *input) {
+  uint32_t unit;
+  struct tg_live_run *run = tg_engine_find_attempt(engine, input->idle.attempt, &unit);
+  if (!run || run->tasks[unit].is_idle == input->idle.is_idle) return;
+  run->tasks[unit].is_idle = input->idle.is_idle;
+  if (input->idle.is_idle) {
+    run->running--;
+    engine->running--;
+  } else {
+    run->running++;
+    engine->running++;
   }
-  struct tg_live_run **at = &engine->runs; // the oldest gets the slots first
-  while (*at) at = &(*at)->next;
-  *at = live;
-  if (plan->timeout_ms) {
-    int64_t left = run->created_at + plan->timeout_ms - engine->now.wall_ms;
-    timer_add(engine, &(struct tg_engine_timer){.at_ms = instant_after(engine->now.mono_ms, left),
-                                                .kind = TG_TIMER_RUN,
-                                                .run = live->run.number});
-  }
-  return live;
-}
-
-// A run and what it carries over become durable first; the carried tasks are applied with them.
-static void run_create(struct tg_engine *engine, const struct tg_input *input) {
-  struct tg_run run = *input->run.run;
-  run.number = ++engine->last_run;
-  run.state = TG_RUN_RUNNING;
-  run.created_at = engine->now.wall_ms;
-  struct tg_live_run *live = run_add(engine, &run, input->run.plan);
-  if (!live) return;
-  record_add(engine, &(struct tg_record){.kind = TG_RECORD_RUN, .run = run});
-  for (size_t i = 0; i < input->run.carried_count; i++) {
-    struct tg_record record = {.kind = TG_RECORD_TASK, .task = input->run.carried[i]};
-    record.task.run = run.number;
-    live->tasks[record.task.index].is_deciding = true; // so that it is not started meanwhile
-    record_add(engine, &record);
-  }
-}
-
-static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
-                           const struct tg_attempt *attempt) {
-  if (attempt->task >= run->plan->count) return;
-  struct tg_live_task *t = &run->tasks[attempt->task];
-  bool is_open = !tg_task_state_is_terminal((enum tg_task_state)t->state);
-  check(engine,
-        tg_live_apply(run, &(struct tg_record){.kind = TG_RECORD_ATTEMPT, .attempt = *attempt}));
-  if (attempt->state != TG_ATTEMPT_RUNNING || !is_open) return;
-  struct tg_record lost = {.kind = TG_RECORD_ATTEMPT, .attempt = *attempt};
-  lost.attempt.state = TG_ATTEMPT_LOST;
-  lost.attempt.ended_at = engine->now.wall_ms;
-  lost.attempt.failure = (struct tg_failure){
-      .code = TG_ELOST, .class = TG_CLASS_LOST, .text = "the host ended before the attempt did"};
-  t->is_deciding = true;
-  record_add(engine, &lost);
-}
-
-// That a run is being cancelled has no record of its own; the first task that was says so.
-static void cancel_resume(struct tg_live_run *run) {
-  for (uint32_t i = 0; i < run->plan->count && !run->stopped.code; i++) {
-    if (run->tasks[i].state != TG_TASK_CANCELLED) continue;
-    run->stopped = run->tasks[i].failure; // its text lives as long as the task
-  }
-}
-
-static void run_resume(struct tg_engine *engine, const struct tg_input *input) {
-  struct tg_live_run *run = run_add(engine, input->resume.run, input->resume.plan);
-  if (!run) return;
-  run->is_durable = true;
-  for (size_t i = 0; i < input->resume.task_count; i++)
-    check(engine, tg_live_apply(run, &(struct tg_record){.kind = TG_RECORD_TASK,
-                                                         .task = input->resume.tasks[i]}));
-  for (size_t i = 0; i < input->resume.attempt_count; i++)
-    attempt_resume(engine, run, &input->resume.attempts[i]);
-  cancel_resume(run);
-  for (uint32_t i = 0; i < run->plan->count; i++)
-    if (run->tasks[i].state == TG_TASK_WAITING && run->tasks[i].retry_at) retry_arm(engine, run, i);
 }
 
 static void input_take(struct tg_engine *engine, const struct tg_input *input) {
   struct tg_live_run *run;
   switch (input->kind) {
   case TG_INPUT_RUN:
-    run_create(engine, input);
+    tg_engine_run_create(engine, input);
     break;
   case TG_INPUT_RESUME:
-    run_resume(engine, input);
+    tg_engine_run_resume(engine, input);
     break;
   case TG_INPUT_RESULT:
-    result_take(engine, input->result.attempt, input->result.outcome);
+    tg_engine_result(engine, input->result.attempt, input->result.outcome);
     break;
   case TG_INPUT_COMMITTED:
     batch_apply(engine, input->committed);
@@ -613,8 +399,14 @@ static void input_take(struct tg_engine *engine, const struct tg_input *input) {
     timers_fire(engine);
     break;
   case TG_INPUT_CANCEL:
-    run = run_find(engine, input->cancel.run);
+    run = tg_engine_find_run(engine, input->cancel.run);
     if (run) run_cancel(engine, run, input->cancel.code, input->cancel.reason);
+    break;
+  case TG_INPUT_STEP:
+    tg_engine_step_take(engine, input);
+    break;
+  case TG_INPUT_IDLE:
+    idle_take(engine, input);
     break;
   case TG_INPUT_DRAIN:
     engine->is_draining = true;
@@ -624,7 +416,7 @@ static void input_take(struct tg_engine *engine, const struct tg_input *input) {
 
 static void open_commit(struct tg_engine *engine) {
   if (!engine->open || !engine->open->count || engine->code) return;
-  effect_add(engine, &(struct tg_effect){.kind = TG_EFFECT_COMMIT, .batch = engine->open});
+  tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_COMMIT, .batch = engine->open});
   if (engine->code) return;
   engine->travelling++;
   engine->open = NULL;
@@ -639,7 +431,7 @@ int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_
   engine->code = TG_OK;
   engine->err = err;
   input_take(engine, input);
-  stragglers_cancel(engine);
+  stopped_cancel(engine);
   runs_advance(engine);
   open_commit(engine);
   *effects = engine->effects;

@@ -30,6 +30,8 @@ struct tg_outcome {
   bool is_bystander;     // lost with its worker, for which another attempt is to blame
 };
 
+enum tg_step_operation { TG_STEP_BEGIN, TG_STEP_END, TG_STEP_SLEEP };
+
 enum tg_input_kind {
   TG_INPUT_RUN,       // a new run
   TG_INPUT_RESUME,    // a run that a host did not finish
@@ -37,6 +39,8 @@ enum tg_input_kind {
   TG_INPUT_COMMITTED, // a batch is durable
   TG_INPUT_TIMER,     // tg_engine_next_timer has come
   TG_INPUT_CANCEL,    // a run is to end
+  TG_INPUT_STEP,      // an attempt comes to a step, ends one, or sleeps
+  TG_INPUT_IDLE,      // an attempt waits for a child run, or goes on
   TG_INPUT_DRAIN,     // nothing new is to start
 };
 
@@ -45,9 +49,13 @@ struct tg_input {
   union {
     struct {
       const struct tg_run *run;      // without its number, which the engine gives
-      struct tg_plan *plan;          // shared; outlives the run
+      struct tg_plan *plan;          // shared
       const struct tg_task *carried; // tasks of an earlier run that need not run again
       size_t carried_count;
+      const struct tg_map_items *carried_maps; // and what is done of its maps
+      size_t carried_map_count;
+      const struct tg_item *carried_items;
+      size_t carried_item_count;
     } run;
     struct {
       const struct tg_run *run;
@@ -56,6 +64,13 @@ struct tg_input {
       size_t task_count;
       const struct tg_attempt *attempts;
       size_t attempt_count;
+      const struct tg_map_items *maps;
+      size_t map_count;
+      const struct tg_item *items;
+      size_t item_count;
+      const struct tg_step *steps;
+      size_t step_count;
+      const char *cancelled; // why it is only to be cancelled, or NULL: it is to go on
     } resume;
     struct {
       uint64_t attempt;
@@ -67,6 +82,16 @@ struct tg_input {
       int code; // TG_ECANCELLED or TG_ETIMEOUT
       const char *reason;
     } cancel;
+    struct {
+      uint64_t attempt, request; // the request is told with the answer
+      enum tg_step_operation operation;
+      const char *name, *result; // the result of an END, as JSON
+      int64_t sleep_ms;
+    } step;
+    struct {
+      uint64_t attempt;
+      bool is_idle;
+    } idle;
   };
 };
 
@@ -74,6 +99,9 @@ enum tg_effect_kind {
   TG_EFFECT_COMMIT,    // make `batch` durable, then give it back as an input
   TG_EFFECT_START,     // start an attempt
   TG_EFFECT_CANCEL,    // end an attempt; its result is still to come
+  TG_EFFECT_STEP,      // answer a step: done with a result, to be done, or refused
+  TG_EFFECT_PROGRESS,  // items of a map have ended, for those who watch
+  TG_EFFECT_RUN_BEGUN, // a new run is durable
   TG_EFFECT_TASK,      // a task's state has changed, for those who watch
   TG_EFFECT_RUN_ENDED, // a run has ended; its live state is freed at the next step
 };
@@ -82,11 +110,13 @@ struct tg_effect {
   enum tg_effect_kind kind;
   struct tg_batch *batch;
   struct tg_live_run *run;
-  uint32_t task;    // index in the plan
+  uint32_t unit;    // a task of the plan, or an item of one
   uint32_t number;  // of the attempt
   uint64_t attempt; // handle
   uint64_t seed;
-  int code; // of a cancel
+  int code;         // of a cancel, or of a step that is refused
+  uint64_t request; // of a step
+  const char *text; // of a step: its result, or why it is refused; NULL: it is to be done
 };
 
 struct tg_engine;
@@ -106,9 +136,15 @@ int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_
 /// Gives the monotonic instant of the next TG_INPUT_TIMER, INT64_MAX for none.
 int64_t tg_engine_next_timer(const struct tg_engine *engine);
 
-/// Gives the run of an attempt in flight with its task, or NULL.
+/// Gives the run of an attempt in flight with its unit, or NULL.
 struct tg_live_run *tg_engine_find_attempt(struct tg_engine *engine, uint64_t attempt,
-                                           uint32_t *task);
+                                           uint32_t *unit);
+
+/// Gives a run that has not ended, by its number, or NULL.
+struct tg_live_run *tg_engine_find_run(struct tg_engine *engine, uint64_t number);
+
+/// Says whether there are runs that have not ended.
+bool tg_engine_has_runs(const struct tg_engine *engine);
 
 /// Says whether no attempt is in flight and no batch is on its way.
 bool tg_engine_is_quiet(const struct tg_engine *engine);

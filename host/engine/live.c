@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/live_map.h"
+
 static void run_own(struct tg_live_run *live, const struct tg_run *run) {
   live->run = *run;
   live->run.pipeline = tg_arena_strdup(&live->arena, run->pipeline);
@@ -12,6 +14,8 @@ static void run_own(struct tg_live_run *live, const struct tg_run *run) {
   live->run.occurrence = tg_arena_strdup(&live->arena, run->occurrence);
   live->run.trigger = tg_arena_strdup(&live->arena, run->trigger);
   live->run.rerun_of = tg_arena_strdup(&live->arena, run->rerun_of);
+  live->run.parent = tg_arena_strdup(&live->arena, run->parent);
+  live->run.child_key = tg_arena_strdup(&live->arena, run->child_key);
   live->run.failure.text = tg_arena_strdup(&live->arena, run->failure.text);
 }
 
@@ -31,6 +35,34 @@ static void branches_count(struct tg_live_run *live) {
   }
 }
 
+const struct tg_plan_task *tg_live_plan(const struct tg_live_run *live, uint32_t unit) {
+  return &live->plan->tasks[live->tasks[unit].task];
+}
+
+uint32_t tg_live_unit(const struct tg_live_run *live, uint32_t task, uint32_t item) {
+  if (task >= live->plan->count) return UINT32_MAX;
+  if (item == TG_NO_ITEM) return task;
+  const struct tg_live_map *map = live->tasks[task].map;
+  return map && item < map->count ? map->first + item : UINT32_MAX;
+}
+
+// A map in a chain that goes depth first does not wait for the end of the map before it, unless it
+// is to tear down.
+static bool has_begun(const struct tg_live_run *live, uint32_t task) {
+  const struct tg_plan_map *map = live->plan->tasks[task].map;
+  if (!map || !map->is_depth || map->over == TG_NO_TASK) return false;
+  if (live->plan->tasks[task].is_teardown) return false;
+  const struct tg_live_task *before = &live->tasks[map->over];
+  return before->map && !tg_task_state_is_terminal((enum tg_task_state)before->state);
+}
+
+// A map over another one waits for it whatever its rule says, since that one has its items.
+static bool waits_for_items(const struct tg_live_run *live, uint32_t task) {
+  const struct tg_plan_map *map = live->plan->tasks[task].map;
+  return map && map->over != TG_NO_TASK &&
+         !tg_task_state_is_terminal((enum tg_task_state)live->tasks[map->over].state);
+}
+
 static struct tg_trigger_counts counts_of(const struct tg_live_run *live, uint32_t task) {
   const struct tg_live_task *t = &live->tasks[task];
   return (struct tg_trigger_counts){
@@ -41,24 +73,53 @@ static struct tg_trigger_counts counts_of(const struct tg_live_run *live, uint32
   };
 }
 
-static enum tg_trigger_verdict judge(const struct tg_live_run *live, uint32_t task) {
+// A teardown follows its rule once all that it waits for is over, unless there was nothing to tear
+// down: none of its setups has succeeded.
+static enum tg_trigger_verdict teardown_judge(const struct tg_live_run *live, uint32_t task,
+                                              const struct tg_trigger_counts *counts) {
+  if (counts->success + counts->failed + counts->skipped < counts->upstream)
+    return TG_TRIGGER_WAIT;
+  struct tg_graph_slice up = tg_graph_upstream(&live->plan->graph, task);
+  uint32_t setups = 0, successes = 0;
+  for (uint32_t i = 0; i < up.count; i++) {
+    if (!live->plan->tasks[up.nodes[i]].is_setup) continue;
+    setups++;
+    successes += live->tasks[up.nodes[i]].state == TG_TASK_SUCCESS;
+  }
+  if (setups && !successes) return TG_TRIGGER_SKIP;
+  return tg_trigger_judge(live->plan->tasks[task].when, counts);
+}
+
+// In depth a map may begin if its rule would let it after a success of the map before; that it is
+// not to run is only said when that one has ended.
+static enum tg_trigger_verdict early_judge(const struct tg_live_run *live, uint32_t task) {
+  struct tg_trigger_counts counts = counts_of(live, task);
+  if (!has_begun(live, task)) return TG_TRIGGER_WAIT;
+  counts.success++;
+  bool may_begin = tg_trigger_judge(live->plan->tasks[task].when, &counts) == TG_TRIGGER_READY;
+  return may_begin ? TG_TRIGGER_READY : TG_TRIGGER_WAIT;
+}
+
+enum tg_trigger_verdict tg_live_judge(const struct tg_live_run *live, uint32_t task) {
   if (live->tasks[task].is_unchosen) return TG_TRIGGER_SKIP;
   if (live->tasks[task].branches) return TG_TRIGGER_WAIT;
+  if (waits_for_items(live, task)) return early_judge(live, task);
   struct tg_trigger_counts counts = counts_of(live, task);
+  if (live->plan->tasks[task].is_teardown) return teardown_judge(live, task, &counts);
   return tg_trigger_judge(live->plan->tasks[task].when, &counts);
 }
 
-int tg_live_make_ready(struct tg_live_run *live, uint32_t task) {
-  live->tasks[task].state = TG_TASK_READY;
-  live->tasks[task].retry_at = 0;
-  return tg_ready_push(&live->ready, task, live->priorities[task], NULL);
+int tg_live_make_ready(struct tg_live_run *live, uint32_t unit) {
+  live->tasks[unit].state = TG_TASK_READY;
+  live->tasks[unit].retry_at = 0;
+  return tg_ready_push(&live->ready, unit, live->priorities[live->tasks[unit].task], NULL);
 }
 
 // Lets a waiting task follow its trigger rule.
 static int task_consider(struct tg_live_run *live, uint32_t task) {
   struct tg_live_task *t = &live->tasks[task];
   if (t->state != TG_TASK_WAITING || t->attempts) return TG_OK;
-  switch (judge(live, task)) {
+  switch (tg_live_judge(live, task)) {
   case TG_TRIGGER_WAIT:
     return TG_OK;
   case TG_TRIGGER_READY:
@@ -72,25 +133,37 @@ static int task_consider(struct tg_live_run *live, uint32_t task) {
   return TG_OK;
 }
 
+bool tg_live_is_cut(const struct tg_live_run *live, uint32_t task) {
+  return live->stopped.code && !live->plan->tasks[task].is_teardown;
+}
+
 enum tg_task_state tg_live_settled_state(const struct tg_live_run *live, uint32_t task) {
-  return judge(live, task) == TG_TRIGGER_SKIP ? TG_TASK_SKIPPED : TG_TASK_UPSTREAM_FAILED;
+  return tg_live_judge(live, task) == TG_TRIGGER_SKIP ? TG_TASK_SKIPPED : TG_TASK_UPSTREAM_FAILED;
 }
 
 struct tg_live_run *tg_live_new(const struct tg_run *run, struct tg_plan *plan) {
   struct tg_live_run *live = calloc(1, sizeof *live);
   if (!live) return NULL;
-  live->plan = plan;
-  live->open = plan->count;
+  live->plan = tg_plan_share(plan);
+  live->open = live->count = plan->count;
   tg_arena_init(&live->arena);
   tg_ready_init(&live->ready, tg_memory_heap());
   run_own(live, run);
   live->tasks = calloc(plan->count, sizeof *live->tasks);
   live->priorities = calloc(plan->count, sizeof *live->priorities);
   live->settled = calloc(plan->count, sizeof *live->settled);
-  int code = live->tasks && live->priorities && live->settled ? TG_OK : TG_ENOMEM;
+  live->held = calloc(plan->pool_count + 1u, sizeof *live->held);
+  for (uint32_t i = 0; live->held && i < plan->pool_count; i++)
+    tg_ready_init(&live->held[i], tg_memory_heap());
+  bool is_whole = live->tasks && live->priorities && live->settled && live->held;
+  int code = is_whole ? TG_OK : TG_ENOMEM;
   if (!code) {
     priorities_set(live);
     branches_count(live);
+  }
+  for (uint32_t i = 0; i < plan->count && !code; i++) {
+    live->tasks[i].task = i;
+    live->tasks[i].item = TG_NO_ITEM;
   }
   for (uint32_t i = 0; i < plan->count && !code; i++) code = task_consider(live, i);
   if (!code) return live;
@@ -100,14 +173,20 @@ struct tg_live_run *tg_live_new(const struct tg_run *run, struct tg_plan *plan) 
 
 void tg_live_free(struct tg_live_run *live) {
   if (!live) return;
-  for (uint32_t i = 0; live->tasks && i < live->plan->count; i++) {
+  for (uint32_t i = 0; live->tasks && i < live->count; i++) {
     free(live->tasks[i].output);
     free((char *)live->tasks[i].failure.text);
+    free(live->tasks[i].steps);
+    tg_live_map_free(live->tasks[i].map);
   }
   free(live->tasks);
   free(live->priorities);
   free(live->settled);
   tg_ready_deinit(&live->ready);
+  for (uint32_t i = 0; live->held && i < live->plan->pool_count; i++)
+    tg_ready_deinit(&live->held[i]);
+  free(live->held);
+  tg_plan_free(live->plan);
   tg_arena_deinit(&live->arena);
   free(live);
 }
@@ -168,6 +247,7 @@ static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   if (!tg_task_state_is_terminal(record->state)) return TG_OK; // a start, which may be forgotten
   t->state = (uint8_t)record->state;
   t->is_deciding = false;
+  if (record->attempts > t->attempts) t->attempts = record->attempts; // in recovery it comes first
   t->ended_at = record->ended_at;
   t->output = text_copy(record->output);
   if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
@@ -176,19 +256,63 @@ static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   return downstream_count(live, record->index, record->state);
 }
 
+// The maps that follow this one depth first may begin with it.
+static int map_items_apply(struct tg_live_run *live, const struct tg_map_items *record) {
+  int code = tg_live_map_expand(live, record);
+  if (record->task >= live->plan->count) return code;
+  struct tg_graph_slice down = tg_graph_downstream(&live->plan->graph, record->task);
+  for (uint32_t i = 0; i < down.count && !code; i++)
+    if (has_begun(live, down.nodes[i])) code = task_consider(live, down.nodes[i]);
+  return code;
+}
+
+static int item_apply(struct tg_live_run *live, const struct tg_item *record) {
+  uint32_t unit = tg_live_unit(live, record->task, record->index);
+  if (unit == UINT32_MAX) return TG_OK;
+  struct tg_live_task *t = &live->tasks[unit];
+  if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
+  t->is_deciding = false;
+  t->ended_at = record->ended_at;
+  t->output = text_copy(record->output);
+  if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
+  return tg_live_map_ended(live, unit, record->state);
+}
+
+static int step_apply(struct tg_live_run *live, const struct tg_step *record) {
+  uint32_t unit = tg_live_unit(live, record->task, record->item);
+  if (unit == UINT32_MAX) return TG_OK;
+  struct tg_live_task *t = &live->tasks[unit];
+  if (record->position > t->step_count) return TG_OK;
+  if (record->position == t->step_count) {
+    struct tg_live_step *steps = realloc(t->steps, (t->step_count + 1u) * sizeof *steps);
+    if (!steps) return TG_ENOMEM;
+    t->steps = steps;
+    t->steps[t->step_count++] = (struct tg_live_step){0};
+  }
+  struct tg_live_step *step = &t->steps[record->position];
+  if (!step->name) step->name = tg_arena_strdup(&live->arena, record->name);
+  if (record->result) step->result = tg_arena_strdup(&live->arena, record->result);
+  step->wake_at = record->wake_at;
+  return step->name && (!record->result || step->result) ? TG_OK : TG_ENOMEM;
+}
+
 static int attempt_apply(struct tg_live_run *live, const struct tg_attempt *record) {
-  if (record->task >= live->plan->count) return TG_OK;
-  struct tg_live_task *t = &live->tasks[record->task];
+  uint32_t unit = tg_live_unit(live, record->task, record->item);
+  if (unit == UINT32_MAX) return TG_OK;
+  struct tg_live_task *t = &live->tasks[unit];
   if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
   if (record->number > t->attempts) t->attempts = record->number;
   if (!t->first_started_at) t->first_started_at = record->started_at;
+  if (t->map) return TG_OK; // it is known in recovery that this one expanded its map
+  if (t->item != TG_NO_ITEM && tg_live_map_tried(live, unit)) return TG_ENOMEM;
   if (record->state == TG_ATTEMPT_RUNNING) return TG_OK;
   t->is_deciding = false;
   t->is_recorded = false;
   if (record->state == TG_ATTEMPT_LOST) {
     t->lost++;
-    return tg_live_make_ready(live, record->task);
+    return tg_live_make_ready(live, unit);
   }
+  t->is_fallback = record->is_fallback_next;
   t->state = TG_TASK_WAITING; // for its retry, or for the record of its end, which comes next
   t->retry_at = record->retry_at;
   return failure_set(t, &record->failure);
@@ -205,6 +329,12 @@ int tg_live_apply(struct tg_live_run *live, const struct tg_record *record) {
     return TG_OK;
   case TG_RECORD_TASK:
     return task_apply(live, &record->task);
+  case TG_RECORD_MAP_ITEMS:
+    return map_items_apply(live, &record->map_items);
+  case TG_RECORD_ITEM:
+    return item_apply(live, &record->item);
+  case TG_RECORD_STEP:
+    return step_apply(live, &record->step);
   case TG_RECORD_ATTEMPT:
     return attempt_apply(live, &record->attempt);
   default:

@@ -10,6 +10,10 @@
 // started and then not chosen. Applying a terminal state counts it at each downstream task and asks
 // the trigger rule. A task that so became ready goes to `ready`; one that is settled without
 // running goes to `settled`, for the engine to record.
+//
+// Units: what can be tried is a unit. The first units are the tasks of the plan, by their index; when
+// a map is expanded its items follow, so that everything about attempts is the same for both. An
+// item is let into `ready` when its map's limits allow, and reports to its map when it ends.
 #pragma once
 
 #include <stdbool.h>
@@ -19,11 +23,22 @@
 #include "engine/plan.h"
 #include "model/record.h"
 
+struct tg_live_step {
+  const char *name, *result; // in the run's arena; result NULL while there is only the intent
+  int64_t wake_at;           // of a sleep
+};
+
 struct tg_live_task {
+  uint32_t task;          // index in the plan
+  uint32_t item;          // from 0, or TG_NO_ITEM
   uint8_t state;          // enum tg_task_state
   bool is_deciding;       // its attempt has ended, and the record of that is not durable yet
   bool is_unchosen;       // a branch went on without it
   bool is_recorded;       // its running attempt has a record
+  bool is_parked;         // its attempt is ended only to sleep, and does not count
+  bool is_idle;           // its attempt waits for a child run and takes no slot
+  bool is_fallback;       // the next attempt is the last resort
+  bool is_let_in;         // of an item: it takes one of its map's places
   uint32_t attempts;      // number of the last one
   uint32_t lost;          // how many of them were lost, and so do not count as tries
   uint32_t worker_losses; // in a row, since the host started
@@ -31,23 +46,30 @@ struct tg_live_task {
   uint32_t branches;                 // that lead to it and have not ended
   uint64_t attempt;                  // handle of the running one, or 0
   int64_t first_started_at, started_at, ended_at, retry_at;
+  int64_t deadline_at; // of the running attempt, its sleeps included; monotonic, 0 for none
   char *output;              // JSON, or NULL
   struct tg_failure failure; // of its end, or of its last attempt; owns its text
+  struct tg_live_map *map;   // once it is expanded, or NULL
+  struct tg_live_step *steps;
+  uint32_t step_count, step_at; // step_at: how many the running attempt has come by
 };
 
 struct tg_live_run {
   struct tg_run run; // owns its strings through `arena`
   struct tg_arena arena;
-  struct tg_plan *plan; // shared; outlives the run
-  struct tg_live_task *tasks;
-  int64_t *priorities;
+  struct tg_plan *plan; // shared
+  struct tg_live_task *tasks; // the units; may move when a map is expanded
+  uint32_t count, map_count;  // of the units; of the maps that were expanded
+  int64_t *priorities;        // of the plan's tasks
   struct tg_ready ready;
+  struct tg_ready *held; // for each pool of the plan: ready units that wait for room in it
   uint32_t *settled; // tasks whose state is settled but not recorded
   uint32_t settled_count;
   uint32_t running, open;    // attempts in flight; tasks that are not terminal
   struct tg_failure stopped; // why it is being cancelled; code 0 if it is not
   bool is_durable;           // its creation is; nothing starts before
   bool is_ending;            // its end is recorded but not durable
+  bool is_replaying;         // it is made again from its records: items are let in afterwards
   struct tg_live_run *next;
 };
 
@@ -63,8 +85,20 @@ void tg_live_free(struct tg_live_run *live);
 /// Errors: TG_ENOMEM
 int tg_live_apply(struct tg_live_run *live, const struct tg_record *record);
 
+/// Finds the unit of a task, or of an item of it; UINT32_MAX when there is none.
+uint32_t tg_live_unit(const struct tg_live_run *live, uint32_t task, uint32_t item);
+
+/// Says what has become of a task by its trigger rule and by what became of its upstreams.
+enum tg_trigger_verdict tg_live_judge(const struct tg_live_run *live, uint32_t task);
+
+/// Says whether a task is not to go on: its run is being cancelled, and it is no teardown.
+bool tg_live_is_cut(const struct tg_live_run *live, uint32_t task);
+
 /// Gives the state that a settled task has: skipped or upstream_failed.
 enum tg_task_state tg_live_settled_state(const struct tg_live_run *live, uint32_t task);
 
-/// Puts a waiting task whose retry is due back among the ready ones.
-int tg_live_make_ready(struct tg_live_run *live, uint32_t task);
+/// Puts a waiting unit whose retry is due back among the ready ones.
+int tg_live_make_ready(struct tg_live_run *live, uint32_t unit);
+
+/// Counts an end at the tasks that wait for it. For a map's own use.
+const struct tg_plan_task *tg_live_plan(const struct tg_live_run *live, uint32_t unit);

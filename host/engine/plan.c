@@ -213,6 +213,66 @@ static const char *task_word_get(struct reading *r, const json_t *object) {
   return word && strcmp(word, last) == 0 ? last : text_get(r->plan, object, "word");
 }
 
+static int map_get(struct reading *r, const json_t *object, const struct tg_plan_map **out) {
+  struct tg_plan_map *map = tg_arena_alloc(&r->plan->arena, sizeof *map);
+  if (!map) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  const json_t *share = json_object_get(object, "fail_share");
+  const char *order = json_string_value(json_object_get(object, "order"));
+  int64_t over, limit, per_key, fail_after, items;
+  int code;
+  if ((code = number_get(r, object, "over", 0, (int64_t)r->plan->count - 1, &over)) ||
+      (code = number_get(r, object, "limit", 0, UINT32_MAX, &limit)) ||
+      (code = number_get(r, object, "limit_per_key", 0, UINT32_MAX, &per_key)) ||
+      (code = number_get(r, object, "fail_after", 0, UINT32_MAX, &fail_after)) ||
+      (code = number_get(r, object, "items_max", 0, TG_MAP_ITEMS_MAX, &items)))
+    return code;
+  *map = (struct tg_plan_map){
+      .over = json_is_integer(json_object_get(object, "over")) ? (uint32_t)over : TG_NO_TASK,
+      .is_depth = order && strcmp(order, "depth") == 0,
+      .limit = (uint32_t)limit,
+      .limit_per_key = (uint32_t)per_key,
+      .fail_after = (uint32_t)fail_after,
+      .fail_share = json_number_value(share),
+      .items_max = items ? (uint32_t)items : TG_MAP_ITEMS_DEFAULT,
+  };
+  if (map->fail_share < 0 || map->fail_share > 1) return fault(r, "map.fail_share", "is no share");
+  *out = map;
+  return TG_OK;
+}
+
+static int pools_get(struct reading *r, const json_t *object, const struct tg_plan_pool **pools,
+                     uint32_t *count) {
+  *count = 0;
+  if (!json_object_size(object)) return TG_OK;
+  if (json_object_size(object) > TG_POOLS_MAX) return fault(r, "pool", "has too many");
+  struct tg_plan_pool *all =
+      tg_arena_alloc(&r->plan->arena, json_object_size(object) * sizeof *all);
+  if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  const char *name;
+  json_t *value;
+  json_object_foreach((json_t *)object, name, value) {
+    json_int_t slots = json_integer_value(value);
+    if (!json_is_integer(value) || slots < 1 || slots > UINT32_MAX)
+      return fault(r, "pool", "has a number of slots that is none");
+    all[(*count)++] = (struct tg_plan_pool){
+        .name = tg_arena_strdup(&r->plan->arena, name), .slots = (uint32_t)slots};
+  }
+  *pools = all;
+  return TG_OK;
+}
+
+// A task that takes more of a pool than there is would wait for ever.
+static int pools_fit(struct reading *r, const struct tg_plan_task *task) {
+  for (uint32_t i = 0; i < task->pool_count; i++) {
+    bool fits = false;
+    for (uint32_t p = 0; p < r->plan->pool_count; p++)
+      fits |= strcmp(r->plan->pools[p].name, task->pools[i].name) == 0 &&
+              r->plan->pools[p].slots >= task->pools[i].slots;
+    if (!fits) return fault(r, "pool", "is not there or has too few slots");
+  }
+  return TG_OK;
+}
+
 static int task_get(struct reading *r, const json_t *object, struct tg_graph_builder *edges) {
   struct tg_plan_task *task = &r->plan->tasks[r->task];
   int64_t line, priority;
@@ -239,7 +299,14 @@ static int task_get(struct reading *r, const json_t *object, struct tg_graph_bui
   if (!code && runner == TG_RUNNER_COMMAND)
     code = command_get(r, json_object_get(object, "command"), &task->command);
   task->runner = (enum tg_runner_kind)runner;
-  return code;
+  task->is_setup = json_is_true(json_object_get(object, "setup"));
+  task->is_teardown = json_is_true(json_object_get(object, "teardown"));
+  task->has_fallback = json_is_true(json_object_get(object, "fallback"));
+  const json_t *map = json_object_get(object, "map");
+  if (!code && json_is_object(map)) code = map_get(r, map, &task->map);
+  if (!code)
+    code = pools_get(r, json_object_get(object, "pool"), &task->pools, &task->pool_count);
+  return code ? code : pools_fit(r, task);
 }
 
 static int cycle_fault(struct tg_plan *plan, struct tg_error *err) {
@@ -267,6 +334,25 @@ static int names_check(const struct tg_plan *plan, struct tg_error *err) {
   }
   tg_map_deinit(&names);
   return code;
+}
+
+static bool is_upstream(const struct tg_graph *graph, uint32_t task, uint32_t other) {
+  struct tg_graph_slice up = tg_graph_upstream(graph, task);
+  for (uint32_t i = 0; i < up.count; i++)
+    if (up.nodes[i] == other) return true;
+  return false;
+}
+
+// A map's items are the outputs of a map that it waits for.
+static int chains_check(const struct tg_plan *plan, struct tg_error *err) {
+  for (uint32_t i = 0; i < plan->count; i++) {
+    const struct tg_plan_map *map = plan->tasks[i].map;
+    if (!map || map->over == TG_NO_TASK) continue;
+    if (!plan->tasks[map->over].map || !is_upstream(&plan->graph, i, map->over))
+      return tg_error_set(err, TG_EINVALID,
+                          "malformed plan: tasks[%u].map.over is no map that it waits for", i);
+  }
+  return TG_OK;
 }
 
 static int task_parse(struct reading *r, struct tg_plan_span text, struct tg_graph_builder *edges) {
@@ -305,6 +391,7 @@ static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_
   if (!code) code = names_check(plan, err);
   if (!code) code = tg_graph_init(&plan->graph, plan->count, &edges, err);
   if (!code && !tg_graph_is_acyclic(&plan->graph)) code = cycle_fault(plan, err);
+  if (!code) code = chains_check(plan, err);
   tg_graph_builder_deinit(&edges);
   return code;
 }
@@ -312,12 +399,16 @@ static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_
 static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_error *err) {
   const json_t *timeout_item = json_object_get(limits, "timeout_ms");
   const json_t *tasks_item = json_object_get(limits, "tasks");
+  const json_t *runs_item = json_object_get(limits, "runs");
   int64_t timeout = json_integer_value(timeout_item), tasks = json_integer_value(tasks_item);
+  int64_t runs = json_integer_value(runs_item);
   if ((timeout_item && !json_is_integer(timeout_item)) || timeout < 0 || timeout > INT64_MAX / 2 ||
-      (tasks_item && !json_is_integer(tasks_item)) || tasks < 0 || tasks > UINT32_MAX)
+      (tasks_item && !json_is_integer(tasks_item)) || tasks < 0 || tasks > UINT32_MAX ||
+      (runs_item && !json_is_integer(runs_item)) || runs < 0 || runs > UINT32_MAX)
     return tg_error_set(err, TG_EINVALID, "malformed plan: limits are out of range");
   plan->timeout_ms = timeout;
   plan->tasks_max = (uint32_t)tasks;
+  plan->runs_max = (uint32_t)runs;
   return TG_OK;
 }
 
@@ -327,7 +418,11 @@ static int head_get(struct tg_plan *plan, const json_t *document, struct tg_erro
   plan->doc = text_get(plan, document, "doc");
   plan->file = text_get(plan, document, "file");
   plan->params = json_incref(json_object_get(document, "params"));
+  plan->triggers = json_incref(json_object_get(document, "on"));
+  struct reading r = {.plan = plan, .err = err};
   int code = limits_get(plan, json_object_get(document, "limits"), err);
+  if (!code)
+    code = pools_get(&r, json_object_get(document, "pools"), &plan->pools, &plan->pool_count);
   if (!code && (!*plan->name || strlen(plan->name) > TG_NAME_BYTES_MAX))
     code = tg_error_set(err, TG_EINVALID, "malformed plan: its name is empty or too long");
   return code;
@@ -372,11 +467,17 @@ int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_
 }
 
 void tg_plan_free(struct tg_plan *plan) {
-  if (!plan) return;
+  if (!plan || plan->references-- > 0) return;
   tg_graph_deinit(&plan->graph);
   json_decref(plan->params);
+  json_decref(plan->triggers);
   tg_arena_deinit(&plan->arena);
   free(plan);
+}
+
+struct tg_plan *tg_plan_share(struct tg_plan *plan) {
+  plan->references++;
+  return plan;
 }
 
 uint32_t tg_plan_find(const struct tg_plan *plan, const char *name) {

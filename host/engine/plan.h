@@ -29,6 +29,26 @@ struct tg_plan_command {
   bool is_json_output; // the last line of JSON on stdout is the result
 };
 
+#define TG_NO_TASK UINT32_MAX
+
+/// How a task is run for each item of a list.
+struct tg_plan_map {
+  uint32_t over;          // the map whose outputs are the items; TG_NO_TASK: the script says
+  bool is_depth;          // an item follows the one before it at once, not when all are done
+  uint32_t limit;         // items at once, 0 for no limit
+  uint32_t limit_per_key; // items of one key at once, 0 for no limit
+  uint32_t fail_after;    // how many failed items end the map as failed, 0 for none
+  double fail_share;      // or more than which share of the items; 0 for none. Without both any
+                          // failed item fails the map, once all have run
+  uint32_t items_max;
+};
+
+/// What of a pool a task takes while it runs.
+struct tg_plan_pool {
+  const char *name;
+  uint32_t slots;
+};
+
 struct tg_plan_task {
   const char *name, *word, *doc;
   enum tg_runner_kind runner;
@@ -42,14 +62,23 @@ struct tg_plan_task {
   const char *const *tags;               // NULL-terminated
   const char *const *produces;           // NULL-terminated
   const struct tg_plan_command *command; // NULL for scripts
+  const struct tg_plan_map *map;         // NULL unless it is one
+  const struct tg_plan_pool *pools;
+  uint32_t pool_count;
+  bool is_setup, is_teardown, has_fallback;
 };
 
 struct tg_plan {
+  uint32_t references;
   struct tg_arena arena;
   const char *name, *doc, *file;
   int64_t timeout_ms; // of a run, 0 for none
   uint32_t tasks_max; // running at once in a run, 0 for no limit
+  const struct tg_plan_pool *pools; // that it declares, with their sizes
+  uint32_t pool_count;
+  uint32_t runs_max;  // of the pipeline at once, 0 for no limit
   json_t *params;     // the list of parameter schemas (model/params.h)
+  json_t *triggers;   // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
   struct tg_plan_task *tasks;
   uint32_t count;
   struct tg_graph graph;
@@ -60,7 +89,10 @@ struct tg_plan {
 /// Owns:   the caller frees the plan
 /// Errors: TG_EINVALID with the field's path, TG_ENOMEM
 int tg_plan_parse(const char *text, size_t len, struct tg_plan **plan, struct tg_error *err);
-void tg_plan_free(struct tg_plan *plan);
+void tg_plan_free(struct tg_plan *plan); // when nobody else refers to it
+
+/// Lets one more refer to a plan; each lets go of it with tg_plan_free.
+struct tg_plan *tg_plan_share(struct tg_plan *plan);
 
 /// Finds a task by name; returns its index or UINT32_MAX.
 uint32_t tg_plan_find(const struct tg_plan *plan, const char *name);

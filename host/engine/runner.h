@@ -11,7 +11,7 @@
 struct tg_start {
   uint64_t attempt; // handle
   const struct tg_live_run *run;
-  uint32_t task, number;
+  uint32_t unit, task, number; // the unit; its task's index in the plan
   uint64_t seed;
   const char *context; // JSON; NULL when it is larger than a message may be
   size_t context_len;
@@ -24,6 +24,15 @@ struct tg_runner {
 
   /// Ends an attempt that was started; the result still comes, soon, with this code.
   void (*cancel)(void *self, uint64_t attempt, int code);
+
+  /// Answers a step: code 0 and a result (JSON), code 0 and NULL: it is to be done, or a code and
+  /// why it is refused.
+  void (*step)(void *self, uint64_t attempt, uint64_t request, int code, const char *text);
+
+  /// Is told that a new run is durable, and that one has ended; it may start other runs, but only
+  /// from the loop.
+  void (*run_begun)(void *self, const struct tg_live_run *run);
+  void (*run_ended)(void *self, const struct tg_live_run *run);
 
   void *self;
 };

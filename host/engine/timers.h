@@ -17,7 +17,7 @@ enum tg_timer_kind {
 struct tg_engine_timer {
   int64_t at_ms; // monotonic
   enum tg_timer_kind kind;
-  uint32_t task;
+  uint32_t unit;
   uint64_t run, attempt;
 };
 

@@ -56,6 +56,8 @@ enum tg_request {
   TG_REQUEST_SLEEP,    // i64 ms -> nothing
   TG_REQUEST_PROGRESS, // f64 done, f64 total -> no reply
   TG_REQUEST_OUTPUT,   // task -> u8 found, output (JSON)
+  TG_REQUEST_STEP,     // u8 operation, name, ... -> ...: a durable step (script/native.h)
+  TG_REQUEST_CHILD,    // pipeline, params (JSON), u8 wait -> the child run (JSON)
 };
 
 /// Puts and gets an error as three numbers and a text; NULL stands for "no error".

@@ -30,10 +30,17 @@ static bool record_own(struct tg_batch *batch, struct tg_record *r) {
     return own(batch, &r->run.pipeline) && own(batch, &r->run.bundle) &&
            own(batch, &r->run.params) && own(batch, &r->run.occurrence) &&
            own(batch, &r->run.trigger) && own(batch, &r->run.rerun_of) &&
+           own(batch, &r->run.parent) && own(batch, &r->run.child_key) &&
            own(batch, &r->run.failure.text);
   case TG_RECORD_TASK:
     return own(batch, &r->task.name) && own(batch, &r->task.output) &&
            own(batch, &r->task.chosen) && own(batch, &r->task.failure.text);
+  case TG_RECORD_MAP_ITEMS:
+    return own(batch, &r->map_items.items) && own(batch, &r->map_items.keys);
+  case TG_RECORD_ITEM:
+    return own(batch, &r->item.output) && own(batch, &r->item.failure.text);
+  case TG_RECORD_STEP:
+    return own(batch, &r->step.name) && own(batch, &r->step.result);
   case TG_RECORD_ATTEMPT:
     return own(batch, &r->attempt.failure.text) && own(batch, &r->attempt.traceback);
   case TG_RECORD_DECISION:

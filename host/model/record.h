@@ -7,6 +7,7 @@
 // 0 where not known; documents are JSON text.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,7 +34,10 @@ struct tg_run {
   const char *trigger;    // "manual", "at", "rerun"
   uint32_t rerun;         // 0 for the first run of an occurrence, then 1, 2, ...
   const char *rerun_of;   // id of the run this one repeats, or NULL
+  const char *parent;     // of a child run: the id of the run that started it, or NULL
+  const char *child_key;  // and what it was started for: unique, so that it is started once
   int64_t logical_at;
+  int64_t interval_start, interval_end; // the data it is about: start <= t < end; 0 for none
   enum tg_run_state state;
   int64_t created_at, ended_at;
   struct tg_failure failure;
@@ -52,16 +56,51 @@ struct tg_task {
   struct tg_failure failure;
 };
 
-/// One try of a task.
+/// What a map was expanded to: its items, each a task of its own from then on.
+struct tg_map_items {
+  uint64_t run;
+  uint32_t task;
+  uint32_t count;
+  const char *items; // JSON list, or NULL when they are the outputs of the map before it
+  const char *keys;  // JSON list of texts by which items are limited, or NULL
+};
+
+/// One item of a map that has ended.
+struct tg_item {
+  uint64_t run;
+  uint32_t task, index; // of the map in the plan; of the item, from 0
+  enum tg_task_state state;
+  uint32_t attempts;
+  int64_t started_at, ended_at;
+  const char *output; // JSON, or NULL
+  struct tg_failure failure;
+};
+
+#define TG_NO_ITEM UINT32_MAX // where an item could stand, but none does
+
+/// A memoised piece of a task: its intent, and later its result.
+struct tg_step {
+  uint64_t run;
+  uint32_t task, item; // item: TG_NO_ITEM outside maps
+  uint32_t position;   // in the order of the intents, from 0
+  const char *name;
+  const char *result;  // JSON; NULL while there is only the intent
+  int64_t wake_at;     // of a sleep; 0 otherwise
+  int64_t intended_at, ended_at;
+};
+
+/// One try of a task, or of an item.
 struct tg_attempt {
   uint64_t run;
   uint32_t task;
+  uint32_t item;   // TG_NO_ITEM outside maps
   uint32_t number; // from 1
   enum tg_attempt_state state;
   uint32_t worker; // number of the script worker, 0 for a command
   uint64_t seed;
   int64_t started_at, ended_at;
-  int64_t retry_at; // when the next try may start, 0 if there is none
+  int64_t retry_at;      // when the next try may start, 0 if there is none
+  bool is_fallback_next; // that try is the task's fallback
   struct tg_failure failure;
   const char *traceback;
 };
@@ -100,6 +139,9 @@ struct tg_asset_version {
 #define TG_RECORDS(X)                                                                              \
   X(RUN, tg_run, run)                                                                              \
   X(TASK, tg_task, task)                                                                           \
+  X(MAP_ITEMS, tg_map_items, map_items)                                                            \
+  X(ITEM, tg_item, item)                                                                           \
+  X(STEP, tg_step, step)                                                                           \
   X(ATTEMPT, tg_attempt, attempt)                                                                  \
   X(DECISION, tg_decision, decision)                                                               \
   X(CHECK, tg_check, check)                                                                        \

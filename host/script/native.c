@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "script/fiber.h"
 #include "script/json_module.h"
+#include "script/lua_body.h"
 #include "script/lua_error.h"
 #include "script/state.h"
 
@@ -128,10 +129,94 @@ static int l_native_sleep(lua_State *L) {
   return tg_world_request(L, TG_REQUEST_SLEEP, &body, sleep_push);
 }
 
+// --- Steps and children ---
+
+enum step_operation { STEP_BEGIN, STEP_END, STEP_SLEEP }; // as they are on the wire
+
+static struct tg_buf *step_body(lua_State *L, enum step_operation operation) {
+  const char *name = luaL_checkstring(L, 1);
+  struct tg_buf *body = tg_lua_new_body(L);
+  tg_wire_put_u8(body, (uint8_t)operation);
+  tg_wire_put_text(body, name);
+  return body;
+}
+
+// Puts the value at `index` as JSON.
+static int value_put(lua_State *L, int index, struct tg_buf *body, struct tg_error *err) {
+  struct tg_buf *json = tg_lua_new_body(L);
+  int code = tg_lua_json_encode(L, index, &caps, json, err);
+  if (code == TG_OK) tg_wire_put_bytes(body, tg_buf_text(json), json->len);
+  tg_buf_deinit(json);
+  return code;
+}
+
+static int step_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
+  if (err) return tg_lua_fail(L, err);
+  if (!tg_wire_get_u8(body)) return lua_pushliteral(L, "new"), 1;
+  lua_pushliteral(L, "done");
+  int count = json_push(L, tg_wire_get_bytes(body));
+  return count == 1 ? 2 : count;
+}
+
+static int true_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
+  (void)body;
+  if (err) return tg_lua_fail(L, err);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+static int l_native_step(lua_State *L) {
+  return tg_world_request(L, TG_REQUEST_STEP, step_body(L, STEP_BEGIN), step_push);
+}
+
+static int l_native_step_end(lua_State *L) {
+  struct tg_error err;
+  lua_settop(L, 2);
+  struct tg_buf *body = step_body(L, STEP_END);
+  if (value_put(L, 2, body, &err) != TG_OK) return tg_lua_fail(L, &err);
+  return tg_world_request(L, TG_REQUEST_STEP, body, true_push);
+}
+
+static int l_native_sleep_until(lua_State *L) {
+  lua_Integer ms = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, ms >= 0, 2, "negative");
+  struct tg_buf *body = step_body(L, STEP_SLEEP);
+  tg_wire_put_i64(body, ms);
+  return tg_world_request(L, TG_REQUEST_STEP, body, true_push);
+}
+
+static int child_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
+  return err ? tg_lua_fail(L, err) : json_push(L, tg_wire_get_bytes(body));
+}
+
+static int l_native_child(lua_State *L) {
+  const char *pipeline = luaL_checkstring(L, 1);
+  struct tg_error err;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_getfield(L, 3, "wait");
+  bool is_waiting = lua_toboolean(L, -1);
+  struct tg_buf *body = tg_lua_new_body(L);
+  tg_wire_put_text(body, pipeline);
+  if (value_put(L, 2, body, &err) != TG_OK) return tg_lua_fail(L, &err);
+  tg_wire_put_u8(body, is_waiting);
+  return tg_world_request(L, TG_REQUEST_CHILD, body, child_push);
+}
+
 static const luaL_Reg functions[] = {
-    {"source", l_native_source},     {"where", l_native_where}, {"log", l_native_log},
-    {"progress", l_native_progress}, {"now", l_native_now},     {"decide", l_native_decide},
-    {"output", l_native_output},     {"sleep", l_native_sleep}, {NULL, NULL},
+    {"source", l_native_source},
+    {"where", l_native_where},
+    {"log", l_native_log},
+    {"progress", l_native_progress},
+    {"now", l_native_now},
+    {"decide", l_native_decide},
+    {"output", l_native_output},
+    {"sleep", l_native_sleep},
+    {"step", l_native_step},
+    {"step_end", l_native_step_end},
+    {"sleep_until", l_native_sleep_until},
+    {"child", l_native_child},
+    {NULL, NULL},
 };
 
 void tg_native_module_push(lua_State *L, struct tg_world *world) {

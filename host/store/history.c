@@ -79,7 +79,8 @@ static int64_t number(struct query *query, int at) {
 
 #define RUN_COLUMNS                                                                                \
   "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
-  " created_at, ended_at, error_code, error_class, error_message"
+  " created_at, ended_at, error_code, error_class, error_message, parent, child_key," \
+  " interval_start, interval_end"
 
 static void run_read(struct query *q, void *item) {
   struct tg_run *run = item;
@@ -96,6 +97,10 @@ static void run_read(struct query *q, void *item) {
       .created_at = number(q, 11),
       .ended_at = number(q, 12),
       .failure = tg_column_failure(q->statement, 13, q->arena),
+      .parent = text(q, 16),
+      .child_key = text(q, 17),
+      .interval_start = number(q, 18),
+      .interval_end = number(q, 19),
   };
   const char *id = text(q, 1), *state = text(q, 10);
   if (id) tg_id_parse(id, &run->id);
@@ -110,7 +115,8 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
   int code = query_start(history,
                          "SELECT " RUN_COLUMNS " FROM runs WHERE (?1 IS NULL OR pipeline = ?1)"
                          " AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR params = ?3)"
-                         " AND (?4 IS NULL OR occurrence = ?4) ORDER BY number DESC LIMIT ?5",
+                         " AND (?4 IS NULL OR occurrence = ?4) AND (?6 IS NULL OR parent = ?6)"
+                         " AND (?7 IS NULL OR child_key = ?7) ORDER BY number DESC LIMIT ?5",
                          arena, &q, err);
   if (code) return code;
   tg_bind_text(q.statement, 1, filter->pipeline);
@@ -119,6 +125,8 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
   tg_bind_text(q.statement, 3, filter->params);
   tg_bind_text(q.statement, 4, filter->occurrence);
   sqlite3_bind_int64(q.statement, 5, filter->limit ? (int64_t)filter->limit : -1);
+  tg_bind_text(q.statement, 6, filter->parent);
+  tg_bind_text(q.statement, 7, filter->child_key);
   return query_collect(&q, sizeof **runs, run_read, (void **)runs, count, err);
 }
 
@@ -127,7 +135,8 @@ int tg_history_run(struct tg_history *history, const char *name, struct tg_arena
   bool is_last = strcmp(name, "last") == 0;
   struct query q;
   int code = query_start(history,
-                         is_last ? "SELECT " RUN_COLUMNS " FROM runs ORDER BY number DESC LIMIT 1"
+                         is_last ? "SELECT " RUN_COLUMNS " FROM runs WHERE parent IS NULL"
+                                   " ORDER BY number DESC LIMIT 1"
                                  : "SELECT " RUN_COLUMNS " FROM runs WHERE substr(id, 1,"
                                    " length(?1)) = ?1 LIMIT 2",
                          arena, &q, err);
@@ -191,6 +200,75 @@ int tg_history_tasks(struct tg_history *history, uint64_t run, struct tg_arena *
       run, arena, sizeof **tasks, task_read, (void **)tasks, count, err);
 }
 
+static uint32_t item_number(int64_t item) {
+  return item < 0 ? TG_NO_ITEM : (uint32_t)item;
+}
+
+static void map_items_read(struct query *q, void *item) {
+  *(struct tg_map_items *)item = (struct tg_map_items){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .count = (uint32_t)number(q, 2),
+      .items = text(q, 3),
+      .keys = text(q, 4),
+  };
+}
+
+int tg_history_map_items(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                         struct tg_map_items **maps, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, count, items, keys FROM map_items WHERE run = ?1"
+                     " ORDER BY task",
+                     run, arena, sizeof **maps, map_items_read, (void **)maps, count, err);
+}
+
+static void item_read(struct query *q, void *item) {
+  const char *state = text(q, 3);
+  int known = state ? tg_task_state_parse(state) : -1;
+  *(struct tg_item *)item = (struct tg_item){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .index = (uint32_t)number(q, 2),
+      .state = known < 0 ? TG_TASK_WAITING : (enum tg_task_state)known,
+      .attempts = (uint32_t)number(q, 4),
+      .started_at = number(q, 5),
+      .ended_at = number(q, 6),
+      .output = text(q, 7),
+      .failure = tg_column_failure(q->statement, 8, q->arena),
+  };
+}
+
+int tg_history_items(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                     struct tg_item **items, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, item, state, attempts, started_at, ended_at, output,"
+                     " error_code, error_class, error_message FROM items WHERE run = ?1"
+                     " ORDER BY task, item",
+                     run, arena, sizeof **items, item_read, (void **)items, count, err);
+}
+
+static void step_read(struct query *q, void *item) {
+  *(struct tg_step *)item = (struct tg_step){
+      .run = (uint64_t)number(q, 0),
+      .task = (uint32_t)number(q, 1),
+      .item = item_number(number(q, 2)),
+      .position = (uint32_t)number(q, 3),
+      .name = text(q, 4),
+      .result = text(q, 5),
+      .wake_at = number(q, 6),
+      .intended_at = number(q, 7),
+      .ended_at = number(q, 8),
+  };
+}
+
+int tg_history_steps(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                     struct tg_step **steps, size_t *count, struct tg_error *err) {
+  return run_collect(history,
+                     "SELECT run, task, item, position, name, result, wake_at, intended_at,"
+                     " ended_at FROM steps WHERE run = ?1 ORDER BY task, item, position",
+                     run, arena, sizeof **steps, step_read, (void **)steps, count, err);
+}
+
 static void attempt_read(struct query *q, void *item) {
   struct tg_attempt *attempt = item;
   const char *state = text(q, 3);
@@ -207,6 +285,8 @@ static void attempt_read(struct query *q, void *item) {
       .retry_at = number(q, 8),
       .failure = tg_column_failure(q->statement, 9, q->arena),
       .traceback = text(q, 12),
+      .item = item_number(number(q, 13)),
+      .is_fallback_next = number(q, 14) != 0,
   };
 }
 
@@ -214,8 +294,9 @@ int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_aren
                         struct tg_attempt **attempts, size_t *count, struct tg_error *err) {
   return run_collect(history,
                      "SELECT run, task, number, state, worker, seed, started_at, ended_at,"
-                     " retry_at, error_code, error_class, error_message, traceback FROM attempts"
-                     " WHERE run = ?1 ORDER BY task, number",
+                     " retry_at, error_code, error_class, error_message, traceback, item,"
+                     " is_fallback_next FROM"
+                     " attempts WHERE run = ?1 ORDER BY task, item, number",
                      run, arena, sizeof **attempts, attempt_read, (void **)attempts, count, err);
 }
 

@@ -28,6 +28,8 @@ struct tg_run_filter {
   int state;          // -1 for any (so set it)
   const char *params; // JSON object, compared as text
   const char *occurrence;
+  const char *parent;    // id: its child runs
+  const char *child_key; // of a child run
   size_t limit;
 };
 
@@ -45,6 +47,12 @@ int tg_history_run(struct tg_history *history, const char *name, struct tg_arena
 /// Give what belongs to a run, in the order of task, attempt and time.
 int tg_history_tasks(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                      struct tg_task **tasks, size_t *count, struct tg_error *err);
+int tg_history_map_items(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                         struct tg_map_items **maps, size_t *count, struct tg_error *err);
+int tg_history_items(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                     struct tg_item **items, size_t *count, struct tg_error *err);
+int tg_history_steps(struct tg_history *history, uint64_t run, struct tg_arena *arena,
+                     struct tg_step **steps, size_t *count, struct tg_error *err);
 int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                         struct tg_attempt **attempts, size_t *count, struct tg_error *err);
 int tg_history_decisions(struct tg_history *history, uint64_t run, struct tg_arena *arena,

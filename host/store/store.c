@@ -297,42 +297,30 @@ void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_do
 
 struct bundle_job {
   struct tg_job job;
-  const char *hash, *pipeline, *plan;
-  const struct tg_source *sources;
-  size_t count;
+  struct tg_bundle_row row;
+  tg_store_kept *done;
+  void *self;
 };
 
 static int bundle_write(struct tg_job *job, struct tg_writer *writer, struct tg_error *err) {
-  struct bundle_job *own = (struct bundle_job *)job;
-  return tg_writer_put_bundle(writer, own->hash, own->pipeline, own->plan, own->sources, own->count,
+  const struct tg_bundle_row *row = &((struct bundle_job *)job)->row;
+  return tg_writer_put_bundle(writer, row->hash, row->pipeline, row->plan, row->sources, row->count,
                               err);
 }
 
 static void bundle_finish(struct tg_job *job, const struct tg_error *err) {
-  (void)job;
-  (void)err;
+  struct bundle_job *own = (struct bundle_job *)job;
+  own->done(own->self, err);
+  free(own);
 }
 
-static bool is_finished(struct tg_store *store, const struct tg_job *job) {
-  for (const struct tg_job *at = store->finished.first; at; at = at->next)
-    if (at == job) return true;
-  return false;
-}
-
-int tg_store_put_bundle(struct tg_store *store, const char *hash, const char *pipeline,
-                        const char *plan, const struct tg_source *sources, size_t count,
-                        struct tg_error *err) {
-  struct bundle_job own = {.job = {.write = bundle_write, .finish = bundle_finish},
-                           .hash = hash,
-                           .pipeline = pipeline,
-                           .plan = plan,
-                           .sources = sources,
-                           .count = count};
-  tg_store_submit(store, &own.job);
-  pthread_mutex_lock(&store->mutex);
-  while (!is_finished(store, &own.job)) pthread_cond_wait(&store->finished_some, &store->mutex);
-  pthread_mutex_unlock(&store->mutex);
-  jobs_finish(store); // takes our job off the list, with those that finished before it
-  if (err && own.job.err.code) *err = own.job.err;
-  return own.job.err.code;
+void tg_store_put_bundle(struct tg_store *store, const struct tg_bundle_row *row,
+                         tg_store_kept *done, void *self) {
+  struct bundle_job *own = calloc(1, sizeof *own);
+  if (!own) abort(); // nothing can be remembered any more
+  *own = (struct bundle_job){.job = {.write = bundle_write, .finish = bundle_finish},
+                             .row = *row,
+                             .done = done,
+                             .self = self};
+  tg_store_submit(store, &own->job);
 }

@@ -39,8 +39,17 @@ typedef void tg_store_done(void *self, struct tg_batch *batch, const struct tg_e
 void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_done *done,
                      void *self);
 
-/// Keeps a bundle: its plan and the sources it was made of. Waits until it is durable; called when
-/// a bundle is accepted, never while runs are served from the loop.
-int tg_store_put_bundle(struct tg_store *store, const char *hash, const char *pipeline,
-                        const char *plan, const struct tg_source *sources, size_t count,
-                        struct tg_error *err);
+/// A bundle as it is kept: its plan and the sources it was made of.
+struct tg_bundle_row {
+  const char *hash, *pipeline, *plan;
+  const struct tg_source *sources;
+  size_t count;
+};
+
+/// Is told that a bundle is durable, or why not.
+typedef void tg_store_kept(void *self, const struct tg_error *err);
+
+/// Keeps a bundle. What is committed after this call becomes durable after it, or with it. What the
+/// row points to must stay until `done`.
+void tg_store_put_bundle(struct tg_store *store, const struct tg_bundle_row *row,
+                         tg_store_kept *done, void *self);

@@ -10,18 +10,24 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
     [TG_RECORD_RUN] =
         "INSERT INTO runs (number, id, pipeline, bundle, params, occurrence, trigger, rerun,"
         " rerun_of, logical_at, state, created_at, ended_at, error_code, error_class,"
-        " error_message) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
-        " ?16) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13, error_code = ?14,"
-        " error_class = ?15, error_message = ?16",
+        " error_message, parent, child_key, interval_start, interval_end)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
+        " ?19, ?20) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13,"
+        " error_code = ?14, error_class = ?15, error_message = ?16",
     [TG_RECORD_TASK] =
         "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
         " ON CONFLICT (run, task) DO UPDATE SET state = ?4, attempts = ?5, started_at = ?6,"
         " ended_at = ?7, output = ?8, chosen = ?9, error_code = ?10, error_class = ?11,"
         " error_message = ?12",
+    [TG_RECORD_MAP_ITEMS] = "INSERT OR REPLACE INTO map_items VALUES (?1, ?2, ?3, ?4, ?5)",
+    [TG_RECORD_ITEM] =
+        "INSERT OR REPLACE INTO items VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [TG_RECORD_STEP] = "INSERT OR REPLACE INTO steps VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [TG_RECORD_ATTEMPT] =
-        "INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-        " ON CONFLICT (run, task, number) DO UPDATE SET state = ?4, worker = ?5, ended_at = ?8,"
-        " retry_at = ?9, error_code = ?10, error_class = ?11, error_message = ?12, traceback = ?13",
+        "INSERT INTO attempts VALUES (?1, ?2, ?14, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?15, ?10,"
+        " ?11, ?12, ?13)"
+        " ON CONFLICT (run, task, item, number) DO UPDATE SET state = ?4, worker = ?5, ended_at = ?8,"
+        " retry_at = ?9, is_fallback_next = ?15, error_code = ?10, error_class = ?11, error_message = ?12, traceback = ?13",
     [TG_RECORD_DECISION] = "INSERT INTO decisions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [TG_RECORD_CHECK] = "INSERT OR REPLACE INTO checks VALUES (?1, ?2, ?3, ?4, ?5)",
     [TG_RECORD_ASSET_VERSION] = ("INSERT INTO asset_versions (asset, partition, run, task, attempt,"
@@ -70,6 +76,10 @@ static void run_bind(sqlite3_stmt *s, const struct tg_run *run, char id[TG_ID_TE
   int_bind(s, 12, run->created_at);
   tg_bind_time(s, 13, run->ended_at);
   tg_bind_failure(s, 14, &run->failure);
+  tg_bind_text(s, 17, run->parent);
+  tg_bind_text(s, 18, run->child_key);
+  tg_bind_time(s, 19, run->interval_start);
+  tg_bind_time(s, 20, run->interval_end);
 }
 
 static void task_bind(sqlite3_stmt *s, const struct tg_task *task) {
@@ -85,6 +95,43 @@ static void task_bind(sqlite3_stmt *s, const struct tg_task *task) {
   tg_bind_failure(s, 10, &task->failure);
 }
 
+// No item is kept as -1.
+static int64_t item_number(uint32_t item) {
+  return item == TG_NO_ITEM ? -1 : (int64_t)item;
+}
+
+static void map_items_bind(sqlite3_stmt *s, const struct tg_map_items *map) {
+  int_bind(s, 1, (int64_t)map->run);
+  int_bind(s, 2, map->task);
+  int_bind(s, 3, map->count);
+  tg_bind_text(s, 4, map->items);
+  tg_bind_text(s, 5, map->keys);
+}
+
+static void item_bind(sqlite3_stmt *s, const struct tg_item *item) {
+  int_bind(s, 1, (int64_t)item->run);
+  int_bind(s, 2, item->task);
+  int_bind(s, 3, item->index);
+  tg_bind_text(s, 4, tg_task_state_word(item->state));
+  int_bind(s, 5, item->attempts);
+  tg_bind_time(s, 6, item->started_at);
+  tg_bind_time(s, 7, item->ended_at);
+  tg_bind_text(s, 8, item->output);
+  tg_bind_failure(s, 9, &item->failure);
+}
+
+static void step_bind(sqlite3_stmt *s, const struct tg_step *step) {
+  int_bind(s, 1, (int64_t)step->run);
+  int_bind(s, 2, step->task);
+  int_bind(s, 3, item_number(step->item));
+  int_bind(s, 4, step->position);
+  tg_bind_text(s, 5, step->name);
+  tg_bind_text(s, 6, step->result);
+  tg_bind_time(s, 7, step->wake_at);
+  int_bind(s, 8, step->intended_at);
+  tg_bind_time(s, 9, step->ended_at);
+}
+
 static void attempt_bind(sqlite3_stmt *s, const struct tg_attempt *attempt) {
   int_bind(s, 1, (int64_t)attempt->run);
   int_bind(s, 2, attempt->task);
@@ -97,6 +144,8 @@ static void attempt_bind(sqlite3_stmt *s, const struct tg_attempt *attempt) {
   tg_bind_time(s, 9, attempt->retry_at);
   tg_bind_failure(s, 10, &attempt->failure);
   tg_bind_text(s, 13, attempt->traceback);
+  int_bind(s, 14, item_number(attempt->item));
+  int_bind(s, 15, attempt->is_fallback_next);
 }
 
 static void decision_bind(sqlite3_stmt *s, const struct tg_decision *decision) {
@@ -152,6 +201,15 @@ int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, stru
     break;
   case TG_RECORD_TASK:
     task_bind(s, &record->task);
+    break;
+  case TG_RECORD_MAP_ITEMS:
+    map_items_bind(s, &record->map_items);
+    break;
+  case TG_RECORD_ITEM:
+    item_bind(s, &record->item);
+    break;
+  case TG_RECORD_STEP:
+    step_bind(s, &record->step);
     break;
   case TG_RECORD_ATTEMPT:
     attempt_bind(s, &record->attempt);

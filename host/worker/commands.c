@@ -104,7 +104,7 @@ static void env_make(struct env *env, const struct tg_start *start) {
   const struct tg_run *run = &start->run->run;
   char id[TG_ID_TEXT_LEN + 1], key[TG_KEY_TEXT_LEN + 1], number[16], date[TG_TIME_TEXT_LEN + 1];
   tg_id_format(run->id, id);
-  tg_context_key(run, task->name, key);
+  tg_context_key(start->run, start->unit, key);
   tg_time_format(run->logical_at, date);
   snprintf(number, sizeof number, "%u", start->number);
   tg_arena_init(&env->arena);
@@ -250,12 +250,13 @@ void tg_commands_start(struct tg_commands *commands, const struct tg_start *star
   const struct tg_plan_task *task = &start->run->plan->tasks[start->task];
   struct command *command = calloc(1, sizeof *command);
   if (!command || tg_map_put_number(&commands->running, start->attempt, command)) abort();
-  char id[TG_ID_TEXT_LEN + 1];
+  char id[TG_ID_TEXT_LEN + 1], name[TG_UNIT_NAME_MAX];
   tg_id_format(start->run->run.id, id);
   command->commands = commands;
   command->attempt = start->attempt;
   command->plan = task->command;
-  command->log = tg_attempt_log_new(services->data, id, task->name, start->number);
+  tg_context_unit_name(start->run, start->unit, name);
+  command->log = tg_attempt_log_new(services->data, id, name, start->number);
   command->tell = (struct tg_deferred){.call = unstarted_tell, .self = command};
   if (spawn(command, start, &command->failed)) tg_loop_defer(services->loop, &command->tell);
 }

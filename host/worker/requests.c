@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/requests.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,11 @@ struct tg_request_open {
   enum tg_request kind;
   struct tg_http_service_call *http;
   struct tg_timer *timer;
+  uint64_t question;           // to the child runs
+  enum tg_step_operation step;
+  struct tg_deferred tell;     // what a child run became is told from the loop
+  struct tg_error failed;
+  char *answer;
   struct tg_request_open *next;
 };
 
@@ -44,6 +50,7 @@ static void open_end(struct tg_request_open *open, const struct tg_error *err, c
     tg_scripts_reply(attempt, open->request, err, body, len);
   }
   tg_timer_free(open->timer);
+  free(open->answer);
   free(open);
 }
 
@@ -188,6 +195,100 @@ static int progress_take(struct tg_script_attempt *attempt, struct tg_slice body
   return TG_OK;
 }
 
+static int step_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
+                     struct tg_error *err) {
+  struct tg_reader in = tg_reader_of(body.data, body.len);
+  uint8_t operation = tg_wire_get_u8(&in);
+  const char *name = tg_wire_get_text(&in);
+  const char *result = operation == TG_STEP_END ? tg_wire_get_text(&in) : NULL;
+  int64_t ms = operation == TG_STEP_SLEEP ? tg_wire_get_i64(&in) : 0;
+  json_t *value = result ? json_loads(result, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
+  bool is_sound = tg_reader_is_done(&in) && operation <= TG_STEP_SLEEP && *name && ms >= 0 &&
+                  strlen(name) <= TG_NAME_BYTES_MAX && (!result || value);
+  json_decref(value);
+  if (!is_sound) return tg_error_set(err, TG_EPROTOCOL, "its step is malformed");
+  struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_STEP);
+  open->step = (enum tg_step_operation)operation;
+  tg_conductor_input(services_of(attempt)->conductor,
+                     &(struct tg_input){.kind = TG_INPUT_STEP,
+                                        .step = {.attempt = attempt->handle,
+                                                 .request = request,
+                                                 .operation = open->step,
+                                                 .name = name,
+                                                 .result = result,
+                                                 .sleep_ms = ms}});
+  return TG_OK;
+}
+
+void tg_requests_step(struct tg_script_attempt *attempt, uint64_t request, int code,
+                      const char *text) {
+  struct tg_request_open *open = attempt->requests;
+  while (open && (open->request != request || open->kind != TG_REQUEST_STEP)) open = open->next;
+  if (!open) return;
+  struct tg_error err;
+  struct tg_buf reply;
+  tg_buf_init(&reply, (size_t)TG_FRAME_BYTES_MAX);
+  if (code) tg_error_set(&err, code, "%s", text ? text : tg_code_text(code));
+  if (!code && open->step == TG_STEP_BEGIN) {
+    tg_wire_put_u8(&reply, text != NULL);
+    tg_wire_put_text(&reply, text);
+  }
+  open_end(open, code ? &err : NULL, tg_buf_text(&reply), reply.len);
+  tg_buf_deinit(&reply);
+}
+
+// While an attempt waits for its child it takes no slot, so that the child can have it.
+static void idle_say(const struct tg_script_attempt *attempt, bool is_idle) {
+  tg_conductor_input(services_of(attempt)->conductor,
+                     &(struct tg_input){.kind = TG_INPUT_IDLE,
+                                        .idle = {.attempt = attempt->handle, .is_idle = is_idle}});
+}
+
+static void child_tell(void *self) {
+  struct tg_request_open *open = self;
+  struct tg_buf reply;
+  tg_buf_init(&reply, (size_t)TG_FRAME_BYTES_MAX);
+  tg_wire_put_text(&reply, open->answer);
+  idle_say(open->attempt, false);
+  open_end(open, open->failed.code ? &open->failed : NULL, tg_buf_text(&reply), reply.len);
+  tg_buf_deinit(&reply);
+}
+
+static void child_answered(void *self, const struct tg_error *err, const char *answer) {
+  struct tg_request_open *open = self;
+  open->question = 0;
+  if (err) open->failed = *err;
+  open->answer = answer ? strdup(answer) : NULL;
+  tg_loop_defer(services_of(open->attempt)->loop, &open->tell);
+}
+
+static int child_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
+                      struct tg_error *err) {
+  struct tg_reader in = tg_reader_of(body.data, body.len);
+  const char *pipeline = tg_wire_get_text(&in), *params = tg_wire_get_text(&in);
+  bool is_waiting = tg_wire_get_u8(&in);
+  json_t *object = json_loads(params, 0, NULL);
+  bool is_sound = tg_reader_is_done(&in) && json_is_object(object);
+  json_decref(object);
+  if (!is_sound) return tg_error_set(err, TG_EPROTOCOL, "its child run is malformed");
+  const struct tg_live_run *run = run_of(attempt);
+  char parent[TG_ID_TEXT_LEN + 1], key[TG_KEY_TEXT_LEN + 1], child_key[TG_NAME_BYTES_MAX + 64];
+  tg_id_format(run->run.id, parent);
+  tg_context_key(run, attempt->unit, key);
+  snprintf(child_key, sizeof child_key, "%s:%.*s", key, TG_NAME_BYTES_MAX, pipeline);
+  struct tg_subrun_question question = {.pipeline = pipeline,
+                                        .params = params,
+                                        .parent = parent,
+                                        .key = child_key,
+                                        .is_waiting = is_waiting};
+  struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_CHILD);
+  open->tell = (struct tg_deferred){.call = child_tell, .self = open};
+  idle_say(attempt, true);
+  open->question =
+      tg_subruns_ask(tg_scripts_subruns(attempt->scripts), &question, child_answered, open);
+  return TG_OK;
+}
+
 int tg_requests_take(struct tg_script_attempt *attempt, uint64_t request, uint8_t kind,
                      struct tg_slice body, struct tg_error *err) {
   if (attempt->request_count >= TG_OPEN_REQUESTS_MAX) // a coroutine of ours waits for its answer
@@ -209,9 +310,21 @@ int tg_requests_take(struct tg_script_attempt *attempt, uint64_t request, uint8_
     return sleep_take(attempt, request, body, err);
   case TG_REQUEST_PROGRESS:
     return progress_take(attempt, body, err);
+  case TG_REQUEST_STEP:
+    return step_take(attempt, request, body, err);
+  case TG_REQUEST_CHILD:
+    return child_take(attempt, request, body, err);
   default:
     return tg_error_set(err, TG_EPROTOCOL, "it asks for a thing of unknown kind %u", kind);
   }
+}
+
+// A parent that was stopped stops its child; one that was lost finds it again at its next try.
+static void child_leave(struct tg_script_attempt *attempt, struct tg_request_open *open) {
+  tg_loop_undefer(services_of(attempt)->loop, &open->tell);
+  if (open->question)
+    tg_subruns_forget(tg_scripts_subruns(attempt->scripts), open->question,
+                      attempt->cancel_code != TG_OK);
 }
 
 void tg_requests_end(struct tg_script_attempt *attempt) {
@@ -220,8 +333,10 @@ void tg_requests_end(struct tg_script_attempt *attempt) {
     attempt->requests = open->next;
     open->attempt = NULL;
     if (open->kind == TG_REQUEST_HTTP) tg_http_service_cancel(open->http);
-    if (open->kind == TG_REQUEST_HTTP || open->kind == TG_REQUEST_SLEEP)
-      open_end(open, NULL, NULL, 0);
+    if (open->kind == TG_REQUEST_CHILD) child_leave(attempt, open);
+    bool is_ours = open->kind == TG_REQUEST_HTTP || open->kind == TG_REQUEST_SLEEP ||
+                   open->kind == TG_REQUEST_STEP || open->kind == TG_REQUEST_CHILD;
+    if (is_ours) open_end(open, NULL, NULL, 0);
   }
   if (attempt->has_session)
     tg_warehouse_end_session(services_of(attempt)->warehouse, attempt->handle);

@@ -7,6 +7,11 @@
 //   OUTPUT    text task                        -> u8 found, bytes output (JSON)
 //   SLEEP     i64 ms                           -> nothing
 //   PROGRESS  f64 done, f64 total              -> no reply
+//   STEP      u8 operation, text name, then
+//             BEGIN -                          -> u8 is_done, bytes result (JSON)
+//             END   bytes result (JSON)        -> nothing, when it is durable
+//             SLEEP i64 ms                     -> nothing, in the try that is past the sleep
+//   CHILD     text pipeline, bytes params (JSON), u8 is_waiting -> bytes what became of it (JSON)
 //
 // A request that is open when its attempt ends is cancelled.
 #pragma once
@@ -19,6 +24,10 @@
 ///         are told in its reply
 int tg_requests_take(struct tg_script_attempt *attempt, uint64_t request, uint8_t kind,
                      struct tg_slice body, struct tg_error *err);
+
+/// Answers a step, as the engine says.
+void tg_requests_step(struct tg_script_attempt *attempt, uint64_t request, int code,
+                      const char *text);
 
 /// Ends what an attempt still has open, its transaction too.
 void tg_requests_end(struct tg_script_attempt *attempt);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "worker/requests.h"
+
 struct tg_worker_runner {
   struct tg_scripts *scripts;
   struct tg_commands *commands;
@@ -22,6 +24,22 @@ static void cancel(void *self, uint64_t attempt, int code) {
     tg_commands_cancel(runner->commands, attempt, code);
 }
 
+static void step(void *self, uint64_t attempt, uint64_t request, int code, const char *text) {
+  struct tg_worker_runner *runner = self;
+  struct tg_script_attempt *own = tg_scripts_find(runner->scripts, attempt);
+  if (own) tg_requests_step(own, request, code, text);
+}
+
+static void run_begun(void *self, const struct tg_live_run *run) {
+  struct tg_worker_runner *runner = self;
+  tg_subruns_begun(tg_scripts_subruns(runner->scripts), run);
+}
+
+static void run_ended(void *self, const struct tg_live_run *run) {
+  struct tg_worker_runner *runner = self;
+  tg_subruns_ended(tg_scripts_subruns(runner->scripts), run);
+}
+
 struct tg_worker_runner *tg_worker_runner_new(const struct tg_services *services) {
   struct tg_worker_runner *runner = calloc(1, sizeof *runner);
   if (!runner) abort();
@@ -29,7 +47,12 @@ struct tg_worker_runner *tg_worker_runner_new(const struct tg_services *services
   runner->commands = tg_commands_new(services);
   if (services->conductor)
     tg_conductor_set_runner(services->conductor,
-                            &(struct tg_runner){.start = start, .cancel = cancel, .self = runner});
+                            &(struct tg_runner){.start = start,
+                                                .cancel = cancel,
+                                                .step = step,
+                                                .run_begun = run_begun,
+                                                .run_ended = run_ended,
+                                                .self = runner});
   return runner;
 }
 

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "engine/context.h"
 #include "worker/requests.h"
 
 struct tg_scripts {
@@ -15,6 +16,7 @@ struct tg_scripts {
   struct tg_pool *pool;
   struct tg_bundles *bundles;
   struct tg_policies *policies;
+  struct tg_subruns *subruns;
   struct tg_map attempts; // struct tg_script_attempt by handle
   char seal[512];
 };
@@ -25,6 +27,10 @@ struct tg_bundles *tg_scripts_bundles(struct tg_scripts *scripts) {
 
 struct tg_policies *tg_scripts_policies(struct tg_scripts *scripts) {
   return scripts->policies;
+}
+
+struct tg_subruns *tg_scripts_subruns(struct tg_scripts *scripts) {
+  return scripts->subruns;
 }
 
 const struct tg_services *tg_scripts_services(struct tg_scripts *scripts) {
@@ -98,6 +104,7 @@ void tg_scripts_start(struct tg_scripts *scripts, const struct tg_start *start) 
       .handle = start->attempt,
       .version = tg_bundles_find(scripts->bundles, start->run->run.bundle),
       .run = start->run->run.number,
+      .unit = start->unit,
       .task = start->task,
       .number = start->number,
       .seed = start->seed,
@@ -212,14 +219,14 @@ static int request_take(struct tg_scripts *scripts, struct tg_process *process,
 
 static struct tg_attempt_log *log_of(struct tg_script_attempt *attempt) {
   struct tg_scripts *scripts = attempt->scripts;
-  uint32_t task;
+  uint32_t unit;
   const struct tg_live_run *run =
-      tg_conductor_find_attempt(scripts->services->conductor, attempt->handle, &task);
+      tg_conductor_find_attempt(scripts->services->conductor, attempt->handle, &unit);
   if (!attempt->log && run) {
-    char id[TG_ID_TEXT_LEN + 1];
+    char id[TG_ID_TEXT_LEN + 1], name[TG_UNIT_NAME_MAX];
     tg_id_format(run->run.id, id);
-    attempt->log = tg_attempt_log_new(scripts->services->data, id, run->plan->tasks[task].name,
-                                      attempt->number);
+    tg_context_unit_name(run, unit, name);
+    attempt->log = tg_attempt_log_new(scripts->services->data, id, name, attempt->number);
   }
   return attempt->log;
 }
@@ -227,14 +234,14 @@ static struct tg_attempt_log *log_of(struct tg_script_attempt *attempt) {
 static void log_watch(struct tg_script_attempt *attempt, const char *level, struct tg_slice text) {
   struct tg_conductor *conductor = attempt->scripts->services->conductor;
   const struct tg_observer *observer = tg_conductor_observer(conductor);
-  uint32_t task;
-  const struct tg_live_run *run = tg_conductor_find_attempt(conductor, attempt->handle, &task);
+  uint32_t unit;
+  const struct tg_live_run *run = tg_conductor_find_attempt(conductor, attempt->handle, &unit);
   if (!observer->task_log || !run) return;
   struct tg_buf clean; // the log itself redacts what it keeps
   tg_buf_init(&clean, (size_t)TG_FRAME_BYTES_MAX);
   tg_buf_put(&clean, text.data, text.len);
   if (clean.len) tg_log_redact(clean.data);
-  observer->task_log(observer->self, run, task, level, tg_buf_text(&clean),
+  observer->task_log(observer->self, run, attempt->task, level, tg_buf_text(&clean),
                      strlen(tg_buf_text(&clean)));
   tg_buf_deinit(&clean);
 }
@@ -351,6 +358,7 @@ struct tg_scripts *tg_scripts_new(const struct tg_services *services) {
   scripts->pool = tg_pool_new(services->loop, services->children, services->workers_max, &events);
   scripts->bundles = tg_bundles_new(services->loop, scripts->pool, services->root);
   scripts->policies = tg_policies_new(services, scripts->pool, scripts->bundles);
+  scripts->subruns = tg_subruns_new(services, scripts->bundles);
   return scripts;
 }
 
@@ -360,6 +368,7 @@ void tg_scripts_free(struct tg_scripts *scripts) {
   const struct tg_map_slot *slot;
   while ((slot = tg_map_next(&scripts->attempts, &at))) attempt_free(slot->value);
   tg_map_deinit(&scripts->attempts);
+  tg_subruns_free(scripts->subruns);
   tg_policies_free(scripts->policies);
   tg_bundles_free(scripts->bundles);
   tg_pool_free(scripts->pool);

@@ -10,6 +10,7 @@
 #include "worker/bundles.h"
 #include "worker/policies.h"
 #include "worker/services.h"
+#include "worker/subruns.h"
 
 struct tg_scripts;
 
@@ -20,7 +21,7 @@ struct tg_script_attempt {
   const struct tg_version *version;
   struct tg_process *process;
   uint64_t run; // number
-  uint32_t task, number;
+  uint32_t unit, task, number;
   uint64_t seed;
   int64_t deadline_ms; // monotonic, 0 for none
   char *context;       // until it is sent
@@ -42,6 +43,7 @@ void tg_scripts_free(struct tg_scripts *scripts);
 /// The parts it made, for others that load and ask.
 struct tg_bundles *tg_scripts_bundles(struct tg_scripts *scripts);
 struct tg_policies *tg_scripts_policies(struct tg_scripts *scripts);
+struct tg_subruns *tg_scripts_subruns(struct tg_scripts *scripts);
 const struct tg_services *tg_scripts_services(struct tg_scripts *scripts);
 
 /// Starts an attempt, and ends one; results go to the conductor.

@@ -112,4 +112,77 @@ function native.sleep(ms)
   os.execute(("sleep %.3f"):format(ms / 1000))
 end
 
+-- The steps of the one task that plain Lua runs, in the order in which they were first come by, and
+-- how many of them the attempt has come by.
+local steps, step_at = {}, 0
+
+---Begins an attempt: a next one of the same task, or a first one. Plain Lua only.
+---@param is_first boolean
+function native.begin(is_first)
+  if is_first then steps = {} end
+  step_at = 0
+end
+
+---Says that a step comes now. Where it is new, the intent is recorded before it is told.
+---
+---Errors: `invalid` where the first attempt came by another step here
+---@param name string
+---@return "done"|"new"|nil
+---@return any value of a step that is done; the error
+function native.step(name)
+  step_at = step_at + 1
+  local one = steps[step_at]
+  if not one then
+    steps[step_at] = { name = name }
+  elseif one.name ~= name then
+    return nil, {
+      code = "invalid", class = "permanent",
+      message = ("step %q was %q in the first attempt"):format(name, one.name),
+    }
+  elseif one.is_done then
+    return "done", one.value
+  end
+  return "new"
+end
+
+---Records what a step gave, durably, before it returns.
+---@param name string
+---@param value any plain data
+---@return true?
+---@return any err
+function native.step_end(name, value)
+  local one = steps[step_at]
+  assert(one and one.name == name, "the step that ends is not the one that began")
+  one.is_done, one.value = true, value
+  return true
+end
+
+---Sleeps as a step. In a script worker the attempt may end here; the next one, when the time is
+---over, comes by.
+---@param name string
+---@param ms integer from the first time that the task comes here
+---@return true?
+---@return any err
+function native.sleep_until(name, ms)
+  local state, err = native.step(name)
+  if not state then return nil, err end
+  if state == "done" then return true end
+  native.sleep(ms)
+  return native.step_end(name)
+end
+
+---Runs another pipeline as a child of this run: always the same child, however often it is asked
+---for. Plain Lua has no runs.
+---@param pipeline string
+---@param params table<string, any>
+---@param options { wait: boolean }
+---@return { run: string, state: string, outputs: table<string, any> }?
+---@return any err
+function native.child(pipeline, params, options) -- luacheck: no unused args
+  return nil, {
+    code = "invalid", class = "permanent",
+    message = ("pipeline %q cannot be run by plain Lua"):format(pipeline),
+  }
+end
+
 return native

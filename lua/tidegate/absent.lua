@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Words that Tidegate will have and this version has not: using one is told as such, not as a typo.
 return {
-  words = { map = true, run = true, group = true },
-  fields = { teardown = true },
-  context = { step = true, wait_event = true, approve = true },
+  words = {},
+  fields = {},
+  context = { wait_event = true, approve = true },
 }

@@ -2,10 +2,11 @@
 --- What a task's function is given: the facts of its attempt and the few things it can do.
 --- A context cannot be changed, and nothing in it is shared with another attempt.
 local absent = require "tidegate.absent"
+local group = require "tidegate.pipeline.group"
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
+local step = require "tidegate.step"
 local suggest = require "tidegate.suggest"
-local units = require "tidegate.units"
 
 local context = {}
 
@@ -15,6 +16,11 @@ local FIELDS = {
   "output", "states",
 }
 local MAY_BE_NIL = { logical_date = true, interval = true, event = true }
+
+-- What it holds in one phase of a task only, and where that is.
+local PHASE_FIELDS = {
+  item = "in the `run` of a tg.map", index = "in the `run` of a tg.map", error = "in a fallback",
+}
 
 local LEVELS = { debug = true, info = true, warn = true, error = true }
 
@@ -40,24 +46,32 @@ local function check_upstream(pipeline, task, name)
   error(("ctx.output.%s: there is no such task%s"):format(name, hint and "; " .. hint or ""), 3)
 end
 
--- The outputs of the tasks before this one: those right before it came with the attempt, those of
--- others are asked for once.
-local function outputs(inline, pipeline, task)
+local function ask_output(name)
+  local value, err = native.output(name)
+  if value == nil and err ~= nil then error(err, 0) end
+  return { present(value) }
+end
+
+-- The outputs of the tasks before this one: those right before it came with the attempt unless they
+-- are large; these, and those of others, are asked for once.
+local function outputs(inline, large, pipeline, task)
   local known = {}
-  for _, name in ipairs(task.after) do known[name] = { present(inline[name]) } end
+  for _, name in ipairs(task.after) do
+    if not large[name] then known[name] = { present(inline[name]) } end
+  end
   local function visible()
     local values = {}
+    for name in pairs(large) do known[name] = known[name] or ask_output(name) end
     for name, slot in pairs(known) do values[name] = slot[1] end
     return values
   end
   return setmetatable({}, {
     __metatable = false,
     __index = function(_, name)
+      name = group.meant(pipeline, task, name)
       if not known[name] then
-        check_upstream(pipeline, task, tostring(name))
-        local value, err = native.output(name)
-        if value == nil and err ~= nil then error(err, 0) end
-        known[name] = { present(value) }
+        if not large[name] then check_upstream(pipeline, task, tostring(name)) end
+        known[name] = ask_output(name)
       end
       return known[name][1]
     end,
@@ -89,14 +103,6 @@ local function progress(_, done, total)
   native.progress(done, total)
 end
 
-local function sleep(_, duration)
-  local ms = units.duration(duration)
-  if not ms then
-    error(("ctx:sleep takes %s, not %s"):format(units.duration_hint, tostring(duration)), 2)
-  end
-  native.sleep(ms)
-end
-
 -- The key of what a context keeps for itself; scripts cannot come by it.
 local OWN = {}
 
@@ -111,11 +117,25 @@ local function emit_asset(ctx, asset)
   facts.assets[#facts.assets + 1] = copy
 end
 
-local METHODS = { log = log, progress = progress, sleep = sleep, emit_asset = emit_asset }
+local function steps_of(ctx, method)
+  local own = type(ctx) == "table" and ctx[OWN]
+  if not own then error(("it is called with a colon: ctx:%s(...)"):format(method), 3) end
+  own.steps = own.steps or step.new(own.phase)
+  return own.steps
+end
+
+-- These two are tail calls, so that their errors are told at the script's line.
+local function run_step(ctx, name, fn) return step.run(steps_of(ctx, "step"), name, fn) end
+local function sleep(ctx, duration) return step.sleep(steps_of(ctx, "sleep"), duration) end
+
+local METHODS = {
+  log = log, progress = progress, emit_asset = emit_asset, step = run_step, sleep = sleep,
+}
 
 local function unknown(key)
   key = tostring(key)
   if absent.context[key] then error(("ctx:%s is not part of this version"):format(key), 3) end
+  if PHASE_FIELDS[key] then error(("ctx.%s is there only %s"):format(key, PHASE_FIELDS[key]), 3) end
   local names = table.move(FIELDS, 1, #FIELDS, 1, {})
   for name in pairs(METHODS) do names[#names + 1] = name end
   local nearest = suggest.nearest(key, names)
@@ -128,14 +148,33 @@ local MEMBERS = {
   __index = function(members, key)
     if key == "output" then
       local own = members[OWN]
-      members.output = outputs(own.output, own.pipeline, own.task)
+      members.output = outputs(own.output, own.large, own.pipeline, own.task)
       return members.output
     end
     local method = METHODS[key]
-    if method == nil and not MAY_BE_NIL[key] then unknown(key) end
+    if method == nil and not MAY_BE_NIL[key] and not members[OWN].may_be_nil[key] then
+      unknown(key)
+    end
     return method
   end,
 }
+
+-- What became of the tasks before this one, which in a group can be named as the script names them.
+local function states_of(given, pipeline, task)
+  if not task.scope then return given end
+  return setmetatable(given, {
+    __metatable = false,
+    __index = function(_, name) return rawget(given, group.meant(pipeline, task, name)) end,
+  })
+end
+
+local ITEM, NONE = { item = true }, {}
+
+-- An item's place is counted from 1 here, as Lua does.
+local function add_item(members, own)
+  members.item, members.index = present(members.item), members.index + 1
+  own.may_be_nil = ITEM
+end
 
 local function refuse_change()
   error("ctx cannot be changed: use a local variable", 2)
@@ -154,9 +193,13 @@ function context.new(data, task, pipeline)
   local facts, members = {}, data
   for name in pairs(MAY_BE_NIL) do members[name] = present(data[name]) end
   members.params = data.params or {}
-  members.states = data.states or {}
-  members[OWN] = { output = data.output or {}, pipeline = pipeline, task = task, facts = facts }
-  members.output = nil
+  members.states = states_of(data.states or {}, pipeline, task)
+  local own = {
+    output = data.output or {}, large = data.large or NONE, pipeline = pipeline, task = task,
+    facts = facts, phase = data.phase, may_be_nil = NONE,
+  }
+  members[OWN], members.output, members.large, members.phase = own, nil, nil, nil
+  if data.index then add_item(members, own) end
   setmetatable(members, MEMBERS)
   local ctx = setmetatable({}, {
     __metatable = false, __index = members, __newindex = refuse_change,

@@ -21,6 +21,9 @@ local words = require "tidegate.pipeline.words"
 ---@alias tidegate.Word.Gate fun(name: string): fun(fields: tidegate.GateFields): tidegate.Declaration
 ---@alias tidegate.Word.Branch fun(name: string): fun(fields: tidegate.BranchFields): tidegate.Declaration
 ---@alias tidegate.Word.Cmd fun(name: string): fun(fields: tidegate.CmdFields): tidegate.Declaration
+---@alias tidegate.Word.Map fun(name: string): fun(fields: tidegate.MapFields): tidegate.Declaration
+---@alias tidegate.Word.Run fun(name: string): fun(fields: tidegate.RunFields): tidegate.Declaration
+---@alias tidegate.Word.Group fun(name: string): fun(fields: tidegate.GroupFields): tidegate.Declaration
 
 ---@class tidegate
 ---@field pipeline tidegate.Word.Pipeline tasks in an order, what starts them, what they take
@@ -29,6 +32,9 @@ local words = require "tidegate.pipeline.words"
 ---@field gate tidegate.Word.Gate a contract that must hold before anything behind it starts
 ---@field branch tidegate.Word.Branch a choice of which tasks go on
 ---@field cmd tidegate.Word.Cmd a program
+---@field map tidegate.Word.Map a Lua function for each item of a list
+---@field run tidegate.Word.Run another pipeline, as a child run
+---@field group tidegate.Word.Group tasks that belong together, named "group.task"
 ---@field policy fun(name: string): tidegate.Declaration pipelines/policies/NAME.lua, read live
 ---@field secret fun(name: string): tidegate.Secret a handle; its value is known to the host alone
 ---@field cron fun(expr: string, options?: tidegate.CronOptions): tidegate.Declaration
@@ -49,12 +55,14 @@ local words = require "tidegate.pipeline.words"
 ---@field on? tidegate.Declaration[] tg.cron, tg.event
 ---@field params? table<string, tidegate.Declaration>
 ---@field limits? tidegate.LimitFields
+---@field pools? table<string, integer> how many slots each has: { warehouse = 4 }
 
 ---@class tidegate.LimitFields
 ---@field runs? integer at once; 1 by default, 0 for no limit
----@field overlap? "queue"|"skip"|"cancel" what becomes of a run too many, or of the one before it
+---@field overlap? "queue"|"skip"|"cancel_running"|"allow" what becomes of a run too many
 ---@field timeout? string of a run: "2h"
 ---@field tasks? integer running at once in a run
+---@field retries? integer of all tasks of a run together
 
 ---@class tidegate.TaskFields
 ---@field after? string|string[] the tasks it waits for
@@ -65,6 +73,11 @@ local words = require "tidegate.pipeline.words"
 ---@field tags? string|string[]
 ---@field produces? string|string[] names of assets
 ---@field priority? integer the higher the sooner
+---@field setup? boolean makes what the tasks after it need
+---@field teardown? boolean runs although others failed, and does not hide that they did
+---@field pool? string|table<string, integer> the slots it takes: "warehouse", { warehouse = 2 }
+---@field resource? string what it calls: those that call the same share a breaker and a budget
+---@field fallback? fun(ctx: tidegate.Context, err: tidegate.Error): any, any when no attempt is left
 
 ---@alias tidegate.TriggerRule
 ---| "all_success" | "all_done" | "all_failed" | "all_skipped" | "one_success" | "one_failed"
@@ -109,6 +122,27 @@ local words = require "tidegate.pipeline.words"
 ---@field ok_codes? integer[]
 ---@field output? "text"|"json" with json the last line of it on stdout is the result
 
+---@class tidegate.MapFields: tidegate.TaskFields
+---@field over string|fun(ctx: tidegate.Context): any[]?, any gives the items; or a map before, whose outputs they are
+---@field run fun(ctx: tidegate.Context, item: any): any, any
+---@field limit? integer items running at once
+---@field key? fun(ctx: tidegate.Context, item: any): string|number|boolean
+---@field limit_per_key? integer items of one key running at once
+---@field order? "breadth"|"depth" of a map over a map: all items of one first, or one item through both
+---@field fail_after? integer|string how many failed items end the map as failed: 10, "10%"; without it all run, and any failure fails it
+---@field items_max? integer 100,000 by default; more items fail the map
+
+---@class tidegate.RunFields: tidegate.TaskFields
+---@field pipeline string
+---@field params? table<string, any>|fun(ctx: tidegate.Context): table<string, any>?, any
+---@field wait? boolean for its end, true by default; it fails with the child then
+
+---@class tidegate.GroupFields
+---@field tasks tidegate.Declaration[]
+---@field after? string|string[] of its first tasks
+---@field when? tidegate.TriggerRule of its first tasks
+---@field doc? string
+
 ---@class tidegate.CronOptions
 ---@field tz? string "Europe/Berlin"; UTC by default
 ---@field missed? "skip"|"latest"|"all"
@@ -147,7 +181,10 @@ local words = require "tidegate.pipeline.words"
 ---@field pipeline string
 ---@field task string
 ---@field attempt integer from 1
----@field key string the same for every attempt of this task in this run
+---@field key string the same for every attempt of this task, or item of a map, in this run
+---@field item? any of a map
+---@field index? integer of the item, from 1
+---@field error? tidegate.Error of a fallback: what the last attempt failed with
 ---@field params table<string, any>
 ---@field logical_date? string the instant the run stands for
 ---@field interval? { start: string, end: string }
@@ -157,7 +194,8 @@ local words = require "tidegate.pipeline.words"
 ---@field states table<string, string> what became of the tasks right before this one
 ---@field log fun(self: tidegate.Context, level_or_format: string, ...: any)
 ---@field progress fun(self: tidegate.Context, done: number, total: number)
----@field sleep fun(self: tidegate.Context, duration: string)
+---@field step fun(self: tidegate.Context, name: string, fn: fun(): any, any): any, any done once
+---@field sleep fun(self: tidegate.Context, duration: string) holds no worker
 ---@field emit_asset fun(self: tidegate.Context, asset: { name: string, rows?: integer, partition?: string })
 
 -- Where secrets are used; asked for when one is named, because policies have no HTTP.
@@ -165,7 +203,9 @@ local function secret(name) return (require("tidegate.http").secret(name)) end
 
 local vocabulary = { logical_date = words.constant "logical_date", secret = secret }
 
-for _, word in ipairs { "pipeline", "task", "sql", "gate", "branch", "cmd", "policy" } do
+for _, word in ipairs {
+  "pipeline", "task", "sql", "gate", "branch", "cmd", "map", "run", "group", "policy",
+} do
   vocabulary[word] = words.named(word)
 end
 for _, word in ipairs {

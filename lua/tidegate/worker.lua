@@ -44,7 +44,14 @@ local function check_params(given)
   end
 end
 
----Runs an attempt, inside its coroutine.
+-- The last resort of a task that failed: its value becomes the task's.
+local function perform(task, ctx, facts, phase)
+  if phase == "fallback" then return task.fallback(ctx, ctx.error) end
+  return task.kind.run(task, ctx, facts, phase)
+end
+
+---Runs an attempt, inside its coroutine. Its phase is that of the data: nil as a rule; of a map
+---"over" gives { items =, keys = } and "item" runs one of them; "fallback" runs a last resort.
 ---
 ---Shape:  -> value, facts; value is JSON's null if the task gave nothing, never nil
 ---        -> nil, err, facts if it failed
@@ -54,11 +61,11 @@ end
 ---@return any facts_or_err
 ---@return table? facts
 function worker.run(index, data)
-  local task = pipeline.tasks[index + 1]
+  local task, phase = pipeline.tasks[index + 1], data.phase
   local ctx, facts = context.new(data, task, pipeline)
   local fault = check_params(ctx.params)
   if fault then return nil, fault, facts end
-  local value, err = task.kind.run(task, ctx, facts)
+  local value, err = perform(task, ctx, facts, phase)
   if value == nil and err ~= nil then return nil, err, facts end
   if value == nil then value = native.null end
   return value, facts

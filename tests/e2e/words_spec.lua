@@ -384,9 +384,9 @@ end)
 
 describe("words of later versions", function()
   it("are told as such", function()
-    of [[ tg.map "m" { over = function() end, run = function() end }, ]]
-    local result = box:tidegate("check")
-    assert.equal(2, result.code)
-    assert.matches("tg.map is not part of this version", result.err .. result.out)
+    of [[ tg.task "m" { run = function(ctx) ctx:approve { by = "ops" } end }, ]]
+    local result = box:tidegate("run", "p")
+    assert.equal(1, result.code)
+    assert.matches("ctx:approve is not part of this version", result.err .. result.out)
   end)
 end)

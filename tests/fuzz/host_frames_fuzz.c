@@ -136,8 +136,12 @@ static void run_start(struct host *host) {
   const struct tg_version *version =
       tg_bundles_adopt(bundles, TG_BUNDLE_PIPELINE, source.path, &source, 1);
   fuzz_check(tg_plan_parse(plan_text, sizeof plan_text - 1, &host->plan, NULL) == TG_OK);
-  fuzz_check(tg_store_put_bundle(host->services.store, version->hash, "p", plan_text, &source, 1,
-                                 NULL) == TG_OK);
+  tg_conductor_put_bundle(host->services.conductor,
+                          &(struct tg_bundle_row){.hash = version->hash,
+                                                  .pipeline = "p",
+                                                  .plan = plan_text,
+                                                  .sources = version->sources,
+                                                  .count = version->count});
   struct tg_run run = {.id = tg_id_new(tg_clock_system()),
                        .pipeline = "p",
                        .bundle = version->hash,

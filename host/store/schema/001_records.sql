@@ -30,7 +30,11 @@ CREATE TABLE runs (
   trigger       TEXT NOT NULL,
   rerun         INTEGER NOT NULL DEFAULT 0,
   rerun_of      TEXT,
+  parent        TEXT,                  -- id of the run that started it as its child
+  child_key     TEXT UNIQUE,           -- what it was started for
   logical_at    INTEGER NOT NULL,
+  interval_start INTEGER,              -- the data it is about: start <= t < end
+  interval_end  INTEGER,
   state         TEXT NOT NULL,
   created_at    INTEGER NOT NULL,
   ended_at      INTEGER,
@@ -39,6 +43,7 @@ CREATE TABLE runs (
   error_message TEXT,
   UNIQUE (pipeline, occurrence, params, rerun)
 );
+CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
 CREATE INDEX runs_by_pipeline ON runs (pipeline, state);
 
 CREATE TABLE tasks (                   -- a task without a row is waiting
@@ -57,9 +62,47 @@ CREATE TABLE tasks (                   -- a task without a row is waiting
   PRIMARY KEY (run, task)
 ) WITHOUT ROWID;
 
+CREATE TABLE map_items (               -- what a map was expanded to
+  run   INTEGER NOT NULL,
+  task  INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  items TEXT,
+  keys  TEXT,
+  PRIMARY KEY (run, task)
+) WITHOUT ROWID;
+
+CREATE TABLE items (                   -- items that have ended
+  run           INTEGER NOT NULL,
+  task          INTEGER NOT NULL,
+  item          INTEGER NOT NULL,      -- from 0
+  state         TEXT NOT NULL,
+  attempts      INTEGER NOT NULL,
+  started_at    INTEGER,
+  ended_at      INTEGER,
+  output        TEXT,
+  error_code    TEXT,
+  error_class   TEXT,
+  error_message TEXT,
+  PRIMARY KEY (run, task, item)
+) WITHOUT ROWID;
+
+CREATE TABLE steps (                   -- without an end there is only the intent
+  run         INTEGER NOT NULL,
+  task        INTEGER NOT NULL,
+  item        INTEGER NOT NULL,        -- -1 outside maps
+  position    INTEGER NOT NULL,
+  name        TEXT NOT NULL,
+  result      TEXT,
+  wake_at     INTEGER,
+  intended_at INTEGER NOT NULL,
+  ended_at    INTEGER,
+  PRIMARY KEY (run, task, item, position)
+) WITHOUT ROWID;
+
 CREATE TABLE attempts (
   run           INTEGER NOT NULL,
   task          INTEGER NOT NULL,
+  item          INTEGER NOT NULL,      -- -1 outside maps
   number        INTEGER NOT NULL,      -- from 1
   state         TEXT NOT NULL,
   worker        INTEGER NOT NULL,
@@ -67,11 +110,12 @@ CREATE TABLE attempts (
   started_at    INTEGER NOT NULL,
   ended_at      INTEGER,
   retry_at      INTEGER,
+  is_fallback_next INTEGER NOT NULL,
   error_code    TEXT,
   error_class   TEXT,
   error_message TEXT,
   traceback     TEXT,
-  PRIMARY KEY (run, task, number)
+  PRIMARY KEY (run, task, item, number)
 ) WITHOUT ROWID;
 
 CREATE TABLE decisions (

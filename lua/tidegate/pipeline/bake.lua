@@ -1,10 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Baking: what the words stored becomes plain data, checked field by field. Nothing of the script's
 --- tables is kept, so a later change to them changes nothing here; only its functions are.
+local group = require "tidegate.pipeline.group"
 local kinds = require "tidegate.task.kinds"
 local params = require "tidegate.pipeline.params"
 local plain = require "tidegate.plain"
+local pool = require "tidegate.pipeline.pool"
 local schema = require "tidegate.pipeline.schema"
+local trigger_rules = require "tidegate.pipeline.trigger_rules"
 local triggers = require "tidegate.pipeline.triggers"
 local words = require "tidegate.pipeline.words"
 
@@ -15,21 +18,28 @@ local bake = {}
 ---@field at string
 ---@field doc string
 ---@field tags string[]
----@field limits { runs: integer, overlap: string, timeout: integer, tasks: integer }
+---@field limits { runs: integer, overlap: string, timeout: integer, tasks: integer, retries: integer }
+---@field pools table<string, integer>
 ---@field params table<string, tidegate.Param>
 ---@field on table[]
 ---@field tasks tidegate.BakedTask[] in the order of the file
 ---@field graph any of tidegate.dag, once the pipeline is validated
+---@field known? table<string, tidegate.BakedTask|tidegate.Group> by full name, where there are groups
 
 --- A field that a task was not given is its default, which many tasks share: never changed.
 ---@class tidegate.BakedTask
----@field name string
+---@field name string with those of the groups it is in: "extract.files"
+---@field scope tidegate.Group? the group it is in
 ---@field at string
 ---@field word string
 ---@field kind tidegate.Kind
 ---@field own table the fields of its kind, baked
 ---@field after string[] the tasks it waits for, branches that lead to it included
 ---@field to string[]? of a branch
+---@field targets table<string, string[]>? of a branch: the tasks that a name in `to` stands for
+---@field over string? of a map: the map whose outputs are its items
+---@field map table? of a map, for the host
+---@field pipeline string? of a run: the child's name
 ---@field policy string? the policy that decides
 ---@field command table? of a command, for the host
 ---@field doc string
@@ -39,14 +49,23 @@ local bake = {}
 ---@field timeout integer ms, 0 for none
 ---@field when string
 ---@field retry table
+---@field setup boolean
+---@field teardown boolean
+---@field pool table<string, integer> the slots it takes
+---@field resource string "" for none
+---@field fallback? fun(ctx: tidegate.Context, err: tidegate.Error): any, any
 
 local COUNT_MAX = 1000000
 
 local LIMITS = {
   runs = { schema.integer(0, COUNT_MAX), default = 1 },
-  overlap = { schema.enum { "queue", "skip", "cancel" }, default = "queue" },
+  overlap = {
+    schema.enum { "queue", "skip", "cancel_running", "allow" },
+    default = "queue",
+  },
   timeout = { schema.duration, default = 0 },
   tasks = { schema.integer(0, COUNT_MAX), default = 0 },
+  retries = { schema.integer(0, COUNT_MAX), default = 0 },
 }
 
 local function any(value) return value end
@@ -57,6 +76,7 @@ local PIPELINE = {
   on = { any, default = {} },
   params = { any, default = {} },
   limits = { schema.record(LIMITS), default = schema.check({}, LIMITS, error) },
+  pools = { pool.all, default = {} },
   tasks = { any, required = true },
 }
 
@@ -87,21 +107,26 @@ end
 
 local NO_RETRY = retry_policy({ attempts = 1 }, error, "retry")
 
-local TRIGGER_RULES = {
-  "all_success", "all_done", "all_failed", "all_skipped", "one_success", "one_failed", "one_done",
-  "none_failed", "none_failed_min_one_success", "none_skipped", "always",
-}
+-- What takes part in one breaker and one budget: "api.example.com".
+local resource = schema.type("the name of a resource", function(value)
+  return type(value) == "string" and #value > 0 and #value <= 128 and not value:find("[%c%s]")
+end, "1 to 128 bytes without spaces")
 
 -- The fields of every task, whatever its word.
 local TASK = {
   after = { schema.strings, default = {} },
-  when = { schema.enum(TRIGGER_RULES), default = "all_success" },
+  when = { schema.enum(trigger_rules), default = "all_success" },
   retry = { retry_policy, default = NO_RETRY },
   timeout = { schema.duration, default = 0 },
   tags = { schema.strings, default = {} },
   doc = { schema.string, default = "" },
   produces = { schema.strings, default = {} },
   priority = { schema.integer(-1000, 1000), default = 0 },
+  setup = { schema.boolean, default = false },
+  teardown = { schema.boolean, default = false },
+  pool = { pool.taken, default = {} },
+  resource = { resource, default = "" },
+  fallback = { schema.func },
 }
 
 -- What tasks of a kind have: all their fields, the names of those that only this kind has, and the
@@ -131,8 +156,14 @@ local function take(task, known)
   return own
 end
 
+-- A teardown runs whatever became of the others, unless it says otherwise.
+local function bake_teardown(task, report)
+  if task.setup then report("it cannot be setup and teardown at once") end
+  task.when = rawget(task, "when") or "all_done"
+end
+
 -- Bakes one task; nil if there is too little of it to go on with.
-local function bake_task(record, faults)
+local function bake_task(record, faults, scope)
   if type(record.name) ~= "string" then
     local form = ('tg.%s "name" { ... }'):format(record.word)
     faults:add(record.at, ("tg.%s needs a name first"):format(record.word), form)
@@ -151,14 +182,19 @@ local function bake_task(record, faults)
   local task = schema.check_given(record.body, known.fields, report)
   task.own = take(task, known)
   task.name, task.at, task.word, task.kind = record.name, record.at, record.word, kind
+  if scope.path then
+    task.name, task.scope = group.full_name(scope, record.name, report), scope
+  end
   task.after = task.after or {} -- not the default that others share, for branches add to it
   setmetatable(task, SHARED)
+  if task.teardown then bake_teardown(task, report) end
   kind.bake(task, report, faults)
   return task
 end
 
-local function bake_tasks(list, at, faults)
-  local tasks = {}
+-- Bakes a list of tasks, those of its groups behind one another.
+local function bake_tasks(list, at, faults, scope, tasks)
+  tasks = tasks or {}
   if type(list) ~= "table" or words.record(list) then
     faults:add(at, "tasks must be a list of tasks, not " .. words.describe(list))
     return tasks
@@ -169,7 +205,12 @@ local function bake_tasks(list, at, faults)
       faults:add(at, ("tasks is a list: %q stands where only tasks can"):format(tostring(key)),
         'a task has its name behind its word: tg.task "name" { ... }')
     elseif record and kinds[record.word] then
-      tasks[#tasks + 1] = bake_task(record, faults)
+      tasks[#tasks + 1] = bake_task(record, faults, scope)
+    elseif record and record.word == "group" then
+      local inner = group.bake(record, scope, faults)
+      if inner and inner.tasks ~= nil then
+        bake_tasks(inner.tasks, inner.at, faults, inner, tasks)
+      end
     elseif not (record and record.word == "unknown") then
       faults:add(record and record.at or at,
         ("tasks[%d] must be a task, not %s"):format(key, words.describe(list[key])),
@@ -251,7 +292,9 @@ function bake.pipeline(value, faults)
   pipeline.name, pipeline.at = record.name, record.at
   pipeline.params = bake_params(pipeline.params, record.at, faults)
   pipeline.on = bake_triggers(pipeline.on, record.at, faults)
-  pipeline.tasks = bake_tasks(pipeline.tasks or {}, record.at, faults)
+  local top = group.top()
+  pipeline.tasks = bake_tasks(pipeline.tasks or {}, record.at, faults, top)
+  group.resolve(pipeline, top, faults)
   link_branches(pipeline.tasks)
   return pipeline
 end

@@ -66,6 +66,24 @@ local function compile_command(command)
   }
 end
 
+local function compile_map(task, index_of)
+  local map = plain.copy(task.map, "map")
+  if task.over then map.over = index_of[task.over] end
+  return map
+end
+
+-- What few tasks have.
+local function compile_rarities(task, one, index_of)
+  if task.scope then one.group = task.scope.path end
+  if task.setup then one.setup = true end
+  if task.teardown then one.teardown = true end
+  if next(task.pool) then one.pool = plain.copy(task.pool, "pool") end
+  if task.resource ~= "" then one.resource = task.resource end
+  if task.fallback then one.fallback = true end
+  if task.map then one.map = compile_map(task, index_of) end
+  one.pipeline = task.pipeline
+end
+
 -- Tells what is not as the host takes it to be where a plan says nothing.
 local function compile_task(task, index_of, lines)
   local one = { name = task.name, word = task.word, line = lines[task.at] }
@@ -80,6 +98,7 @@ local function compile_task(task, index_of, lines)
   if task.retry.attempts > 1 then one.retry = compile_retry(task.retry) end
   if not task.kind.run then one.runner = "command" end
   if task.command then one.command = compile_command(task.command) end
+  compile_rarities(task, one, index_of)
   return one
 end
 
@@ -105,8 +124,9 @@ function plan.compile(pipeline, path)
     name = pipeline.name, doc = pipeline.doc, tags = list(pipeline.tags), file = file, line = line,
     limits = {
       runs = limits.runs, overlap = limits.overlap, timeout_ms = limits.timeout,
-      tasks = limits.tasks,
+      tasks = limits.tasks, retries = limits.retries,
     },
+    pools = plain.copy(pipeline.pools, "pools"),
     params = compile_params(pipeline.params), on = list(pipeline.on),
     policies = policy_names(pipeline.tasks), tasks = json.array(tasks),
   }

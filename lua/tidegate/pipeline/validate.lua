@@ -5,6 +5,7 @@ local dag = require "tidegate.dag"
 local faults = require "tidegate.faults"
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
+local pool = require "tidegate.pipeline.pool"
 local suggest = require "tidegate.suggest"
 
 local validate = {}
@@ -27,6 +28,14 @@ end
 
 local function add(into, task, message, hint)
   into:add(task.at, ("%s %q: %s"):format(task.word, task.name, message), hint)
+end
+
+local function map_names(pipeline)
+  local names = {}
+  for _, task in ipairs(pipeline.tasks) do
+    if task.map then names[#names + 1] = task.name end
+  end
+  return names
 end
 
 rule("a pipeline has tasks", function(pipeline, into)
@@ -71,12 +80,41 @@ rule("what a branch leads to is another task", function(pipeline, into, names)
   end
 end)
 
+rule("what a map is over is a map", function(pipeline, into, names)
+  local maps
+  for _, task in ipairs(pipeline.tasks) do
+    local source = task.over and names[task.over]
+    if task.over and not (source and source.map) then
+      maps = maps or map_names(pipeline)
+      add(into, task, ("over names %q, which is no map of this pipeline"):format(task.over),
+        suggest.hint(task.over, maps) or "over = function(ctx) return { ... } end")
+    end
+  end
+end)
+
+rule("a task fits into its pools", function(pipeline, into)
+  for _, task in ipairs(pipeline.tasks) do
+    if next(task.pool) then
+      pool.check(task, pipeline.pools, function(message, hint) add(into, task, message, hint) end)
+    end
+  end
+end)
+
+rule("a pipeline does not start itself", function(pipeline, into)
+  for _, task in ipairs(pipeline.tasks) do
+    if task.pipeline == pipeline.name then
+      add(into, task, ("it would start %q, the pipeline it is in, without end"):format(
+        pipeline.name))
+    end
+  end
+end)
+
 rule("no task waits for itself in a circle", function(pipeline, into, names)
   if not into:is_empty() then return end
   local graph, err = dag.new(pipeline.tasks)
   pipeline.graph = graph
   if err then
-    local first = names[err.message:match("cycle: ([%w_]+)")] or pipeline.tasks[1]
+    local first = names[err.message:match("cycle: ([%w_.]+)")] or pipeline.tasks[1]
     add(into, first, err.message)
   end
 end)

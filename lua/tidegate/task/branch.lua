@@ -29,7 +29,8 @@ branch.schema = {
 
 function branch.bake(task, report)
   local decide = task.own.decide
-  task.to = task.own.to or {}
+  task.to, task.targets = task.own.to or {}, {}
+  for _, name in ipairs(task.to) do task.targets[name] = { name } end
   if task.own.to and #task.to == 0 then report("to names no task") end
   if type(decide) == "table" then
     task.policy = decide.policy
@@ -59,7 +60,7 @@ local function decide(task, ctx)
 end
 
 local function wrong_answer(task, answer)
-  local allowed = table.concat(task.to, ", ")
+  local allowed = table.concat(task.own.to, ", ")
   return {
     code = "invalid", class = "permanent",
     message = ("branch %q decided for %s; it can go on with: %s"):format(
@@ -69,19 +70,20 @@ end
 
 -- Gives the chosen names as a list without repeats, or nil and an error.
 local function chosen_names(task, answer)
-  local names, seen, allowed = json.array {}, {}, {}
-  for _, name in ipairs(task.to) do allowed[name] = true end
+  local names, seen = json.array {}, {}
   local list = type(answer) == "table" and answer or { answer }
   for key, name in pairs(list) do
-    if math.type(key) ~= "integer" or not allowed[name] then
+    if math.type(key) ~= "integer" or not task.targets[name] then
       local err = wrong_answer(task, name)
-      local hint = suggest.nearest(name, task.to)
+      local hint = suggest.nearest(name, task.own.to)
       if hint then err.message = ("%s; did you mean %q?"):format(err.message, hint) end
       return nil, err
     end
   end
   for _, name in ipairs(list) do
-    if not seen[name] then names[#names + 1], seen[name] = name, true end
+    for _, target in ipairs(task.targets[name]) do
+      if not seen[target] then names[#names + 1], seen[target] = target, true end
+    end
   end
   return names
 end

@@ -3,13 +3,13 @@
 ---
 ---   schema  the fields it takes beside those of every task (pipeline/schema.lua)
 ---   bake    function(task, report, faults): completes a task from its own fields, task.own
----   run     function(task, ctx, facts) -> value | nil, err: an attempt, in a script worker;
----           false where the host does it
+---   run     function(task, ctx, facts, phase) -> value | nil, err: an attempt, in a script worker;
+---           false where the host does it. The phase is nil but for a map: "over" or "item"
 
 ---@class tidegate.Kind
 ---@field schema tidegate.Schema
 ---@field bake fun(task: tidegate.BakedTask, report: tidegate.Report, faults: tidegate.Faults)
----@field run false | fun(task: tidegate.BakedTask, ctx: tidegate.Context, facts: table): any, any
+---@field run false | fun(task: tidegate.BakedTask, ctx: tidegate.Context, facts: table, phase: string?): any, any
 
 local SHAPE = {
   schema = { table = true },
@@ -28,6 +28,8 @@ return {
   branch = check("branch", require "tidegate.task.branch"),
   cmd = check("cmd", require "tidegate.task.cmd"),
   gate = check("gate", require "tidegate.task.gate"),
+  map = check("map", require "tidegate.task.map"),
+  run = check("run", require "tidegate.task.run"),
   sql = check("sql", require "tidegate.task.sql"),
   task = check("task", require "tidegate.task.task"),
 }

@@ -135,7 +135,7 @@ static void names_the_nearest_verb(void **state) {
   (void)state;
   EXPECT_ERROR("unknown verb \"lst\"; did you mean \"list\"?", "lst");
   EXPECT_ERROR("unknown verb \"xyz\"", "xyz");
-  EXPECT_ERROR("\"backfill\" is not part of this version", "backfill", "--from", "x");
+  EXPECT_ERROR("\"contract\" is not part of this version", "contract", "--from", "x");
 }
 
 static void names_the_nearest_option(void **state) {

@@ -45,8 +45,14 @@ struct fixture {
   struct tg_batch *batch;
   struct tg_history *history;
   struct tg_view view;
-  bool is_committed;
+  bool is_kept, is_committed;
 };
+
+static void kept(void *self, const struct tg_error *err) {
+  struct fixture *f = self;
+  if (err) fail_msg("%s", err->text);
+  f->is_kept = true;
+}
 
 static int fixture_setup(void **state) {
   struct fixture *f = calloc(1, sizeof *f);
@@ -57,8 +63,9 @@ static int fixture_setup(void **state) {
   f->loop = tg_loop_new(&err);
   f->batch = tg_batch_new();
   if (!f->loop || tg_store_open(f->loop, f->data, &f->store, &err)) fail_msg("%s", err.text);
-  if (tg_store_put_bundle(f->store, bundle, "orders", plan_text, NULL, 0, &err))
-    fail_msg("%s", err.text);
+  const struct tg_bundle_row row = {.hash = bundle, .pipeline = "orders", .plan = plan_text};
+  tg_store_put_bundle(f->store, &row, kept, f);
+  while (!f->is_kept) tg_loop_turn(f->loop, true);
   *state = f;
   return 0;
 }
@@ -118,6 +125,7 @@ static void attempt_add(struct fixture *f, uint32_t task, uint32_t number, int64
   struct tg_record record = {.kind = TG_RECORD_ATTEMPT,
                              .attempt = {.run = 1,
                                          .task = task,
+                                         .item = TG_NO_ITEM,
                                          .number = number,
                                          .state = !ended_at ? TG_ATTEMPT_RUNNING
                                                   : code    ? TG_ATTEMPT_FAILED
@@ -326,8 +334,9 @@ static void shows_records_as_json_with_every_detail(void **state) {
   assert_non_null(text);
   assert_non_null(strstr(text, "\"error\":{\"code\":\"sql\",\"class\":\"permanent\","
                                "\"message\":\"bronze: \xEF\xBF\xBD\"}"));
-  assert_non_null(strstr(text, "{\"name\":\"silver\",\"state\":\"waiting\",\"attempts\":0,"
-                               "\"started_at\":null,\"ended_at\":null"));
+  assert_non_null(
+      strstr(text, "{\"name\":\"silver\",\"state\":\"waiting\",\"attempts\":0,\"carried\":false,"
+                   "\"started_at\":null,\"ended_at\":null"));
   assert_non_null(strstr(text, "\"asset_versions\":[{\"asset\":\"bronze_orders\","
                                "\"task\":\"bronze\",\"attempt\":1,\"partition\":\"\","
                                "\"rows\":null,"));

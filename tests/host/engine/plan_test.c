@@ -99,6 +99,7 @@ static const struct {
     {PLAN(TASK(",\"timeout_ms\":9223372036854775807")), "tasks[0].timeout_ms"},
     {PLAN(TASK(",\"timeout_ms\":-1")), "tasks[0].timeout_ms"},
     {PLAN(TASK(",\"timeout_ms\":92233720368547758070")), "malformed plan"},
+    {PLAN(TASK(",\"map\":{\"over\":0}")), "tasks[0].map.over is no map that it waits for"},
     {PLAN(TASK(",\"after\":[1]")), "tasks[0].after"},
     {PLAN(TASK(",\"after\":[-1]")), "tasks[0].after"},
     {PLAN(TASK(",\"after\":[4294967296]")), "tasks[0].after"},

@@ -12,7 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/live_map.h"
+
 enum { WALL_START = 1790000000, TEXT_MAX = 1 << 20 };
+
+int rig_pool_slots = 4;
 
 // Plans.
 
@@ -45,6 +49,33 @@ static const char *field_of(const char *text, const char *field) {
   return found ? found + strlen(field) : NULL;
 }
 
+static void member_put(struct tg_buf *out, const char *text, const char *field, const char *name) {
+  const char *value = field_of(text, field);
+  if (value)
+    tg_buf_putf(out, "%s\"%s\":%.*s", out->data[out->len - 1] == '{' ? "" : ",", name,
+                (int)strcspn(value, " "), value);
+}
+
+static void flag_put(struct tg_buf *out, const char *text, const char *field, const char *name) {
+  if (field_of(text, field)) tg_buf_putf(out, ",\"%s\":true", name);
+}
+
+static void map_put(struct tg_buf *out, const struct specs *specs, const char *text) {
+  const char *over = field_of(text, " over=");
+  tg_buf_puts(out, ",\"map\":{");
+  member_put(out, text, " limit=", "limit");
+  member_put(out, text, " per_key=", "limit_per_key");
+  member_put(out, text, " fail_after=", "fail_after");
+  member_put(out, text, " share=", "fail_share");
+  member_put(out, text, " items_max=", "items_max");
+  if (over)
+    tg_buf_putf(out, "%s\"over\":%zu", out->data[out->len - 1] == '{' ? "" : ",",
+                index_of(specs, over, strcspn(over, " ")));
+  if (field_of(text, " depth=1"))
+    tg_buf_putf(out, "%s\"order\":\"depth\"", out->data[out->len - 1] == '{' ? "" : ",");
+  tg_buf_putc(out, '}');
+}
+
 static void task_put(struct tg_buf *out, const struct specs *specs, size_t at) {
   const char *text = specs->texts[at], *value;
   tg_buf_putf(out, "%s{\"name\":\"%s\",\"word\":\"task\",\"runner\":\"script\",\"line\":1",
@@ -69,6 +100,11 @@ static void task_put(struct tg_buf *out, const struct specs *specs, size_t at) {
                 "\"cap_ms\":300000,\"factor\":2,\"jitter\":\"none\",\"total_ms\":%d,"
                 "\"on\":[\"transient\",\"throttled\"]}",
                 atoi(value), total ? atoi(total) : 0);
+  flag_put(out, text, " setup=1", "setup");
+  flag_put(out, text, " teardown=1", "teardown");
+  flag_put(out, text, " fallback=1", "fallback");
+  if (field_of(text, " map=1")) map_put(out, specs, text);
+  if ((value = field_of(text, " w="))) tg_buf_putf(out, ",\"pool\":{\"w\":%d}", atoi(value));
   tg_buf_putc(out, '}');
 }
 
@@ -84,8 +120,10 @@ struct tg_plan *rig_plan(const char *limits, ...) {
   va_end(args);
   struct tg_buf out;
   tg_buf_init(&out, TEXT_MAX);
-  tg_buf_putf(&out, "{\"name\":\"p\",\"limits\":{%s},\"params\":[],\"tasks\":[",
-              limits ? limits : "");
+  tg_buf_putf(&out,
+              "{\"name\":\"p\",\"limits\":{%s},\"pools\":{\"w\":%d},\"params\":[],"
+              "\"tasks\":[",
+              limits ? limits : "", rig_pool_slots);
   for (size_t i = 0; i < specs.count; i++) task_put(&out, &specs, i);
   tg_buf_puts(&out, "]}");
   struct tg_plan *plan = NULL;
@@ -135,7 +173,8 @@ static void task_row_put(struct rig_store *store, const struct tg_task *task) {
 }
 
 static bool is_after(const struct tg_attempt *a, const struct tg_attempt *b) {
-  return a->task != b->task ? a->task > b->task : a->number > b->number;
+  if (a->task != b->task) return a->task > b->task;
+  return a->item != b->item ? a->item > b->item : a->number > b->number;
 }
 
 static void attempt_put(struct rig_store *store, const struct tg_attempt *attempt) {
@@ -153,12 +192,58 @@ static void attempt_put(struct rig_store *store, const struct tg_attempt *attemp
   row->traceback = keep(store, attempt->traceback);
 }
 
+static void map_items_put(struct rig_store *store, const struct tg_map_items *map) {
+  assert_true(store->map_count < sizeof store->maps / sizeof *store->maps);
+  for (size_t i = 0; i < store->map_count; i++)
+    if (store->maps[i].task == map->task) fail_msg("map %u is expanded twice", map->task);
+  struct tg_map_items *row = &store->maps[store->map_count++];
+  *row = *map;
+  row->items = keep(store, map->items);
+  row->keys = keep(store, map->keys);
+}
+
+static void item_put(struct rig_store *store, const struct tg_item *item) {
+  assert_true(store->item_count < sizeof store->items / sizeof *store->items);
+  if (rig_store_item(store, item->task, item->index))
+    fail_msg("item %u of task %u ended twice", item->index, item->task);
+  struct tg_item *row = &store->items[store->item_count++];
+  *row = *item;
+  row->output = keep(store, item->output);
+  row->failure.text = keep(store, item->failure.text);
+}
+
+static void step_put(struct rig_store *store, const struct tg_step *step) {
+  size_t at = 0;
+  while (at < store->step_count &&
+         (store->steps[at].task != step->task || store->steps[at].item != step->item ||
+          store->steps[at].position != step->position))
+    at++;
+  struct tg_step *row = &store->steps[at];
+  assert_true(at < sizeof store->steps / sizeof *store->steps);
+  if (at < store->step_count && (row->result || !step->result))
+    fail_msg("step %u (%s) of task %u, item %u is recorded again", step->position, step->name,
+             step->task, step->item);
+  if (at == store->step_count) store->step_count++;
+  *row = *step;
+  row->name = keep(store, step->name);
+  row->result = keep(store, step->result);
+}
+
+const struct tg_item *rig_store_item(const struct rig_store *store, uint32_t task, uint32_t item) {
+  for (size_t i = 0; i < store->item_count; i++)
+    if (store->items[i].task == task && store->items[i].index == item) return &store->items[i];
+  return NULL;
+}
+
 void rig_store_apply(struct rig_store *store, const struct tg_batch *batch) {
   for (size_t i = 0; i < batch->count; i++) {
     const struct tg_record *record = &batch->records[i];
     if (record->kind == TG_RECORD_RUN) run_put(store, &record->run);
     if (record->kind == TG_RECORD_TASK) task_row_put(store, &record->task);
     if (record->kind == TG_RECORD_ATTEMPT) attempt_put(store, &record->attempt);
+    if (record->kind == TG_RECORD_MAP_ITEMS) map_items_put(store, &record->map_items);
+    if (record->kind == TG_RECORD_ITEM) item_put(store, &record->item);
+    if (record->kind == TG_RECORD_STEP) step_put(store, &record->step);
   }
 }
 
@@ -205,6 +290,22 @@ static bool branch_allows(const struct rig *rig, uint32_t branch, const char *na
   return row->state != TG_TASK_SUCCESS || strstr(row->chosen, quoted);
 }
 
+// An item starts once what it is made of is durable, and not after it ended.
+static void item_start_check(const struct rig *rig, uint32_t task, uint32_t item) {
+  const char *name = rig->plan->tasks[task].name;
+  const struct tg_plan_map *plan = rig->plan->tasks[task].map;
+  const struct tg_item *before;
+  size_t at = 0;
+  while (at < rig->store.map_count && rig->store.maps[at].task != task) at++;
+  if (at == rig->store.map_count || item >= rig->store.maps[at].count)
+    fail_msg("item %u of %s starts before it is durable", item, name);
+  if (rig_store_item(&rig->store, task, item)) fail_msg("item %u of %s starts again", item, name);
+  if (plan->over == TG_NO_TASK) return;
+  before = rig_store_item(&rig->store, plan->over, item);
+  if (!before || before->state != TG_TASK_SUCCESS)
+    fail_msg("item %u of %s starts before the one it follows has succeeded", item, name);
+}
+
 static void start_check(const struct rig *rig, uint32_t task) {
   const struct tg_plan_task *plan = &rig->plan->tasks[task];
   const struct rig_store *store = &rig->store;
@@ -249,20 +350,52 @@ static struct rig_attempt *attempt_find(struct rig *rig, uint64_t handle) {
   return NULL;
 }
 
+static const char *unit_name(const struct rig *rig, uint32_t task, uint32_t item) {
+  static char name[64];
+  const char *text = rig->plan->tasks[task].name;
+  if (item == TG_NO_ITEM)
+    snprintf(name, sizeof name, "%s", text);
+  else
+    snprintf(name, sizeof name, "%s[%u]", text, item);
+  return name;
+}
+
 static void started(struct rig *rig, const struct tg_effect *effect) {
-  const char *name = rig->plan->tasks[effect->task].name;
-  start_check(rig, effect->task);
+  const struct tg_live_task *t = &effect->run->tasks[effect->unit];
+  const char *name = unit_name(rig, t->task, t->item);
+  if (t->item == TG_NO_ITEM)
+    start_check(rig, t->task);
+  else
+    item_start_check(rig, t->task, t->item);
   for (size_t i = 0; i < rig->attempt_count; i++)
-    if (rig->attempts[i].task == effect->task && !rig->attempts[i].is_over)
+    if (rig->attempts[i].unit == effect->unit && !rig->attempts[i].is_over)
       fail_msg("%s starts while it runs", name);
   assert_true(rig->attempt_count < 1024);
   rig->attempts[rig->attempt_count++] = (struct rig_attempt){.handle = effect->attempt,
                                                              .seed = effect->seed,
-                                                             .task = effect->task,
+                                                             .unit = effect->unit,
+                                                             .task = t->task,
+                                                             .item = t->item,
                                                              .number = effect->number};
   rig->in_flight++;
   if (rig->in_flight > rig->in_flight_max) rig->in_flight_max = rig->in_flight;
   word(rig, "start:%s#%u", name, effect->number);
+}
+
+static void step_answered(struct rig *rig, const struct tg_effect *effect) {
+  const struct rig_attempt *attempt = attempt_find(rig, effect->attempt);
+  assert_non_null(attempt);
+  assert_false(attempt->is_over);
+  const char *name = unit_name(rig, attempt->task, attempt->item);
+  if (effect->code) {
+    assert_int_equal(effect->code, TG_EINVALID);
+    snprintf(rig->refusal, sizeof rig->refusal, "%s", effect->text);
+    word(rig, "%s:refused", name);
+  } else if (effect->text) {
+    word(rig, "%s:done(%s)", name, effect->text);
+  } else {
+    word(rig, "%s:new", name);
+  }
 }
 
 static void effect_take(struct rig *rig, const struct tg_effect *effect) {
@@ -279,13 +412,27 @@ static void effect_take(struct rig *rig, const struct tg_effect *effect) {
     break;
   case TG_EFFECT_CANCEL:
     assert_non_null(attempt_find(rig, effect->attempt));
+    assert_false(attempt_find(rig, effect->attempt)->is_over);
     attempt_find(rig, effect->attempt)->cancel_code = effect->code;
-    word(rig, "cancel:%s=%s", rig->plan->tasks[effect->task].name, tg_code_word(effect->code));
+    word(rig, "cancel:%s=%s",
+         unit_name(rig, run->tasks[effect->unit].task, run->tasks[effect->unit].item),
+         tg_code_word(effect->code));
+    break;
+  case TG_EFFECT_STEP:
+    step_answered(rig, effect);
+    break;
+  case TG_EFFECT_PROGRESS:
+    word(rig, "%s:%u/%u", rig->plan->tasks[effect->unit].name, run->tasks[effect->unit].map->done,
+         run->tasks[effect->unit].map->count);
+    break;
+  case TG_EFFECT_RUN_BEGUN:
+    assert_true(rig->store.has_run);
     break;
   case TG_EFFECT_TASK:
-    if (run->tasks[effect->task].state == TG_TASK_RUNNING) break;
-    word(rig, "%s=%s", rig->plan->tasks[effect->task].name,
-         tg_task_state_word(run->tasks[effect->task].state));
+    assert_true(effect->unit < rig->plan->count); // items are told by progress
+    if (run->tasks[effect->unit].state == TG_TASK_RUNNING) break;
+    word(rig, "%s=%s", rig->plan->tasks[effect->unit].name,
+         tg_task_state_word(run->tasks[effect->unit].state));
     break;
   case TG_EFFECT_RUN_ENDED:
     assert_false(rig->has_ended);
@@ -325,16 +472,29 @@ void rig_deinit(struct rig *rig) {
   tg_buf_deinit(&rig->trace);
 }
 
-void rig_run_carrying(struct rig *rig, const struct tg_task *tasks, size_t count) {
+static void run_begin(struct rig *rig, struct tg_input *input) {
   struct tg_run run = {.id = {.bytes = {1, 2, 3}},
                        .pipeline = "p",
                        .bundle = "b",
                        .params = "{\"region\":\"EU\"}",
                        .trigger = "manual",
                        .logical_at = rig->now.wall_ms};
-  step(rig, &(struct tg_input){
-                .kind = TG_INPUT_RUN,
-                .run = {.run = &run, .plan = rig->plan, .carried = tasks, .carried_count = count}});
+  input->kind = TG_INPUT_RUN;
+  input->run.run = &run;
+  input->run.plan = rig->plan;
+  step(rig, input);
+}
+
+void rig_run_carrying(struct rig *rig, const struct tg_task *tasks, size_t count) {
+  run_begin(rig, &(struct tg_input){.run = {.carried = tasks, .carried_count = count}});
+}
+
+void rig_run_carrying_items(struct rig *rig, const struct tg_map_items *map,
+                            const struct tg_item *items, size_t count) {
+  run_begin(rig, &(struct tg_input){.run = {.carried_maps = map,
+                                            .carried_map_count = 1,
+                                            .carried_items = items,
+                                            .carried_item_count = count}});
 }
 
 void rig_run(struct rig *rig) {
@@ -351,13 +511,22 @@ void rig_resume(struct rig *rig, const struct rig_store *store) {
   run_put(&rig->store, &store->run);
   for (size_t i = 0; i < count; i++) task_row_put(&rig->store, &tasks[i]);
   for (size_t i = 0; i < store->attempt_count; i++) attempt_put(&rig->store, &store->attempts[i]);
+  for (size_t i = 0; i < store->map_count; i++) map_items_put(&rig->store, &store->maps[i]);
+  for (size_t i = 0; i < store->item_count; i++) item_put(&rig->store, &store->items[i]);
+  for (size_t i = 0; i < store->step_count; i++) step_put(&rig->store, &store->steps[i]);
   step(rig, &(struct tg_input){.kind = TG_INPUT_RESUME,
                                .resume = {.run = &store->run,
                                           .plan = rig->plan,
                                           .tasks = tasks,
                                           .task_count = count,
                                           .attempts = store->attempts,
-                                          .attempt_count = store->attempt_count}});
+                                          .attempt_count = store->attempt_count,
+                                          .maps = store->maps,
+                                          .map_count = store->map_count,
+                                          .items = store->items,
+                                          .item_count = store->item_count,
+                                          .steps = store->steps,
+                                          .step_count = store->step_count}});
 }
 
 static void log_add(struct rig *rig, const struct tg_batch *batch) {
@@ -383,14 +552,52 @@ void rig_settle(struct rig *rig) {
   while (rig->pending_count) rig_commit(rig);
 }
 
-const struct rig_attempt *rig_attempt_of(const struct rig *rig, const char *task) {
+static const struct rig_attempt *attempt_of(const struct rig *rig, const char *task) {
   for (size_t i = rig->attempt_count; i-- > 0;) {
     const struct rig_attempt *attempt = &rig->attempts[i];
-    if (!attempt->is_over && strcmp(rig->plan->tasks[attempt->task].name, task) == 0)
+    if (!attempt->is_over && strcmp(unit_name(rig, attempt->task, attempt->item), task) == 0)
       return attempt;
   }
-  fail_msg("task %s does not run", task);
   return NULL;
+}
+
+const struct rig_attempt *rig_attempt_of(const struct rig *rig, const char *task) {
+  const struct rig_attempt *attempt = attempt_of(rig, task);
+  if (!attempt) fail_msg("task %s does not run", task);
+  return attempt;
+}
+
+bool rig_runs(const struct rig *rig, const char *task) {
+  return attempt_of(rig, task) != NULL;
+}
+
+static void step_ask(struct rig *rig, const char *task, enum tg_step_operation operation,
+                     const char *name, const char *result, int64_t sleep_ms) {
+  step(rig, &(struct tg_input){.kind = TG_INPUT_STEP,
+                               .step = {.attempt = rig_attempt_of(rig, task)->handle,
+                                        .request = ++rig->request,
+                                        .operation = operation,
+                                        .name = name,
+                                        .result = result,
+                                        .sleep_ms = sleep_ms}});
+}
+
+void rig_step(struct rig *rig, const char *task, const char *name) {
+  step_ask(rig, task, TG_STEP_BEGIN, name, NULL, 0);
+}
+
+void rig_step_end(struct rig *rig, const char *task, const char *name, const char *result) {
+  step_ask(rig, task, TG_STEP_END, name, result, 0);
+}
+
+void rig_sleep(struct rig *rig, const char *task, const char *name, int64_t ms) {
+  step_ask(rig, task, TG_STEP_SLEEP, name, NULL, ms);
+}
+
+void rig_idle(struct rig *rig, const char *task, bool is_idle) {
+  step(rig, &(struct tg_input){
+                .kind = TG_INPUT_IDLE,
+                .idle = {.attempt = rig_attempt_of(rig, task)->handle, .is_idle = is_idle}});
 }
 
 void rig_result(struct rig *rig, uint64_t handle, const struct tg_outcome *outcome) {

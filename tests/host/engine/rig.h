@@ -2,7 +2,8 @@
 // An engine on a hand-driven host: batches are durable when the test says so, attempts end when it
 // says so, and the clock is a number. What the engine wants is kept as a line of words:
 //
-//   commit  start:a#1  cancel:a=timeout  a=success (a task told)  end=failed
+//   commit  start:a#1  start:m[0]#1 (an item)  cancel:a=timeout  a=success (a task told)
+//   a:new  a:done(7)  a:refused (a step answered)  m:1/3 (items that have ended)  end=failed
 //
 // The rig keeps what was made durable as the store would, and fails the test when the engine starts
 // a task too early or changes what is final.
@@ -17,7 +18,7 @@
 
 struct rig_attempt {
   uint64_t handle, seed;
-  uint32_t task, number;
+  uint32_t unit, task, item, number;
   int cancel_code;
   bool is_over;
 };
@@ -31,6 +32,12 @@ struct rig_store {
   bool has_task[64];
   struct tg_attempt attempts[1024];
   size_t attempt_count;
+  struct tg_map_items maps[16];
+  size_t map_count;
+  struct tg_item items[256];
+  size_t item_count;
+  struct tg_step steps[256];
+  size_t step_count;
 };
 
 struct rig {
@@ -41,6 +48,8 @@ struct rig {
   size_t pending_count;
   struct rig_attempt attempts[1024];
   size_t attempt_count;
+  uint64_t request;  // of the last step that was asked for
+  char refusal[256]; // of the last step that was refused
   uint32_t in_flight, in_flight_max;
   struct rig_store store;
   struct tg_batch **log; // copies of the durable batches; NULL until asked for
@@ -55,13 +64,20 @@ struct rig {
 
 /// Makes a plan of tasks like "c after=a,b when=one_success to=d retry=3 timeout=1000 priority=5";
 /// `limits` is the inside of the plan's limits ("\"tasks\":1"), or NULL. The list ends with NULL.
+/// More words: setup=1 teardown=1 fallback=1; a map has map=1 and may have over=m depth=1 limit=2
+/// per_key=1 fail_after=2 share=0.5 items_max=3; the one pool is "w", of which w=2 takes two.
 struct tg_plan *rig_plan(const char *limits, ...);
+
+/// The slots of the pool of the plans that are made next; 4 at first.
+extern int rig_pool_slots;
 
 void rig_init(struct rig *rig, struct tg_plan *plan, uint32_t slots);
 void rig_deinit(struct rig *rig);
 
 void rig_run(struct rig *rig);
 void rig_run_carrying(struct rig *rig, const struct tg_task *tasks, size_t count);
+void rig_run_carrying_items(struct rig *rig, const struct tg_map_items *map,
+                            const struct tg_item *items, size_t count);
 void rig_resume(struct rig *rig, const struct rig_store *store);
 
 /// Makes the oldest batch durable; rig_settle makes all of them so.
@@ -73,6 +89,12 @@ void rig_success(struct rig *rig, const char *task);
 void rig_success_of(struct rig *rig, const char *task, const char *result, const char *facts);
 void rig_fail(struct rig *rig, const char *task, int code);
 void rig_end(struct rig *rig, const char *task, const struct tg_outcome *outcome);
+
+/// Comes to a step of the attempt that runs for a task, ends one, sleeps; waits for a child or not.
+void rig_step(struct rig *rig, const char *task, const char *name);
+void rig_step_end(struct rig *rig, const char *task, const char *name, const char *result);
+void rig_sleep(struct rig *rig, const char *task, const char *name, int64_t ms);
+void rig_idle(struct rig *rig, const char *task, bool is_idle);
 
 /// Brings a result for any handle.
 void rig_result(struct rig *rig, uint64_t handle, const struct tg_outcome *outcome);
@@ -93,4 +115,9 @@ void rig_store_init(struct rig_store *store);
 void rig_store_deinit(struct rig_store *store);
 void rig_store_apply(struct rig_store *store, const struct tg_batch *batch);
 
+/// Gives the attempt that runs for a task "a" or an item "m[0]".
 const struct rig_attempt *rig_attempt_of(const struct rig *rig, const char *task);
+bool rig_runs(const struct rig *rig, const char *task);
+
+/// Gives what is durable of an item, NULL when that is nothing.
+const struct tg_item *rig_store_item(const struct rig_store *store, uint32_t task, uint32_t item);

@@ -94,7 +94,8 @@ static void writes_no_more_after_a_failed_sync(void **state) {
   disk_set_broken(false);
   int before = disk_syncs();
   assert_int_equal(run_put(scene, 3), TG_EIO);
-  assert_int_equal(tg_store_put_bundle(scene->store, "h", "p", "{}", NULL, 0, &scene->err), TG_EIO);
+  const struct tg_bundle_row row = {.hash = "h", .pipeline = "p", .plan = "{}"};
+  assert_int_equal(scene_put_bundle(scene, &row), TG_EIO);
   assert_int_equal(disk_syncs(), before);
   scene_close(scene);
   assert_int_equal(scene_open(scene), TG_OK); // a new host reads again

@@ -123,6 +123,7 @@ static void gives_attempts_in_full(void **state) {
       {.kind = TG_RECORD_ATTEMPT,
        .attempt = {.run = 7,
                    .task = 1,
+                   .item = 7,
                    .number = 2,
                    .state = TG_ATTEMPT_LOST,
                    .worker = 4,
@@ -133,7 +134,11 @@ static void gives_attempts_in_full(void **state) {
                    .failure = throttled,
                    .traceback = "a\nb"}},
       {.kind = TG_RECORD_ATTEMPT,
-       .attempt = {.run = 7, .task = 1, .number = 1, .state = TG_ATTEMPT_RUNNING}},
+       .attempt = {.run = 7,
+                   .task = 1,
+                   .item = TG_NO_ITEM,
+                   .number = 1,
+                   .state = TG_ATTEMPT_RUNNING}},
   };
   assert_int_equal(scene_put(scene, records, 2), TG_OK);
   records[1].attempt.state = TG_ATTEMPT_SUCCESS;
@@ -146,6 +151,8 @@ static void gives_attempts_in_full(void **state) {
                    TG_OK);
   assert_int_equal(count, 2);
   assert_int_equal(attempts[0].number, 1);
+  assert_int_equal(attempts[0].item, TG_NO_ITEM);
+  assert_int_equal(attempts[1].item, 7);
   assert_int_equal(attempts[0].state, TG_ATTEMPT_SUCCESS);
   assert_int_equal(attempts[0].ended_at, 5);
   assert_null(attempts[0].traceback);

@@ -100,6 +100,17 @@ int scene_put(struct scene *scene, const struct tg_record *records, size_t count
   return scene->answers[scene->answer_count - 1].code;
 }
 
+static void kept(void *self, const struct tg_error *err) {
+  scene_answer(self, -1, err);
+}
+
+int scene_put_bundle(struct scene *scene, const struct tg_bundle_row *row) {
+  scene->asked++;
+  tg_store_put_bundle(scene->store, row, kept, scene);
+  scene_wait(scene);
+  return scene->answers[scene->answer_count - 1].code;
+}
+
 struct tg_history *scene_history(struct scene *scene) {
   struct tg_history *history = NULL;
   assert_int_equal(tg_history_open(scene->folder, &history, &scene->err), TG_OK);

@@ -55,6 +55,10 @@ void scene_wait(struct scene *scene);
 /// Commits one batch and gives the code it was answered with.
 int scene_put(struct scene *scene, const struct tg_record *records, size_t count);
 
+/// Keeps a bundle and gives the code it was answered with; all that was asked before has been
+/// answered then.
+int scene_put_bundle(struct scene *scene, const struct tg_bundle_row *row);
+
 /// Notes an answer, for callbacks of other kinds of jobs.
 void scene_answer(struct scene *scene, int job, const struct tg_error *err);
 

@@ -405,6 +405,7 @@ static void an_attempt_that_was_not_sent_is_cancelled_without_its_worker(void **
   stand_write(&stand, "malice", "silent");
   stand_begin(&stand, "{}");
   stand_await_running(&stand, 2);
+  stand_await_workers(&stand, 1); // the dead one may be missed only when it is given something
   tg_conductor_input(
       tg_host_services(stand.host)->conductor,
       &(struct tg_input){.kind = TG_INPUT_CANCEL,

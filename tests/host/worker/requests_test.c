@@ -81,7 +81,7 @@ static void a_transaction_ends_with_its_attempt(void **state) {
                "tg.task 'holder' { after = 'make', timeout = '300ms', run = function(ctx)"
                " local sql = require 'tidegate.sql'"
                " sql.transaction(function() assert(sql.exec 'INSERT INTO bronze_x VALUES (1)')"
-               " ctx:sleep '1h' end) end },"
+               " for _ = 1, 7200 do ctx:sleep '500ms' end end) end },"
                "tg.task 'raiser' { after = 'make', run = function()"
                " local sql = require 'tidegate.sql'"
                " sql.transaction(function() sql.exec 'INSERT INTO bronze_x VALUES (2)'"
@@ -106,7 +106,7 @@ static void open_requests_end_with_their_attempt(void **state) {
                      " return require('tidegate.sql').query 'WITH RECURSIVE c(x) AS (SELECT 1"
                      " UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c' end },"
                      "tg.task 'sleep' { timeout = '100ms', run = function(ctx)"
-                     " ctx:sleep '1h' end },"
+                     " for _ = 1, 7200 do ctx:sleep '500ms' end end },"
                      "tg.task 'after' { after = { 'http', 'sql', 'sleep' }, when = 'all_done',"
                      " run = function() return assert(require('tidegate.sql')"
                      ".query 'SELECT 1 AS one') end }"));

@@ -109,6 +109,7 @@ static void task_log(void *self, const struct tg_live_run *run, uint32_t task, c
 
 static void run_ended(void *self, const struct tg_live_run *run) {
   struct stand *stand = self;
+  if (run->run.parent) return; // the child of the one that is waited for
   stand->has_ended = true;
   stand->end = run->run.state;
 }
@@ -159,10 +160,11 @@ char *stand_faults(struct stand *stand, const char *path) {
 void stand_begin(struct stand *stand, const char *params) {
   const struct tg_services *services = tg_host_services(stand->host);
   const struct tg_version *version = stand->version;
-  struct tg_error err;
-  if (tg_store_put_bundle(services->store, version->hash, "p", version->plan, version->sources,
-                          version->count, &err))
-    fail_msg("%s", err.text);
+  tg_conductor_put_bundle(services->conductor, &(struct tg_bundle_row){.hash = version->hash,
+                                                                       .pipeline = "p",
+                                                                       .plan = version->plan,
+                                                                       .sources = version->sources,
+                                                                       .count = version->count});
   struct tg_run run = {.id = tg_id_new(tg_clock_system()),
                        .pipeline = "p",
                        .bundle = version->hash,
@@ -254,12 +256,23 @@ void stand_run(struct stand *stand, uint32_t workers, const char *pipeline) {
   stand_finish(stand);
 }
 
+// The last run that is no child of another.
+static int run_find(struct tg_history *history, struct stand *stand, struct tg_error *err) {
+  struct tg_run_filter filter = {.state = -1, .pipeline = "p"};
+  struct tg_run *runs;
+  size_t count;
+  int code = tg_history_runs(history, &filter, &stand->arena, &runs, &count, err);
+  if (!code && !count) code = tg_error_set(err, TG_ENOT_FOUND, "there is no run");
+  if (!code) stand->run = runs[0];
+  return code;
+}
+
 void stand_read(struct stand *stand) {
   struct tg_history *history;
   struct tg_error err;
   int code = tg_history_open(stand->project.data, &history, &err);
   if (code) fail_msg("%s", err.text);
-  code = tg_history_run(history, "last", &stand->arena, &stand->run, &err);
+  code = run_find(history, stand, &err);
   uint64_t run = stand->run.number;
   if (!code)
     code = tg_history_tasks(history, run, &stand->arena, &stand->tasks, &stand->task_count, &err);

@@ -1,5 +1,4 @@
 -- SPDX-License-Identifier: Apache-2.0
-local lfs = require "lfs"
 local project_of = require "support.project"
 
 local STATUS = [[
@@ -37,32 +36,11 @@ local LOG = [[
 2026-11-20 11:00:02 remove old-thing:amd64 1.0 <none>
 ]]
 
-local function read(path)
-  local handle = assert(io.open(path, "rb"))
-  local text = handle:read("a")
-  handle:close()
-  return text
-end
-
--- The files of this repository's own project, so that the spec runs the pipeline that users run.
-local function own_files()
-  local files = {}
-  local function add(folder)
-    for name in lfs.dir(folder) do
-      local path = folder .. "/" .. name
-      local mode = lfs.attributes(path, "mode")
-      if mode == "directory" and name ~= "." and name ~= ".." then add(path) end
-      if mode == "file" then files[path] = read(path) end
-    end
-  end
-  add "pipelines"
-  add "contracts"
-  return files
-end
+local read = project_of.read
 
 describe("the pipeline packages", function()
   local project, sql
-  local files = own_files()
+  local files = project_of.own_files()
   before_each(function()
     project = project_of.new(files)
     require("tidegate._native").log = function() end

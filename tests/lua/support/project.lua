@@ -39,6 +39,32 @@ local function write(path, text)
   file:close()
 end
 
+---Reads a file of the tree or, inside a project, of the project.
+---@param path string
+function project.read(path)
+  local handle = assert(io.open(path, "rb"))
+  local text = handle:read("a")
+  handle:close()
+  return text
+end
+
+---Gives the files of this repository's own project, so that a spec runs the pipelines that users run.
+---@return table<string, string>
+function project.own_files()
+  local files = {}
+  local function add(folder)
+    for name in lfs.dir(root .. "/" .. folder) do
+      local path = folder .. "/" .. name
+      local mode = lfs.attributes(root .. "/" .. path, "mode")
+      if mode == "directory" and name ~= "." and name ~= ".." then add(path) end
+      if mode == "file" then files[path] = project.read(root .. "/" .. path) end
+    end
+  end
+  add "pipelines"
+  add "contracts"
+  return files
+end
+
 ---Makes a project of the given files and enters its folder.
 ---@param files table<string, string>?
 function project.new(files)
@@ -126,6 +152,16 @@ local function left_out(plan, branch, facts)
   return names
 end
 
+-- Runs a command as the host does, as far as these pipelines need it: a text for the shell, whose
+-- last line is JSON.
+local function run_command(command)
+  assert(command.shell and command.output == "json")
+  local pipe = assert(io.popen(command.argv[1]))
+  local text = pipe:read("a")
+  assert(pipe:close())
+  return assert(require("tidegate.json").decode(text:match("[^\n]*\n?$")))
+end
+
 ---Runs every task of a plan, in an order that the plan has already; raises where one fails.
 ---@param plan table
 ---@param data table? of every context
@@ -137,7 +173,12 @@ function project:run_all(plan, data)
     if is_chosen(plan, task, chosen, skipped) then
       local context = { task = task.name, output = outputs }
       for name, value in pairs(data or {}) do context[name] = value end
-      local value, facts = self:run(i - 1, context)
+      local value, facts
+      if task.command then
+        value = run_command(task.command)
+      else
+        value, facts = self:run(i - 1, context)
+      end
       if value == nil then error(task.name .. ": " .. tostring(facts.message or facts), 0) end
       outputs[task.name] = value
       if task.to then chosen[task.name] = left_out(plan, task, facts) end

@@ -44,6 +44,19 @@ describe("a task's context", function()
     assert.same({ "a" }, asked)
   end)
 
+  it("asks for a large output of the task right before it when that is looked at", function()
+    local asked = 0
+    native.output = function(name)
+      asked = asked + 1
+      return { name = name }
+    end
+    assert.equal("b", (run_last("return ctx.output.b.name", { large = { b = true } })))
+    assert.same({ b = { name = "b" } }, (run_last(
+      "local all = {} for name, value in pairs(ctx.output) do all[name] = value end return all",
+      { large = { b = true } })))
+    assert.equal(2, asked)
+  end)
+
   it("fails with the host's error when an output cannot be had", function()
     native.output = function() return nil, { class = "transient", message = "lost" } end
     local ok, err = pcall(run_last, "return ctx.output.a")
@@ -56,7 +69,10 @@ describe("a task's context", function()
       '"other" does not come before "t"; add after = "other"' },
     { "an output of no task", "return ctx.output.oter", 'did you mean "other"?' },
     { "an unknown field", "return ctx.logical_dat", 'did you mean "logical_date"?' },
-    { "a word of a later version", 'ctx:step("x", print)', "ctx:step is not part of this version" },
+    { "a word of a later version", 'ctx:approve {}', "ctx:approve is not part of this version" },
+    { "an item of no map", "return ctx.item", "ctx.item is there only in the `run` of a tg.map" },
+    { "an error of no fallback", "return ctx.error", "ctx.error is there only in a fallback" },
+    { "a method without a colon", 'ctx.step("a", print)', "it is called with a colon: ctx:step(...)" },
     { "a change", "ctx.params = {}", "ctx cannot be changed" },
     { "a change of an output", "ctx.output.b = 1", "ctx.output cannot be changed" },
     { "a sleep of no duration", 'ctx:sleep("5 min")', "not 5 min" },
@@ -82,8 +98,11 @@ describe("a task's context", function()
 
   it("sleeps through the host", function()
     local slept
-    native.sleep = function(ms) slept = ms end
+    native.sleep_until = function(name, ms)
+      slept = { name, ms }
+      return true
+    end
     run_last 'ctx:sleep("1m30s")'
-    assert.equal(90000, slept)
+    assert.same({ "sleep:1", 90000 }, slept)
   end)
 end)

@@ -51,6 +51,22 @@ describe("worker.build", function()
     assert.same({ 600000, 600000 }, { plan.tasks[1].retry.base_ms, plan.tasks[1].retry.cap_ms })
   end)
 
+  it("tells what a task is beside its order", function()
+    local plan = assert(project:build [[
+      limits = { retries = 20 },
+      tasks = {
+        tg.task "up" { run = print, setup = true },
+        tg.task "a" { after = "up", run = print, resource = "api.example.com", fallback = print },
+        tg.cmd "down" { after = "up", argv = "true", teardown = true },
+        tg.cmd "off" { after = "a", argv = "true", teardown = true, when = "one_failed" },
+      } ]])
+    local up, a, down, off = table.unpack(plan.tasks)
+    assert.equal(20, plan.limits.retries)
+    assert.is_true(up.setup)
+    assert.same({ "api.example.com", true }, { a.resource, a.fallback })
+    assert.same({ true, "all_done", "one_failed" }, { down.teardown, down.when, off.when })
+  end)
+
   it("writes lists that are empty as lists", function()
     local json = require "tidegate.json"
     local plan = project:build 'tasks = { tg.task "a" { run = print } }'
@@ -89,7 +105,7 @@ describe("worker.build", function()
       }]]
     for _, expected in ipairs {
       'pipelines/test.lua:2: pipeline "test": unknown field dok [did you mean "doc"?]',
-      'limits.overlap must be one of queue, skip, cancel, not "que" [did you mean "queue"?]',
+      'limits.overlap must be one of queue, skip, cancel_running, allow, not "que" [did you mean "queue"?]',
       'limits.timeout must be a duration, not "2 h" [a number with a unit (ms, s, m, h, d)',
       'pipelines/test.lua:5: task "a": timeout must be a duration, not "5 min"',
       'pipelines/test.lua:6: task "b": unknown field runn [did you mean "run"?]',
@@ -151,10 +167,13 @@ describe("worker.build", function()
       .. 'tasks = { tg.task "a" { run = print } }', '"25" does not fit the hour (0-23)' },
     { "a cron expression of four fields", 'on = { tg.cron "0 5 * *" },'
       .. 'tasks = { tg.task "a" { run = print } }', "has 4 fields" },
-    { "a word of a later version", 'tasks = { tg.map "m" { over = print } }',
-      "tg.map is not part of this version" },
-    { "a field of a later version", 'tasks = { tg.task "a" { run = print, teardown = true } }',
-      "teardown is not part of this version" },
+    { "a fallback that is no function", 'tasks = { tg.task "a" { run = print, fallback = "b" } }',
+      'fallback must be a function, not "b"' },
+    { "a resource without a name", 'tasks = { tg.task "a" { run = print, resource = "" } }',
+      "resource must be the name of a resource" },
+    { "a task that is setup and teardown",
+      'tasks = { tg.task "a" { run = print, setup = true, teardown = true } }',
+      "it cannot be setup and teardown at once" },
     { "two sources of statements", 'tasks = { tg.sql "s" { file = "s.sql", query = "SELECT 1" } }',
       "file and query exclude each other" },
     { "no statements", 'tasks = { tg.sql "s" {} }', "needs statements: file or query" },
@@ -241,6 +260,16 @@ describe("worker.run", function()
     local ok, err = pcall(run_task, 'error({ class = "permanent" })')
     assert.is_false(ok)
     assert.equal("permanent", err.class)
+  end)
+
+  it("gives what the fallback of a task gives, in its phase", function()
+    assert(project:build [[ tasks = { tg.cmd "t" { argv = "false", fallback = function(ctx, err)
+      assert(err == ctx.error)
+      return { code = err.code, message = err.message }
+    end } } ]])
+    local err = { code = "exit", class = "transient", message = "code 1" }
+    assert.same({ code = "exit", message = "code 1" },
+      (project:run(0, { phase = "fallback", error = err })))
   end)
 
   it("fails on a parameter that only Lua can check", function()

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+// backfill: the occurrences of a pipeline over a stretch of time. What succeeded is left, so the
+// same command goes on where it was stopped.
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "cli/backfill.h"
+#include "cli/decide.h"
+#include "cli/exit.h"
+#include "cli/load.h"
+#include "cli/table.h"
+#include "cli/verbs.h"
+#include "cli/view.h"
+
+static const char *const only_choices[] = {"all", "missing", "failed", NULL};
+
+struct filler {
+  struct tg_backfill backfill;
+  struct tg_project project;
+  struct tg_output output;
+  struct tg_occurrence *list;
+  int64_t from_ms, to_ms;
+};
+
+static bool is_dry(const struct filler *filler) {
+  return tg_args_has(filler->backfill.args, "dry-run");
+}
+
+// --- Planning ---
+
+static int params_fill(struct filler *filler, struct tg_error *err) {
+  struct tg_backfill *backfill = &filler->backfill;
+  size_t count;
+  const char **params = tg_args_all(backfill->args, "param", &backfill->arena, &count);
+  int code = params ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for parameters");
+  for (size_t i = 0; i < backfill->count && !code; i++)
+    code = tg_decide_params(&backfill->arena, backfill->plan, params, count,
+                            filler->list[i].start_ms, &filler->list[i].params, err);
+  return code;
+}
+
+static int runs_match(struct filler *filler, struct tg_error *err) {
+  struct tg_backfill *backfill = &filler->backfill;
+  struct tg_run_filter filter = {.pipeline = backfill->plan->name, .state = -1};
+  struct tg_run *runs = NULL;
+  size_t count = 0;
+  int code = tg_history_open(filler->project.data, &backfill->history, err);
+  if (code == TG_ENOT_FOUND) return TG_OK; // nothing ever ran here
+  if (!code)
+    code = tg_history_runs(backfill->history, &filter, &backfill->arena, &runs, &count, err);
+  return code ? code : tg_occurrences_match(filler->list, backfill->count, runs, count, err);
+}
+
+static int ways_decide(struct filler *filler, struct tg_error *err) {
+  struct tg_backfill *backfill = &filler->backfill;
+  // The choices are those of TG_ONLIES without the first, which is none given.
+  enum tg_only only = (enum tg_only)(tg_args_choice(backfill->args, "only", -1) + 1);
+  backfill->items =
+      tg_arena_alloc(&backfill->arena, (backfill->count + 1) * sizeof *backfill->items);
+  if (!backfill->items) return tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
+  for (size_t i = 0; i < backfill->count; i++) {
+    struct tg_occurrence *occurrence = &filler->list[i];
+    occurrence->way = tg_occurrence_way(only, occurrence->last);
+    backfill->items[i].occurrence = occurrence;
+    backfill->total += occurrence->way != TG_WAY_LEAVE;
+  }
+  return TG_OK;
+}
+
+// limits.runs is for what starts by itself; a backfill may be allowed more, or less.
+static void width_decide(struct tg_backfill *backfill) {
+  uint32_t usual = backfill->plan->runs_max ? backfill->plan->runs_max : 1;
+  int64_t asked = tg_args_count(backfill->args, "max-runs", usual);
+  backfill->runs_max = asked < UINT32_MAX ? (uint32_t)asked : UINT32_MAX;
+}
+
+static int plan_make(struct filler *filler, struct tg_error *err) {
+  struct tg_backfill *backfill = &filler->backfill;
+  const char *text = backfill->version->plan;
+  int64_t every = tg_args_duration_ms(backfill->args, "every", 0);
+  int code = tg_plan_parse(text, strlen(text), &backfill->plan, err);
+  if (!code) width_decide(backfill);
+  if (!code)
+    code = tg_occurrences_list(backfill->plan, filler->from_ms, filler->to_ms, every,
+                               &backfill->arena, &filler->list, &backfill->count, err);
+  if (!code && !backfill->count)
+    code = tg_error_set(err, TG_EINVALID, "pipeline %s has no occurrence from --from to --to",
+                        backfill->plan->name);
+  if (!code) code = params_fill(filler, err);
+  if (!code) code = runs_match(filler, err);
+  return code ? code : ways_decide(filler, err);
+}
+
+// --- Telling ---
+
+// What an occurrence came to: by its run of this backfill, else by the newest before.
+struct came {
+  char run[TG_ID_TEXT_LEN + 1]; // "" for none
+  const char *state, *error;    // NULL for none
+  int64_t duration_ms;          // -1 while it is not known
+};
+
+static void came_of(const struct tg_backfill_item *item, struct came *came) {
+  const struct tg_run *last = item->occurrence->last;
+  *came = (struct came){.duration_ms = -1};
+  if (item->is_begun || item->has_ended) {
+    if (item->is_begun) tg_id_format(item->run, came->run);
+    came->state = tg_run_state_word(item->state);
+    came->error = item->error;
+    if (item->has_ended) came->duration_ms = item->ended_at - item->started_at;
+  } else if (last) {
+    tg_id_format(last->id, came->run);
+    came->state = tg_run_state_word(last->state);
+    came->error = last->failure.code ? last->failure.text : NULL;
+    if (last->ended_at) came->duration_ms = last->ended_at - last->created_at;
+  }
+}
+
+static json_t *item_json(const struct tg_backfill_item *item) {
+  struct came came;
+  came_of(item, &came);
+  return json_pack("{s:o, s:o, s:s, s:s?, s:s?, s:o, s:o}", "start",
+                   tg_view_time_json(item->occurrence->start_ms), "end",
+                   tg_view_time_json(item->occurrence->end_ms), "action",
+                   tg_way_word(item->occurrence->way), "run", *came.run ? came.run : NULL, "state",
+                   came.state, "duration_ms",
+                   came.duration_ms < 0 ? json_null() : json_integer(came.duration_ms), "error",
+                   tg_view_text_json(came.error));
+}
+
+static int print_json(const struct filler *filler) {
+  const struct tg_backfill *backfill = &filler->backfill;
+  json_t *items = json_array();
+  for (size_t i = 0; i < backfill->count; i++)
+    json_array_append_new(items, item_json(&backfill->items[i]));
+  return tg_output_document(
+      &filler->output,
+      json_pack("{s:{s:s, s:o, s:o, s:i, s:o}}", "backfill", "pipeline", backfill->plan->name,
+                "from", tg_view_time_json(filler->from_ms), "to", tg_view_time_json(filler->to_ms),
+                "max_runs", (int)backfill->runs_max, "occurrences", items));
+}
+
+static void row_add(struct tg_table *table, const struct tg_backfill_item *item) {
+  char start[TG_TIME_TEXT_LEN + 1], end[TG_TIME_TEXT_LEN + 1];
+  char duration[TG_DURATION_TEXT_MAX] = "";
+  struct came came;
+  came_of(item, &came);
+  tg_time_format(item->occurrence->start_ms, start);
+  tg_time_format(item->occurrence->end_ms, end);
+  came.run[came.run[0] ? 18 : 0] = 0; // the part that differs, as in `runs`
+  if (came.duration_ms >= 0) tg_duration_format(came.duration_ms, duration);
+  memcpy(start + strlen("2026-11-20T05:00:00"), "Z", sizeof "Z");
+  memcpy(end + strlen("2026-11-20T05:00:00"), "Z", sizeof "Z");
+  tg_table_add(table, (struct tg_cell[]){
+                          {start, TG_STYLE_BOLD},
+                          {end, TG_STYLE_DIM},
+                          {tg_way_word(item->occurrence->way), TG_STYLE_PLAIN},
+                          {came.state ? came.state : "missing",
+                           came.state ? tg_style_of_state(came.state) : TG_STYLE_DIM},
+                          {came.run, TG_STYLE_PLAIN},
+                          {duration, TG_STYLE_PLAIN},
+                          {came.error, TG_STYLE_PLAIN},
+                      });
+}
+
+static int print(const struct filler *filler) {
+  static const struct tg_column columns[] = {{"START", false}, {"END", false}, {"ACTION", false},
+                                             {"STATE", false}, {"RUN", false}, {"DURATION", true},
+                                             {"ERROR", false}};
+  struct tg_table table;
+  struct tg_buf text;
+  if (filler->output.format != TG_FORMAT_TEXT) return print_json(filler);
+  tg_table_init(&table, columns, sizeof columns / sizeof *columns);
+  tg_buf_init(&text, SIZE_MAX / 2);
+  for (size_t i = 0; i < filler->backfill.count; i++) row_add(&table, &filler->backfill.items[i]);
+  tg_table_put(&table, &filler->output, &text);
+  int code = tg_output_text(&text);
+  tg_buf_deinit(&text);
+  tg_table_deinit(&table);
+  return code;
+}
+
+static void plan_say(const struct tg_backfill *backfill) {
+  if (tg_args_has(backfill->args, "quiet")) return;
+  fprintf(stderr, "tidegate: backfill of %s: %zu occurrence%s, %zu to run, at most %u at once\n",
+          backfill->plan->name, backfill->count, backfill->count == 1 ? "" : "s", backfill->total,
+          backfill->runs_max);
+}
+
+static size_t success_count(const struct tg_backfill *backfill) {
+  size_t count = 0;
+  for (size_t i = 0; i < backfill->count; i++)
+    count += backfill->items[i].has_ended && backfill->items[i].state == TG_RUN_SUCCESS;
+  return count;
+}
+
+static void end_say(const struct tg_backfill *backfill) {
+  size_t success = success_count(backfill);
+  if (tg_args_has(backfill->args, "quiet")) return;
+  fprintf(stderr, "tidegate: %zu of %zu succeeded, %zu did not", success, backfill->total,
+          backfill->ended - success);
+  if (backfill->ended < backfill->total)
+    fprintf(stderr, ", %zu were not finished; the same command goes on",
+            backfill->total - backfill->ended);
+  fputc('\n', stderr);
+}
+
+// --- Going ---
+
+static int backfill_go(struct filler *filler) {
+  struct tg_backfill *backfill = &filler->backfill;
+  struct tg_error err;
+  plan_say(backfill);
+  int code = backfill->total ? tg_backfill_go(backfill, &err) : TG_OK;
+  if (code) return tg_exit_report(&err);
+  int printed = print(filler);
+  end_say(backfill);
+  if (printed) return printed;
+  if (backfill->watch.signum && backfill->ended < backfill->total)
+    return TG_EXIT_SIGNAL + backfill->watch.signum;
+  return success_count(backfill) == backfill->total ? TG_EXIT_SUCCESS : TG_EXIT_FAILED;
+}
+
+static int range_read(struct filler *filler, struct tg_error *err) {
+  const struct tg_args *args = filler->backfill.args;
+  if (!tg_args_has(args, "from") || !tg_args_has(args, "to"))
+    return tg_error_set(err, TG_EINVALID,
+                        "backfill needs --from TIME and --to TIME: the first instant, and the "
+                        "first that is not part of it any more");
+  filler->from_ms = tg_args_time_ms(args, "from", 0);
+  filler->to_ms = tg_args_time_ms(args, "to", 0);
+  if (filler->from_ms < filler->to_ms) return TG_OK;
+  return tg_error_set(err, TG_EINVALID, "--from must be before --to, which is not part of it");
+}
+
+static int filler_go(struct filler *filler) {
+  struct tg_backfill *backfill = &filler->backfill;
+  struct tg_error err;
+  int code = range_read(filler, &err);
+  if (!code) code = tg_host_open(&filler->project, !is_dry(filler), &backfill->host, &err);
+  if (code) return tg_exit_report(&err);
+  int exit_code = tg_load_version(backfill->host, &filler->project, tg_args_word(backfill->args, 0),
+                                  &backfill->version);
+  if (exit_code) return exit_code;
+  code = plan_make(filler, &err);
+  if (code) return tg_exit_report(&err);
+  return is_dry(filler) ? print(filler) : backfill_go(filler);
+}
+
+static int backfill_run(const struct tg_args *args) {
+  struct filler filler = {.backfill = {.args = args}, .output = tg_output_of(args, STDOUT_FILENO)};
+  struct tg_backfill *backfill = &filler.backfill;
+  int exit_code = tg_load_project(&filler.project, args);
+  if (exit_code) return exit_code;
+  tg_arena_init(&backfill->arena);
+  exit_code = filler_go(&filler);
+  tg_host_close(backfill->host);
+  tg_history_close(backfill->history);
+  tg_plan_free(backfill->plan);
+  tg_arena_deinit(&backfill->arena);
+  tg_project_deinit(&filler.project);
+  return exit_code;
+}
+
+const struct tg_verb tg_verb_backfill = {
+    .name = "backfill",
+    .arguments = "PIPELINE",
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .summary = "run a pipeline for a stretch of time, occurrence by occurrence",
+    .prose =
+        "An occurrence has an interval, from its logical date to the next one; those whose\n"
+        "logical date lies in --from <= t < --to are run, by the pipeline's own schedule or\n"
+        "--every so often. What succeeded already is left and what failed is rerun from its\n"
+        "failure, so the same command goes on where it was stopped. Exit code 0: all that was\n"
+        "to run succeeded.",
+    .options =
+        (const struct tg_option[]){
+            {"from", 0, TG_OPTION_TIME, "TIME", "the first instant (RFC 3339 or a date)", NULL,
+             NULL},
+            {"to", 0, TG_OPTION_TIME, "TIME", "the first instant after it", NULL, NULL},
+            {"every", 0, TG_OPTION_DURATION, "DURATION",
+             "how far apart (default: the pipeline's tg.cron)", NULL, NULL},
+            {"only", 0, TG_OPTION_CHOICE, "WHICH",
+             "all (again), missing or failed (default: missing and failed)", only_choices, NULL},
+            {"max-runs", 0, TG_OPTION_COUNT, "N",
+             "at most so many at once (default: limits.runs, else 1)", NULL, NULL},
+            {"param", 'p', TG_OPTION_TEXT, "NAME=VALUE", "a parameter (may be given again)", NULL,
+             NULL},
+            {"dry-run", 0, TG_OPTION_FLAG, NULL, "say what would run", NULL, NULL},
+            {NULL, 0, TG_OPTION_FLAG, NULL, NULL, NULL, NULL},
+        },
+    .examples =
+        (const struct tg_example[]){
+            {"backfill orders --from 2026-11-01 --to 2026-12-01 --dry-run", "what is there"},
+            {"backfill orders --from 2026-11-01 --to 2026-12-01 --max-runs 4", "a month"},
+            {"backfill orders --from 2026-11-01 --to 2026-11-02 --every 1h --only failed",
+             "the hours of a day that failed"},
+            {NULL, NULL},
+        },
+    .run = backfill_run,
+};

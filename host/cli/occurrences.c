@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/occurrences.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/units.h"
+#include "calendar/interval.h"
+#include "calendar/zones.h"
+
+const char *tg_way_word(enum tg_way way) {
+  static const char *const words[] = {
+#define X(name, word) word,
+      TG_WAYS(X)
+#undef X
+  };
+  return words[way];
+}
+
+// --- The pipeline's cron ---
+
+// A schedule with the zones that it lives on.
+struct timetable {
+  struct tg_zones zones;
+  struct tg_schedule schedule;
+};
+
+static const json_t *cron_find(const struct tg_plan *plan, size_t *count) {
+  const json_t *found = NULL;
+  *count = 0;
+  for (size_t i = 0; i < json_array_size(plan->triggers); i++) {
+    const json_t *trigger = json_array_get(plan->triggers, i);
+    const char *kind = json_string_value(json_object_get(trigger, "kind"));
+    if (!kind || strcmp(kind, "cron") != 0) continue;
+    found = trigger;
+    ++*count;
+  }
+  return found;
+}
+
+static int timetable_init(struct timetable *table, const json_t *cron, struct tg_error *err) {
+  const char *expression = json_string_value(json_object_get(cron, "expr"));
+  const char *zone = json_string_value(json_object_get(cron, "tz"));
+  const char *folder = getenv("TZDIR");
+  tg_zones_init(&table->zones,
+                tg_zone_source_folder(folder && *folder ? folder : "/usr/share/zoneinfo"));
+  table->schedule = (struct tg_schedule){.zone = tg_zone_utc()};
+  int code = tg_cron_parse(expression ? expression : "", &table->schedule.cron, err);
+  if (code || !zone) return code;
+  return tg_zones_get(&table->zones, zone, &table->schedule.zone, err);
+}
+
+static void timetable_deinit(struct timetable *table) {
+  tg_zones_deinit(&table->zones);
+}
+
+int tg_occurrence_interval(const struct tg_plan *plan, struct tg_run *run, struct tg_error *err) {
+  size_t count;
+  const json_t *cron = cron_find(plan, &count);
+  struct timetable table;
+  int64_t end;
+  if (count != 1) return TG_OK;
+  int code = timetable_init(&table, cron, err);
+  if (!code && tg_schedule_next(&table.schedule, run->logical_at, &end)) {
+    run->interval_start = run->logical_at;
+    run->interval_end = end;
+  }
+  timetable_deinit(&table);
+  return code;
+}
+
+// --- Lists ---
+
+static int too_many(struct tg_error *err) {
+  return tg_error_set(err, TG_ELIMIT,
+                      "there are more than %d occurrences from --from to --to; a backfill has at "
+                      "most that many",
+                      TG_BACKFILL_RUNS_MAX);
+}
+
+static int grid_list(int64_t from_ms, int64_t to_ms, int64_t every_ms, struct tg_interval *items,
+                     size_t *count, struct tg_error *err) {
+  for (*count = 0; from_ms < to_ms; from_ms += every_ms) {
+    if (*count == TG_BACKFILL_RUNS_MAX) return too_many(err);
+    items[(*count)++] = (struct tg_interval){from_ms, from_ms + every_ms};
+  }
+  return TG_OK;
+}
+
+static int cron_list(const struct tg_plan *plan, int64_t from_ms, int64_t to_ms,
+                     struct tg_interval *items, size_t *count, struct tg_error *err) {
+  size_t crons;
+  const json_t *cron = cron_find(plan, &crons);
+  struct timetable table;
+  bool has_more = false;
+  if (crons != 1)
+    return tg_error_set(err, TG_EINVALID,
+                        "pipeline %s has %s; say with --every DURATION how far apart its "
+                        "occurrences are",
+                        plan->name, crons ? "several schedules" : "no schedule (tg.cron)");
+  int code = timetable_init(&table, cron, err);
+  if (!code)
+    *count =
+        tg_interval_list(&table.schedule, from_ms, to_ms, items, TG_BACKFILL_RUNS_MAX, &has_more);
+  timetable_deinit(&table);
+  return !code && has_more ? too_many(err) : code;
+}
+
+int tg_occurrences_list(const struct tg_plan *plan, int64_t from_ms, int64_t to_ms,
+                        int64_t every_ms, struct tg_arena *arena, struct tg_occurrence **list,
+                        size_t *count, struct tg_error *err) {
+  struct tg_interval *items = malloc(TG_BACKFILL_RUNS_MAX * sizeof *items);
+  if (!items) return tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
+  *count = 0;
+  int code = every_ms ? grid_list(from_ms, to_ms, every_ms, items, count, err)
+                      : cron_list(plan, from_ms, to_ms, items, count, err);
+  *list = tg_arena_alloc(arena, (*count + 1) * sizeof **list);
+  if (!code && !*list) code = tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
+  for (size_t i = 0; i < *count && !code; i++)
+    (*list)[i] = (struct tg_occurrence){.start_ms = items[i].start_ms, .end_ms = items[i].end_ms};
+  free(items);
+  return code;
+}
+
+// --- What ran for them ---
+
+// The same for runs of the same occurrence and parameters only.
+static const char *key_of(struct tg_buf *key, const char *occurrence, const char *params) {
+  tg_buf_clear(key);
+  tg_buf_putf(key, "%s %s", occurrence, params);
+  return key->is_failed ? NULL : tg_buf_text(key);
+}
+
+static int runs_index(struct tg_map *newest, struct tg_buf *key, const struct tg_run *runs,
+                      size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (!runs[i].occurrence) continue;
+    const char *text = key_of(key, runs[i].occurrence, runs[i].params);
+    if (!text ||
+        (!tg_map_get(newest, text) && tg_map_put(newest, text, (void *)(uintptr_t)&runs[i])))
+      return TG_ENOMEM;
+  }
+  return TG_OK;
+}
+
+int tg_occurrences_match(struct tg_occurrence *list, size_t count, const struct tg_run *runs,
+                         size_t run_count, struct tg_error *err) {
+  struct tg_map newest;
+  struct tg_buf key;
+  char occurrence[TG_TIME_TEXT_LEN + 1];
+  tg_map_init(&newest);
+  tg_buf_init(&key, SIZE_MAX / 2);
+  int code = runs_index(&newest, &key, runs, run_count);
+  for (size_t i = 0; i < count && !code; i++) {
+    tg_time_format(list[i].start_ms, occurrence);
+    const char *text = key_of(&key, occurrence, list[i].params);
+    list[i].last = text ? tg_map_get(&newest, text) : NULL;
+  }
+  tg_buf_deinit(&key);
+  tg_map_deinit(&newest);
+  return code ? tg_error_set(err, code, "no memory for a backfill") : TG_OK;
+}
+
+enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_run *last) {
+  if (!last) return only == TG_ONLY_FAILED ? TG_WAY_LEAVE : TG_WAY_NEW;
+  switch (last->state) {
+  case TG_RUN_RUNNING:
+    return TG_WAY_CONTINUE;
+  case TG_RUN_SUCCESS:
+    return only == TG_ONLY_ALL ? TG_WAY_AGAIN : TG_WAY_LEAVE;
+  default:
+    break;
+  }
+  if (only == TG_ONLY_MISSING) return TG_WAY_LEAVE;
+  return only == TG_ONLY_ALL ? TG_WAY_AGAIN : TG_WAY_REPAIR;
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "base/units.h"
+#include "cli/reasons_parts.h"
+
+enum { ITEMS_SHOWN_MAX = 5 };
+
+static void items_tell(struct tg_teller *teller, uint32_t task, int64_t ready_at) {
+  const struct tg_view_map *map = &teller->view->maps[task];
+  const struct tg_task *record = &teller->view->tasks[task];
+  size_t count;
+  uint32_t told = 0;
+  const struct tg_item *items = tg_view_items(teller->view, task, &count);
+  if (!map->is_expanded) return;
+  tg_tell(teller, record->name, "map", record->started_at ? record->started_at : ready_at,
+          record->ended_at, "%u item%s: %u success, %u failed, %u skipped, %u cancelled, %u open",
+          map->count, map->count == 1 ? "" : "s", map->success, map->failed, map->skipped,
+          map->cancelled, map->count - (uint32_t)count);
+  for (size_t i = 0; i < count && told < ITEMS_SHOWN_MAX; i++) {
+    const struct tg_failure *failure = &items[i].failure;
+    if (items[i].state != TG_TASK_FAILED) continue;
+    tg_tell(teller, record->name, "item", items[i].started_at, items[i].ended_at,
+            "item %u failed after %u attempt%s: %s", items[i].index, items[i].attempts,
+            items[i].attempts == 1 ? "" : "s",
+            failure->text ? failure->text : tg_code_text(failure->code));
+    told++;
+  }
+}
+
+static void steps_tell(struct tg_teller *teller, uint32_t task) {
+  size_t count;
+  const struct tg_step *steps = tg_view_steps(teller->view, task, &count);
+  const char *name = teller->view->tasks[task].name;
+  int64_t until = tg_view_sleeps_until(teller->view, task);
+  for (size_t i = 0; i < count; i++) {
+    const struct tg_step *step = &steps[i];
+    char time[TG_TIME_TEXT_LEN + 1];
+    bool is_now = until && step->wake_at >= until;
+    tg_time_format(step->wake_at, time);
+    if (step->item != TG_NO_ITEM) continue;
+    if (step->wake_at)
+      tg_tell(teller, name, "sleep", step->intended_at, is_now ? 0 : step->wake_at,
+              "%s until %s (%s)", is_now ? "sleeps" : "slept", time, step->name);
+    else
+      tg_tell(teller, name, "step", step->intended_at, step->ended_at, "step %s: %s", step->name,
+              step->result ? "done" : "begun");
+  }
+}
+
+// A child run of an item is one of its map.
+static bool is_child_of(const struct tg_view_child *child, const char *task) {
+  size_t len = strlen(task);
+  return child->depth == 1 && child->task && strncmp(child->task, task, len) == 0 &&
+         (!child->task[len] || child->task[len] == '[');
+}
+
+static void children_tell(struct tg_teller *teller, uint32_t task) {
+  const struct tg_view *view = teller->view;
+  const char *name = teller->view->tasks[task].name;
+  for (size_t i = 0; i < view->child_count; i++) {
+    const struct tg_run *run = &view->children[i].run;
+    char id[TG_ID_TEXT_LEN + 1];
+    if (!is_child_of(&view->children[i], name)) continue;
+    tg_id_format(run->id, id);
+    tg_tell(teller, name, "child", run->created_at, run->ended_at, "child run %s of %s: %s%s%s", id,
+            run->pipeline, tg_run_state_word(run->state), run->failure.text ? ": " : "",
+            run->failure.text ? run->failure.text : "");
+  }
+}
+
+void tg_tell_work(struct tg_teller *teller, uint32_t task, int64_t ready_at) {
+  steps_tell(teller, task);
+  children_tell(teller, task);
+  items_tell(teller, task, ready_at);
+}

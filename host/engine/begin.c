@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs begin: a new one is recorded before anything of it starts; one that a host did not finish is
+// made again from its records, by the function that applied them the first time.
+#include "engine/engine_parts.h"
+
+static struct tg_live_run *run_add(struct tg_engine *engine, const struct tg_run *run,
+                                   struct tg_plan *plan) {
+  struct tg_live_run *live = tg_live_new(run, plan);
+  if (!live) {
+    tg_engine_fail(engine, TG_ENOMEM, "out of memory");
+    return NULL;
+  }
+  struct tg_live_run **at = &engine->runs; // the oldest gets the slots first
+  while (*at) at = &(*at)->next;
+  *at = live;
+  if (plan->timeout_ms) {
+    int64_t left = run->created_at + plan->timeout_ms - engine->now.wall_ms;
+    tg_engine_timer(engine,
+                    &(struct tg_engine_timer){.at_ms = tg_engine_after(engine->now.mono_ms, left),
+                                              .kind = TG_TIMER_RUN,
+                                              .run = live->run.number});
+  }
+  return live;
+}
+
+// As in recovery the maps come before their items, and both before the tasks. A map that is carried
+// without its task goes on with the items that it has not.
+static void maps_carry(struct tg_engine *engine, const struct tg_input *input, uint64_t run) {
+  for (size_t i = 0; i < input->run.carried_map_count; i++) {
+    struct tg_record record = {.kind = TG_RECORD_MAP_ITEMS,
+                               .map_items = input->run.carried_maps[i]};
+    record.map_items.run = run;
+    tg_engine_record(engine, &record);
+  }
+  for (size_t i = 0; i < input->run.carried_item_count; i++) {
+    struct tg_record record = {.kind = TG_RECORD_ITEM, .item = input->run.carried_items[i]};
+    record.item.run = run;
+    tg_engine_record(engine, &record);
+  }
+}
+
+// A run and what it carries over become durable first; the carried tasks are applied with them.
+void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input) {
+  struct tg_run run = *input->run.run;
+  run.number = ++engine->last_run;
+  run.state = TG_RUN_RUNNING;
+  run.created_at = engine->now.wall_ms;
+  struct tg_live_run *live = run_add(engine, &run, input->run.plan);
+  if (!live) return;
+  tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_RUN, .run = run});
+  maps_carry(engine, input, run.number);
+  for (size_t i = 0; i < input->run.carried_count; i++) {
+    struct tg_record record = {.kind = TG_RECORD_TASK, .task = input->run.carried[i]};
+    record.task.run = run.number;
+    live->tasks[record.task.index].is_deciding = true; // so that it is not started meanwhile
+    tg_engine_record(engine, &record);
+  }
+}
+
+static void apply(struct tg_engine *engine, struct tg_live_run *run,
+                  const struct tg_record *record) {
+  tg_engine_check(engine, tg_live_apply(run, record));
+}
+
+static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
+                           const struct tg_attempt *attempt) {
+  uint32_t unit = tg_live_unit(run, attempt->task, attempt->item);
+  if (unit == UINT32_MAX) return;
+  bool is_open = !tg_task_state_is_terminal((enum tg_task_state)run->tasks[unit].state);
+  apply(engine, run, &(struct tg_record){.kind = TG_RECORD_ATTEMPT, .attempt = *attempt});
+  if (attempt->state != TG_ATTEMPT_RUNNING || !is_open) return;
+  struct tg_record lost = {.kind = TG_RECORD_ATTEMPT, .attempt = *attempt};
+  lost.attempt.state = TG_ATTEMPT_LOST;
+  lost.attempt.ended_at = engine->now.wall_ms;
+  lost.attempt.failure = (struct tg_failure){
+      .code = TG_ELOST, .class = TG_CLASS_LOST, .text = "the host ended before the attempt did"};
+  run->tasks[unit].is_deciding = true;
+  tg_engine_record(engine, &lost);
+}
+
+// That a run is being cancelled has no record of its own; the first task or item that was says so.
+static void cancel_resume(struct tg_live_run *run, const char *reason) {
+  for (uint32_t i = 0; i < run->count && !run->stopped.code; i++) {
+    if (run->tasks[i].state != TG_TASK_CANCELLED) continue;
+    run->stopped = run->tasks[i].failure; // its text lives as long as the task
+  }
+  if (!run->stopped.code && reason)
+    run->stopped = (struct tg_failure){.code = TG_ECANCELLED,
+                                       .class = TG_CLASS_CANCELLED,
+                                       .text = tg_arena_strdup(&run->arena, reason)};
+}
+
+// Maps come first, because their items are found through them.
+void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input) {
+  struct tg_live_run *run = run_add(engine, input->resume.run, input->resume.plan);
+  if (!run) return;
+  run->is_durable = run->is_replaying = true;
+  for (size_t i = 0; i < input->resume.map_count; i++)
+    apply(engine, run, &(struct tg_record){.kind = TG_RECORD_MAP_ITEMS,
+                                           .map_items = input->resume.maps[i]});
+  for (size_t i = 0; i < input->resume.item_count; i++)
+    apply(engine, run,
+          &(struct tg_record){.kind = TG_RECORD_ITEM, .item = input->resume.items[i]});
+  for (size_t i = 0; i < input->resume.task_count; i++)
+    apply(engine, run,
+          &(struct tg_record){.kind = TG_RECORD_TASK, .task = input->resume.tasks[i]});
+  for (size_t i = 0; i < input->resume.step_count; i++)
+    apply(engine, run,
+          &(struct tg_record){.kind = TG_RECORD_STEP, .step = input->resume.steps[i]});
+  for (size_t i = 0; i < input->resume.attempt_count; i++)
+    attempt_resume(engine, run, &input->resume.attempts[i]);
+  cancel_resume(run, input->resume.cancelled);
+  run->is_replaying = false;
+  for (uint32_t i = 0; i < run->plan->count && run->map_count; i++)
+    tg_engine_check(engine, tg_live_map_admit(run, i));
+  for (uint32_t i = 0; i < run->count; i++)
+    if (run->tasks[i].state == TG_TASK_WAITING && run->tasks[i].retry_at &&
+        !run->tasks[i].is_deciding) // its next attempt was begun, and lost with the host
+      tg_engine_retry_arm(engine, run, i);
+}

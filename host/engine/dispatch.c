@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Acting: what is ready is started, the most urgent first. Slots and pools are counted from what
+// runs, never apart, so none can leak.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "engine/engine_parts.h"
+
+enum { STARTS_RECORDED_AFTER_MS = 100 };
+
+#define NO_POOL UINT32_MAX
+
+static bool run_has_slot(const struct tg_engine *engine, const struct tg_live_run *run) {
+  return run->is_durable && engine->running < engine->slots && !engine->is_draining &&
+         (!run->plan->tasks_max || run->running < run->plan->tasks_max);
+}
+
+static uint32_t taken_of(const struct tg_plan_task *task, const char *pool) {
+  for (uint32_t i = 0; i < task->pool_count; i++)
+    if (strcmp(task->pools[i].name, pool) == 0) return task->pools[i].slots;
+  return 0;
+}
+
+static uint32_t pool_taken(const struct tg_engine *engine, const char *pool) {
+  uint32_t taken = 0;
+  size_t at = 0;
+  const struct tg_map_slot *slot;
+  while ((slot = tg_map_next(&engine->flights, &at))) {
+    const struct tg_flight *flight = slot->value;
+    if (flight->run->tasks[flight->unit].is_idle) continue; // its child may need what it has
+    taken += taken_of(tg_live_plan(flight->run, flight->unit), pool);
+  }
+  return taken;
+}
+
+// Finds a pool that has no room for a task, which takes all that it takes or nothing: so two tasks
+// never hold what the other waits for. Where somebody waits nobody overtakes, or one that takes
+// much would wait for ever.
+static uint32_t pool_lacking(const struct tg_engine *engine, const struct tg_live_run *run,
+                             const struct tg_plan_task *task, const bool *is_stuck) {
+  for (uint32_t i = 0; i < run->plan->pool_count; i++) {
+    const struct tg_plan_pool *pool = &run->plan->pools[i];
+    uint32_t wanted = taken_of(task, pool->name);
+    if (!wanted) continue;
+    uint32_t taken = pool_taken(engine, pool->name);
+    if (is_stuck[i] || taken > pool->slots || pool->slots - taken < wanted) return i;
+  }
+  return NO_POOL;
+}
+
+static void starts_timer_arm(struct tg_engine *engine) {
+  if (engine->has_starts_timer) return;
+  engine->has_starts_timer = true;
+  tg_engine_timer(engine,
+                  &(struct tg_engine_timer){.at_ms = engine->now.mono_ms + STARTS_RECORDED_AFTER_MS,
+                                            .kind = TG_TIMER_STARTS});
+}
+
+// One that slept goes on as what it was; else it is a new attempt.
+static void attempt_renew(const struct tg_engine *engine, struct tg_live_task *t,
+                          const struct tg_plan_task *plan) {
+  t->attempts++;
+  t->is_recorded = false;
+  t->started_at = engine->now.wall_ms;
+  t->deadline_at = plan->timeout_ms ? engine->now.mono_ms + plan->timeout_ms : 0;
+}
+
+static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
+  struct tg_live_task *t = &run->tasks[unit];
+  const struct tg_plan_task *plan = tg_live_plan(run, unit);
+  struct tg_flight *flight = malloc(sizeof *flight);
+  uint64_t handle = ++engine->last_attempt;
+  if (!flight || tg_map_put_number(&engine->flights, handle, flight) != 0) {
+    free(flight);
+    tg_engine_fail(engine, TG_ENOMEM, "out of memory");
+    return;
+  }
+  *flight = (struct tg_flight){.run = run, .unit = unit};
+  t->state = TG_TASK_RUNNING;
+  t->attempt = handle;
+  if (!t->is_parked) attempt_renew(engine, t, plan);
+  t->is_parked = t->is_idle = false;
+  t->step_at = 0;
+  if (!t->first_started_at) t->first_started_at = t->started_at;
+  run->running++;
+  engine->running++;
+  if (plan->timeout_ms)
+    tg_engine_timer(engine, &(struct tg_engine_timer){.at_ms = t->deadline_at,
+                                                      .kind = TG_TIMER_ATTEMPT,
+                                                      .run = run->run.number,
+                                                      .unit = unit,
+                                                      .attempt = handle});
+  tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_START,
+                                               .run = run,
+                                               .unit = unit,
+                                               .number = t->attempts,
+                                               .attempt = handle,
+                                               .seed = tg_engine_seed(run, unit, t->attempts)});
+  tg_engine_tell(engine, run, unit);
+  starts_timer_arm(engine);
+}
+
+// A map that was carried over or that fell back has an output and no items: they are read from it.
+static struct tg_map_items chain_items(const struct tg_live_run *run, uint32_t over) {
+  const struct tg_live_task *before = &run->tasks[over];
+  if (before->map) return (struct tg_map_items){.count = before->map->count};
+  json_t *list = before->output ? json_loads(before->output, JSON_DECODE_ANY, NULL) : NULL;
+  struct tg_map_items items = {.count = (uint32_t)json_array_size(list)};
+  if (json_is_array(list)) items.items = before->output;
+  json_decref(list);
+  return items;
+}
+
+// A map over another map needs no attempt to know its items.
+static bool chain_expand(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
+  struct tg_live_task *t = &run->tasks[unit];
+  const struct tg_plan_map *plan = tg_live_plan(run, unit)->map;
+  if (!plan || plan->over == TG_NO_TASK || t->item != TG_NO_ITEM) return false;
+  struct tg_record record = {.kind = TG_RECORD_MAP_ITEMS,
+                             .map_items = chain_items(run, plan->over)};
+  record.map_items.run = run->run.number;
+  record.map_items.task = t->task;
+  t->is_deciding = true;
+  t->first_started_at = t->started_at = engine->now.wall_ms;
+  tg_engine_record(engine, &record);
+  return true;
+}
+
+// In a run that is being stopped only its teardowns start.
+static bool may_start(const struct tg_live_run *run, uint32_t unit) {
+  const struct tg_live_task *t = &run->tasks[unit];
+  if (t->state != TG_TASK_READY || t->is_deciding) return false; // it was put in twice
+  return !tg_live_is_cut(run, t->task);
+}
+
+static bool is_more_urgent(const struct tg_ready *a, const struct tg_ready *b) {
+  const struct tg_ready_item *x = &a->items[0], *y = &b->items[0];
+  return x->priority != y->priority ? x->priority > y->priority : x->node < y->node;
+}
+
+// Gives the set with the most urgent unit: the ready ones, or those that were held for a pool.
+static struct tg_ready *most_urgent(struct tg_live_run *run, const bool *is_stuck) {
+  struct tg_ready *best = run->ready.count ? &run->ready : NULL;
+  for (uint32_t i = 0; i < run->plan->pool_count; i++) {
+    struct tg_ready *held = &run->held[i];
+    if (held->count && !is_stuck[i] && (!best || is_more_urgent(held, best))) best = held;
+  }
+  return best;
+}
+
+static void unit_act(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                     bool *is_stuck) {
+  if (!may_start(run, unit) || chain_expand(engine, run, unit)) return;
+  uint32_t task = run->tasks[unit].task;
+  uint32_t pool = pool_lacking(engine, run, &run->plan->tasks[task], is_stuck);
+  if (pool == NO_POOL) {
+    attempt_start(engine, run, unit);
+    return;
+  }
+  is_stuck[pool] = true;
+  tg_engine_check(engine, tg_ready_push(&run->held[pool], unit, run->priorities[task], NULL));
+}
+
+void tg_engine_ready_start(struct tg_engine *engine, struct tg_live_run *run) {
+  bool is_stuck[TG_POOLS_MAX] = {false};
+  struct tg_ready *from;
+  uint32_t unit;
+  while (run_has_slot(engine, run) && (from = most_urgent(run, is_stuck)) &&
+         tg_ready_pop(from, &unit))
+    unit_act(engine, run, unit, is_stuck);
+}
+
+// What still runs after a while is recorded as running, for those who look from outside.
+void tg_engine_starts_record(struct tg_engine *engine) {
+  engine->has_starts_timer = false;
+  size_t at = 0;
+  const struct tg_map_slot *slot;
+  while ((slot = tg_map_next(&engine->flights, &at))) {
+    const struct tg_flight *flight = slot->value;
+    struct tg_live_task *t = &flight->run->tasks[flight->unit];
+    if (t->is_recorded) continue;
+    t->is_recorded = true;
+    struct tg_record attempt =
+        tg_engine_attempt_record(flight->run, flight->unit, TG_ATTEMPT_RUNNING);
+    struct tg_record task = tg_engine_task_record(flight->run, t->task, TG_TASK_RUNNING, 0);
+    tg_engine_record(engine, &attempt);
+    if (t->item == TG_NO_ITEM) tg_engine_record(engine, &task);
+  }
+}

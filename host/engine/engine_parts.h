@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine's own parts, which only its files include:
+//
+//   engine.c   inputs in, effects out, timers, cancelling
+//   begin.c    runs are created and resumed
+//   dispatch.c what is ready is started, as slots and pools allow
+//   finish.c   attempts, maps and runs end
+//   steps.c    what an attempt remembers on its way
+#pragma once
+
+#include "base/map.h"
+#include "engine/engine.h"
+#include "engine/live_map.h"
+
+// An attempt in flight: handle -> where it belongs.
+struct tg_flight {
+  struct tg_live_run *run;
+  uint32_t unit;
+};
+
+// A step whose record is on its way: who is told when it is durable.
+struct tg_step_waiting {
+  uint64_t run, attempt, request;
+  uint32_t unit, position;
+  enum tg_step_operation operation;
+  struct tg_step_waiting *next;
+};
+
+struct tg_engine {
+  uint32_t slots, running;
+  uint64_t last_run, last_attempt;
+  struct tg_live_run *runs, *ended; // ended: told in the last step, freed in this one
+  struct tg_map flights;            // struct tg_flight by handle
+  struct tg_timers timers;
+  struct tg_step_waiting *steps;
+  bool has_starts_timer, is_draining;
+  struct tg_batch *open; // what this step decided
+  size_t travelling;     // batches on their way to the store
+  struct tg_now now;
+  struct tg_effect *effects;
+  size_t effect_count, effect_cap;
+  int code; // of the first thing that went wrong in this step
+  struct tg_error *err;
+};
+
+// Notes what went wrong; the step's caller stops the host. `check` does so for a code that is none.
+void tg_engine_fail(struct tg_engine *engine, int code, const char *what);
+void tg_engine_check(struct tg_engine *engine, int code);
+
+void tg_engine_effect(struct tg_engine *engine, const struct tg_effect *effect);
+void tg_engine_tell(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
+void tg_engine_record(struct tg_engine *engine, const struct tg_record *record);
+struct tg_batch *tg_engine_batch(struct tg_engine *engine);
+void tg_engine_timer(struct tg_engine *engine, const struct tg_engine_timer *timer);
+
+// Adds a wait, which may come from outside, to an instant.
+int64_t tg_engine_after(int64_t instant_ms, int64_t wait_ms);
+
+// The same run, unit and attempt always get the same seed.
+uint64_t tg_engine_seed(const struct tg_live_run *run, uint32_t unit, uint32_t number);
+
+// What is recorded of a unit, and of its current attempt.
+struct tg_record tg_engine_task_record(const struct tg_live_run *run, uint32_t task,
+                                       enum tg_task_state state, int64_t ended_at);
+struct tg_record tg_engine_attempt_record(const struct tg_live_run *run, uint32_t unit,
+                                          enum tg_attempt_state state);
+
+// Arms the timer of a unit that waits for its next attempt.
+void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
+
+void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input);
+void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input);
+void tg_engine_ready_start(struct tg_engine *engine, struct tg_live_run *run);
+void tg_engine_starts_record(struct tg_engine *engine);
+void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg_outcome *outcome);
+void tg_engine_settled_record(struct tg_engine *engine, struct tg_live_run *run);
+void tg_engine_maps_end(struct tg_engine *engine, struct tg_live_run *run);
+void tg_engine_run_end(struct tg_engine *engine, struct tg_live_run *run);
+void tg_engine_step_take(struct tg_engine *engine, const struct tg_input *input);
+void tg_engine_step_durable(struct tg_engine *engine, const struct tg_step *record);
+void tg_engine_steps_forget(struct tg_engine *engine, uint64_t attempt);
+void tg_engine_steps_free(struct tg_engine *engine);

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deciding: attempts, maps and runs end, and what follows is recorded.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "engine/engine_parts.h"
+#include "engine/facts.h"
+
+// --- Attempts ---
+
+static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                          struct tg_attempt *attempt, const struct tg_error *err,
+                          bool is_bystander) {
+  struct tg_live_task *t = &run->tasks[unit];
+  const struct tg_plan_task *plan = tg_live_plan(run, unit);
+  attempt->failure = (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
+  attempt->state = TG_ATTEMPT_FAILED;
+  if (err->class != TG_CLASS_LOST) t->worker_losses = 0;
+  if (tg_live_is_cut(run, t->task)) {
+    attempt->state = TG_ATTEMPT_CANCELLED;
+    return;
+  }
+  if (err->class == TG_CLASS_LOST && !is_bystander) t->worker_losses++;
+  if (err->class == TG_CLASS_LOST && t->worker_losses < TG_LOST_ATTEMPTS_MAX) {
+    attempt->state = TG_ATTEMPT_LOST;
+    return;
+  }
+  if (t->is_fallback) return; // there is nothing after the last resort
+  int64_t elapsed = engine->now.wall_ms - t->first_started_at;
+  struct tg_retry_decision retry =
+      tg_retry_decide(&plan->retry, t->attempts - t->lost, err->class, attempt->seed,
+                      err->retry_after_ms, elapsed > 0 ? elapsed : 0);
+  attempt->is_fallback_next = retry.stop != TG_RETRY_STOP_NOT && plan->has_fallback;
+  if (attempt->is_fallback_next) t->worker_losses = 0;
+  if (retry.stop == TG_RETRY_STOP_NOT)
+    attempt->retry_at = tg_engine_after(engine->now.wall_ms, retry.delay_ms);
+  else if (attempt->is_fallback_next)
+    attempt->retry_at = engine->now.wall_ms;
+}
+
+static enum tg_task_state state_after(const struct tg_attempt *attempt) {
+  switch (attempt->state) {
+  case TG_ATTEMPT_SUCCESS:
+    return TG_TASK_SUCCESS;
+  case TG_ATTEMPT_CANCELLED:
+    return TG_TASK_CANCELLED;
+  case TG_ATTEMPT_FAILED:
+    return attempt->retry_at ? TG_TASK_WAITING : TG_TASK_FAILED;
+  default:
+    return TG_TASK_READY;
+  }
+}
+
+// An item that succeeds at its first try needs no record of the try besides that of its end.
+static void item_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                        struct tg_record *attempt, const char *result) {
+  const struct tg_live_task *t = &run->tasks[unit];
+  enum tg_task_state state = state_after(&attempt->attempt);
+  if (state != TG_TASK_SUCCESS || t->attempts > 1 || t->is_recorded)
+    tg_engine_record(engine, attempt);
+  if (!tg_task_state_is_terminal(state)) return;
+  struct tg_record record = {.kind = TG_RECORD_ITEM,
+                             .item = {.run = run->run.number,
+                                      .task = t->task,
+                                      .index = t->item,
+                                      .state = state,
+                                      .attempts = t->attempts,
+                                      .started_at = t->first_started_at,
+                                      .ended_at = engine->now.wall_ms,
+                                      .output = result && *result ? result : NULL,
+                                      .failure = attempt->attempt.failure}};
+  if (state == TG_TASK_CANCELLED) record.item.failure = run->stopped;
+  tg_engine_record(engine, &record);
+}
+
+static void task_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t task,
+                        struct tg_record *attempt, const char *result, const char *chosen) {
+  enum tg_task_state state = state_after(&attempt->attempt);
+  tg_engine_record(engine, attempt);
+  if (!tg_task_state_is_terminal(state)) return;
+  struct tg_record record = tg_engine_task_record(run, task, state, engine->now.wall_ms);
+  record.task.output = result && *result ? result : NULL;
+  record.task.chosen = chosen;
+  record.task.failure = state == TG_TASK_CANCELLED ? run->stopped : attempt->attempt.failure;
+  tg_engine_record(engine, &record);
+}
+
+// Reads the items that a map's script gave: {"items": [...], "keys": [...]}.
+static int items_read(const struct tg_plan_task *task, const char *result, json_t **document,
+                      struct tg_error *err) {
+  *document = result ? json_loads(result, 0, NULL) : NULL;
+  const json_t *items = json_object_get(*document, "items");
+  const json_t *keys = json_object_get(*document, "keys");
+  size_t count = json_array_size(items);
+  if (!json_is_array(items) || (keys && json_array_size(keys) != count))
+    return tg_error_set(err, TG_EPROTOCOL, "map %s gave no list of items", task->name);
+  if (count <= task->map->items_max) return TG_OK;
+  return tg_error_set(err, TG_ELIMIT, "map %s has %zu items and may have %u; items_max raises it",
+                      task->name, count, task->map->items_max);
+}
+
+static void expanded_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t task,
+                            json_t *document) {
+  json_t *items = json_object_get(document, "items"), *keys = json_object_get(document, "keys");
+  char *items_text = json_dumps(items, JSON_COMPACT);
+  char *keys_text = keys ? json_dumps(keys, JSON_COMPACT) : NULL;
+  struct tg_record record = {.kind = TG_RECORD_MAP_ITEMS,
+                             .map_items = {.run = run->run.number,
+                                           .task = task,
+                                           .count = (uint32_t)json_array_size(items),
+                                           .items = items_text,
+                                           .keys = keys_text}};
+  if (items_text && (!keys || keys_text))
+    tg_engine_record(engine, &record);
+  else
+    tg_engine_fail(engine, TG_ENOMEM, "out of memory");
+  free(items_text);
+  free(keys_text);
+}
+
+static void end_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                       const struct tg_outcome *outcome) {
+  const struct tg_live_task *t = &run->tasks[unit];
+  const struct tg_plan_task *plan = tg_live_plan(run, unit);
+  bool is_expansion = plan->map && t->item == TG_NO_ITEM && !t->is_fallback;
+  struct tg_batch *batch = tg_engine_batch(engine);
+  if (!batch) return;
+  struct tg_error err = outcome->err;
+  struct tg_record record = tg_engine_attempt_record(run, unit, TG_ATTEMPT_SUCCESS);
+  struct tg_attempt *attempt = &record.attempt;
+  attempt->worker = outcome->worker;
+  attempt->ended_at = engine->now.wall_ms;
+  attempt->traceback = outcome->traceback && *outcome->traceback ? outcome->traceback : NULL;
+  if (err.code) attempt->state = TG_ATTEMPT_FAILED;
+  const char *chosen = NULL;
+  json_t *items = NULL;
+  if (tg_facts_record(run->plan, attempt, outcome->facts, batch, &chosen, &err) && !err.code)
+    tg_error_set(&err, TG_ENOMEM, "no memory for what the attempt tells");
+  if (is_expansion && !err.code) items_read(plan, outcome->result, &items, &err);
+  if (err.code) failed_decide(engine, run, unit, attempt, &err, outcome->is_bystander);
+  const char *result = err.code ? NULL : outcome->result;
+  if (is_expansion && !err.code) {
+    tg_engine_record(engine, &record);
+    expanded_record(engine, run, unit, items);
+  } else if (t->item != TG_NO_ITEM) {
+    item_record(engine, run, unit, &record, result);
+  } else {
+    task_record(engine, run, unit, &record, result, chosen);
+  }
+  json_decref(items);
+}
+
+// An attempt that was ended to sleep is no attempt that ended: the unit waits to be woken.
+static void parked(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
+  struct tg_live_task *t = &run->tasks[unit];
+  t->state = TG_TASK_WAITING;
+  tg_engine_retry_arm(engine, run, unit);
+  tg_engine_tell(engine, run, unit);
+}
+
+void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg_outcome *outcome) {
+  struct tg_flight *flight = tg_map_remove_number(&engine->flights, handle);
+  if (!flight) return; // it was ended before; what it says now changes nothing
+  struct tg_live_run *run = flight->run;
+  uint32_t unit = flight->unit;
+  free(flight);
+  struct tg_live_task *t = &run->tasks[unit];
+  if (t->state != TG_TASK_RUNNING || t->attempt != handle || t->is_deciding) {
+    tg_engine_fail(engine, TG_EBUG, "an attempt ended that its task does not know");
+    return;
+  }
+  tg_engine_steps_forget(engine, handle);
+  t->attempt = 0;
+  if (!t->is_idle) {
+    run->running--;
+    engine->running--;
+  }
+  if (t->is_parked && !tg_live_is_cut(run, t->task)) {
+    parked(engine, run, unit);
+    return;
+  }
+  t->is_parked = false;
+  t->is_deciding = true;
+  end_decide(engine, run, unit, outcome);
+}
+
+// --- Tasks that are settled without running, and maps ---
+
+void tg_engine_settled_record(struct tg_engine *engine, struct tg_live_run *run) {
+  for (uint32_t i = 0; i < run->settled_count; i++) {
+    uint32_t task = run->settled[i];
+    // In recovery its own record may have come after that of the upstream that settled it.
+    if (tg_task_state_is_terminal((enum tg_task_state)run->tasks[task].state)) continue;
+    struct tg_record record =
+        tg_engine_task_record(run, task, tg_live_settled_state(run, task), engine->now.wall_ms);
+    tg_engine_record(engine, &record);
+  }
+  run->settled_count = 0;
+}
+
+static struct tg_failure map_failure(const struct tg_live_run *run, uint32_t task, char *text,
+                                     size_t size) {
+  const struct tg_live_map *map = run->tasks[task].map;
+  for (uint32_t i = 0; i < map->count; i++) {
+    const struct tg_live_task *item = &run->tasks[map->first + i];
+    if (item->state != TG_TASK_FAILED) continue;
+    struct tg_failure failure = item->failure;
+    snprintf(text, size, "%u of %u items failed; item %u: %s", map->failed, map->count, i + 1,
+             failure.text ? failure.text : tg_code_text(failure.code));
+    failure.text = text;
+    return failure;
+  }
+  return (struct tg_failure){0};
+}
+
+static void map_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
+  char text[TG_ERROR_TEXT_MAX];
+  struct tg_buf output;
+  enum tg_task_state state = tg_live_map_state(run, task);
+  struct tg_record record = tg_engine_task_record(run, task, state, engine->now.wall_ms);
+  tg_buf_init(&output, (size_t)TG_RESULT_BYTES_MAX);
+  if (state == TG_TASK_SUCCESS) tg_live_map_put_output(run, task, &output);
+  if (state == TG_TASK_FAILED) record.task.failure = map_failure(run, task, text, sizeof text);
+  if (state == TG_TASK_CANCELLED) record.task.failure = run->stopped;
+  if (output.is_failed) {
+    snprintf(text, sizeof text, "the outputs of its items have more than %lld bytes together",
+             (long long)TG_RESULT_BYTES_MAX);
+    record.task.state = TG_TASK_FAILED;
+    record.task.failure =
+        (struct tg_failure){.code = TG_ELIMIT, .class = TG_CLASS_PERMANENT, .text = text};
+  } else if (state == TG_TASK_SUCCESS) {
+    record.task.output = tg_buf_text(&output);
+  }
+  run->tasks[task].is_deciding = true;
+  tg_engine_record(engine, &record);
+  tg_buf_deinit(&output);
+}
+
+void tg_engine_maps_end(struct tg_engine *engine, struct tg_live_run *run) {
+  if (!run->map_count) return;
+  for (uint32_t i = 0; i < run->plan->count; i++) {
+    struct tg_live_task *t = &run->tasks[i];
+    if (!t->map || t->state != TG_TASK_RUNNING || t->is_deciding) continue;
+    if (t->map->told != t->map->done) {
+      t->map->told = t->map->done;
+      tg_engine_effect(engine,
+                       &(struct tg_effect){.kind = TG_EFFECT_PROGRESS, .run = run, .unit = i});
+    }
+    if (tg_live_map_is_over(run, i)) map_record(engine, run, i);
+  }
+}
+
+// --- Runs ---
+
+static bool is_told_alone(int code) {
+  return code == TG_ECONTRACT || code == TG_ETIMEOUT;
+}
+
+// Says why a run failed: with the contract class or the timeout code only if every failed task has
+// it, for that is what the exit code tells.
+static struct tg_failure run_failure(const struct tg_live_run *run, char *text, size_t size) {
+  struct tg_failure failure = {0};
+  bool is_mixed = false;
+  for (uint32_t i = 0; i < run->plan->count; i++) {
+    const struct tg_live_task *t = &run->tasks[i];
+    if (t->state != TG_TASK_FAILED) continue;
+    bool is_first = failure.code == TG_OK;
+    is_mixed |= !is_first && failure.code != t->failure.code;
+    bool is_better = is_told_alone(failure.code) && !is_told_alone(t->failure.code);
+    if (!is_first && !is_better) continue;
+    failure = t->failure;
+    snprintf(text, size, "%s: %s", run->plan->tasks[i].name,
+             t->failure.text ? t->failure.text : tg_code_text(t->failure.code));
+    failure.text = text;
+  }
+  if (is_mixed && is_told_alone(failure.code)) {
+    failure.code = TG_ESCRIPT;
+    failure.class = tg_code_class(TG_ESCRIPT);
+  }
+  return failure;
+}
+
+void tg_engine_run_end(struct tg_engine *engine, struct tg_live_run *run) {
+  if (run->open || run->is_ending) return;
+  char text[TG_ERROR_TEXT_MAX];
+  struct tg_record record = {.kind = TG_RECORD_RUN, .run = run->run};
+  struct tg_failure failure = run_failure(run, text, sizeof text);
+  if (run->stopped.code) failure = run->stopped;
+  record.run.state = run->stopped.code == TG_ECANCELLED ? TG_RUN_CANCELLED
+                     : failure.code                     ? TG_RUN_FAILED
+                                                        : TG_RUN_SUCCESS;
+  record.run.failure = failure;
+  record.run.ended_at = engine->now.wall_ms;
+  run->is_ending = true;
+  tg_engine_record(engine, &record);
+}

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/subruns.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "model/params.h"
+
+#define PARENT_STOPPED "its parent run was stopped"
+
+// One child run, from the first question about it to its end.
+struct subrun {
+  struct tg_subruns *subruns;
+  char *key, *pipeline, *params, *parent;
+  uint32_t depth; // 1 for the child of a run that is none
+  struct tg_plan *plan;
+  char id[TG_ID_TEXT_LEN + 1]; // once it is created
+  uint64_t run;                // number, once it has begun
+  bool is_begun;
+  bool has_to_end; // its parent was stopped before it had begun
+  struct tg_deferred end;
+  struct subrun *next;
+};
+
+// Somebody who waits for a child.
+struct question {
+  uint64_t number;
+  struct subrun *subrun;
+  bool is_waiting;
+  tg_subruns_answer *answer;
+  void *self;
+  struct question *next;
+};
+
+struct tg_subruns {
+  const struct tg_services *services;
+  struct tg_bundles *bundles;
+  struct subrun *all;
+  struct question *questions;
+  uint64_t last_question;
+  uint32_t count;
+};
+
+static void *must(void *memory) {
+  if (!memory) abort(); // a host without memory for its own books cannot go on
+  return memory;
+}
+
+struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_bundles *bundles) {
+  struct tg_subruns *subruns = must(calloc(1, sizeof *subruns));
+  subruns->services = services;
+  subruns->bundles = bundles;
+  return subruns;
+}
+
+static void subrun_free(struct subrun *subrun) {
+  tg_loop_undefer(subrun->subruns->services->loop, &subrun->end);
+  tg_plan_free(subrun->plan);
+  free(subrun->key);
+  free(subrun->pipeline);
+  free(subrun->params);
+  free(subrun->parent);
+  free(subrun);
+}
+
+void tg_subruns_free(struct tg_subruns *subruns) {
+  if (!subruns) return;
+  while (subruns->all) {
+    struct subrun *subrun = subruns->all;
+    subruns->all = subrun->next;
+    subrun_free(subrun);
+  }
+  while (subruns->questions) {
+    struct question *question = subruns->questions;
+    subruns->questions = question->next;
+    free(question);
+  }
+  free(subruns);
+}
+
+// --- Answers ---
+
+// Answers those who wait for a child: for its beginning only, or for whatever comes.
+static void questions_answer(struct subrun *subrun, bool has_ended, const struct tg_error *err,
+                             const char *answer) {
+  struct question **at = &subrun->subruns->questions;
+  while (*at) {
+    struct question *question = *at;
+    if (question->subrun != subrun || (question->is_waiting && !has_ended)) {
+      at = &question->next;
+      continue;
+    }
+    *at = question->next;
+    question->answer(question->self, err, answer);
+    free(question);
+    at = &subrun->subruns->questions; // an answer may have changed the list
+  }
+}
+
+static void subrun_remove(struct subrun *subrun) {
+  struct subrun **at = &subrun->subruns->all;
+  while (*at != subrun) at = &(*at)->next;
+  *at = subrun->next;
+  subrun->subruns->count--;
+  subrun_free(subrun);
+}
+
+static void subrun_refuse(struct subrun *subrun, const struct tg_error *err) {
+  questions_answer(subrun, true, err, NULL);
+  subrun_remove(subrun);
+}
+
+// A message that was cut in the middle of a character is no JSON, and left out.
+static char *answer_make(const struct tg_run *run, json_t *outputs) {
+  char id[TG_ID_TEXT_LEN + 1];
+  json_t *error = run->failure.text ? json_string(run->failure.text) : NULL;
+  tg_id_format(run->id, id);
+  json_t *answer = json_pack("{s:s, s:s, s:o?, s:o}", "run", id, "state",
+                             tg_run_state_word(run->state), "error", error, "outputs", outputs);
+  char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+  json_decref(answer);
+  return must(text);
+}
+
+static void output_put(json_t *outputs, const char *task, const char *output) {
+  json_t *value = output ? json_loads(output, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
+  if (value) json_object_set_new(outputs, task, value);
+}
+
+static struct subrun *subrun_find(struct tg_subruns *subruns, const char *key) {
+  struct subrun *subrun = subruns->all;
+  while (subrun && strcmp(subrun->key, key) != 0) subrun = subrun->next;
+  return subrun;
+}
+
+// Those who do not wait for the end go on.
+static void begun_tell(struct subrun *subrun, const struct tg_run *run) {
+  char *answer = answer_make(run, json_object());
+  questions_answer(subrun, false, NULL, answer);
+  free(answer);
+}
+
+void tg_subruns_begun(struct tg_subruns *subruns, const struct tg_live_run *run) {
+  struct subrun *subrun = run->run.child_key ? subrun_find(subruns, run->run.child_key) : NULL;
+  if (!subrun) return;
+  subrun->run = run->run.number;
+  subrun->is_begun = true;
+  if (subrun->has_to_end) tg_loop_defer(subruns->services->loop, &subrun->end);
+  begun_tell(subrun, &run->run);
+}
+
+void tg_subruns_ended(struct tg_subruns *subruns, const struct tg_live_run *run) {
+  struct subrun *subrun = run->run.child_key ? subrun_find(subruns, run->run.child_key) : NULL;
+  if (!subrun) return;
+  json_t *outputs = json_object();
+  for (uint32_t i = 0; i < run->plan->count; i++)
+    output_put(outputs, run->plan->tasks[i].name, run->tasks[i].output);
+  char *answer = answer_make(&run->run, outputs);
+  questions_answer(subrun, true, NULL, answer);
+  free(answer);
+  subrun_remove(subrun); // who asks later is told what the store has
+}
+
+// --- Children that an earlier host knew ---
+
+struct found {
+  struct tg_arena arena;
+  struct tg_run run;
+  const char *plan;
+  struct tg_source *sources;
+  struct tg_task *tasks;
+  struct tg_attempt *attempts;
+  struct tg_map_items *maps;
+  struct tg_item *items;
+  struct tg_step *steps;
+  size_t source_count, task_count, attempt_count, map_count, item_count, step_count;
+};
+
+static int found_read(struct tg_history *history, struct found *found, struct tg_error *err) {
+  struct tg_arena *arena = &found->arena;
+  uint64_t run = found->run.number;
+  int code = tg_history_plan(history, found->run.bundle, arena, &found->plan, err);
+  if (!code)
+    code = tg_history_sources(history, found->run.bundle, arena, &found->sources,
+                              &found->source_count, err);
+  if (!code) code = tg_history_tasks(history, run, arena, &found->tasks, &found->task_count, err);
+  if (!code)
+    code = tg_history_attempts(history, run, arena, &found->attempts, &found->attempt_count, err);
+  if (!code) code = tg_history_map_items(history, run, arena, &found->maps, &found->map_count, err);
+  if (!code) code = tg_history_items(history, run, arena, &found->items, &found->item_count, err);
+  if (!code) code = tg_history_steps(history, run, arena, &found->steps, &found->step_count, err);
+  return code;
+}
+
+// Looks a child up in the store. `*is_known` is false when there is none of this key.
+static int found_look(const struct tg_services *services, const char *key, struct found *found,
+                      bool *is_known, struct tg_error *err) {
+  struct tg_history *history = NULL;
+  struct tg_run_filter filter = {.state = -1, .child_key = key, .limit = 1};
+  struct tg_run *runs;
+  size_t count = 0;
+  int code = tg_history_open(services->data, &history, err);
+  if (!code) code = tg_history_runs(history, &filter, &found->arena, &runs, &count, err);
+  *is_known = !code && count;
+  if (*is_known) {
+    found->run = runs[0];
+    code = found_read(history, found, err);
+  }
+  tg_history_close(history);
+  return code;
+}
+
+static void found_tell(struct subrun *subrun, const struct found *found) {
+  json_t *outputs = json_object();
+  for (size_t i = 0; i < found->task_count; i++)
+    output_put(outputs, found->tasks[i].name, found->tasks[i].output);
+  char *answer = answer_make(&found->run, outputs);
+  questions_answer(subrun, true, NULL, answer);
+  free(answer);
+}
+
+static void found_resume(struct subrun *subrun, const struct found *found) {
+  struct tg_subruns *subruns = subrun->subruns;
+  struct tg_error err;
+  int code = tg_plan_parse(found->plan, strlen(found->plan), &subrun->plan, &err);
+  if (code) {
+    subrun_refuse(subrun, &err);
+    return;
+  }
+  tg_bundles_adopt(subruns->bundles, TG_BUNDLE_PIPELINE, subrun->plan->file, found->sources,
+                   found->source_count);
+  tg_id_format(found->run.id, subrun->id);
+  tg_child_kill_marked("TIDEGATE_RUN_ID", subrun->id);
+  subrun->run = found->run.number;
+  subrun->is_begun = true;
+  begun_tell(subrun, &found->run);
+  struct tg_input input = {.kind = TG_INPUT_RESUME,
+                           .resume = {.run = &found->run,
+                                      .plan = subrun->plan,
+                                      .tasks = found->tasks,
+                                      .task_count = found->task_count,
+                                      .attempts = found->attempts,
+                                      .attempt_count = found->attempt_count,
+                                      .maps = found->maps,
+                                      .map_count = found->map_count,
+                                      .items = found->items,
+                                      .item_count = found->item_count,
+                                      .steps = found->steps,
+                                      .step_count = found->step_count}};
+  tg_conductor_input(subruns->services->conductor, &input);
+}
+
+// --- New children ---
+
+// Gives the parameters as the texts that a person would give.
+static int params_resolve(struct subrun *subrun, int64_t now, char **text, struct tg_error *err) {
+  json_t *given = json_loads(subrun->params, 0, NULL), *params = NULL, *value;
+  size_t count = json_object_size(given), used = 0;
+  char **texts = must(calloc(count + 1, sizeof *texts));
+  const char *name;
+  json_object_foreach(given, name, value) {
+    char *own = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    size_t size = strlen(name) + strlen(own ? own : json_string_value(value)) + 2;
+    texts[used] = must(malloc(size));
+    snprintf(texts[used++], size, "%s=%s", name, own ? own : json_string_value(value));
+    free(own);
+  }
+  int code =
+      tg_params_resolve(subrun->plan->params, (const char *const *)texts, used, now, &params, err);
+  if (!code) *text = must(json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS));
+  for (size_t i = 0; i < used; i++) free(texts[i]);
+  free(texts);
+  json_decref(params);
+  json_decref(given);
+  return code;
+}
+
+static void create(struct subrun *subrun, const struct tg_version *version) {
+  struct tg_subruns *subruns = subrun->subruns;
+  const struct tg_services *services = subruns->services;
+  int64_t now = tg_clock_wall_ms(tg_loop_clock(services->loop));
+  struct tg_error err;
+  char *params = NULL;
+  int code = tg_plan_parse(version->plan, strlen(version->plan), &subrun->plan, &err);
+  if (!code) code = params_resolve(subrun, now, &params, &err);
+  if (code) {
+    subrun_refuse(subrun, &err);
+    return;
+  }
+  struct tg_run run = {.id = tg_id_new(tg_loop_clock(services->loop)),
+                       .pipeline = subrun->plan->name,
+                       .bundle = version->hash,
+                       .params = params,
+                       .trigger = "run",
+                       .parent = subrun->parent,
+                       .child_key = subrun->key,
+                       .logical_at = now};
+  tg_id_format(run.id, subrun->id);
+  tg_conductor_put_bundle(services->conductor,
+                          &(struct tg_bundle_row){.hash = version->hash,
+                                                  .pipeline = subrun->plan->name,
+                                                  .plan = version->plan,
+                                                  .sources = version->sources,
+                                                  .count = version->count});
+  struct tg_input input = {.kind = TG_INPUT_RUN, .run = {.run = &run, .plan = subrun->plan}};
+  tg_conductor_input(services->conductor, &input);
+  free(params);
+}
+
+static void built(void *self, const struct tg_version *version, const char *faults,
+                  const struct tg_error *err) {
+  struct subrun *subrun = self;
+  struct tg_error failed;
+  if (faults)
+    tg_error_set(&failed, TG_EINVALID, "pipeline %s has faults: %.900s", subrun->pipeline, faults);
+  if (subrun->has_to_end) tg_error_set(&failed, TG_ECANCELLED, PARENT_STOPPED);
+  if (version && !subrun->has_to_end)
+    create(subrun, version);
+  else
+    subrun_refuse(subrun, faults || subrun->has_to_end ? &failed : err);
+}
+
+static void child_begin(struct subrun *subrun) {
+  struct tg_subruns *subruns = subrun->subruns;
+  struct found found = {0};
+  struct tg_error err;
+  bool is_known = false;
+  tg_arena_init(&found.arena);
+  int code = found_look(subruns->services, subrun->key, &found, &is_known, &err);
+  if (code) {
+    subrun_refuse(subrun, &err);
+  } else if (is_known && tg_run_state_is_terminal(found.run.state)) {
+    found_tell(subrun, &found);
+    subrun_remove(subrun);
+  } else if (is_known) {
+    found_resume(subrun, &found);
+  } else {
+    char path[512];
+    snprintf(path, sizeof path, "pipelines/%.400s.lua", subrun->pipeline);
+    tg_bundles_build(subruns->bundles, TG_BUNDLE_PIPELINE, path, built, subrun);
+  }
+  tg_arena_deinit(&found.arena);
+}
+
+static uint32_t depth_of(const struct tg_subruns *subruns, const char *run) {
+  const struct subrun *subrun = subruns->all;
+  while (subrun && strcmp(subrun->id, run) != 0) subrun = subrun->next;
+  return subrun ? subrun->depth : 0;
+}
+
+static void subrun_end(void *self) {
+  struct subrun *subrun = self;
+  tg_conductor_input(
+      subrun->subruns->services->conductor,
+      &(struct tg_input){
+          .kind = TG_INPUT_CANCEL,
+          .cancel = {.run = subrun->run, .code = TG_ECANCELLED, .reason = PARENT_STOPPED}});
+}
+
+static struct subrun *subrun_new(struct tg_subruns *subruns,
+                                 const struct tg_subrun_question *question) {
+  struct subrun *subrun = must(calloc(1, sizeof *subrun));
+  subrun->subruns = subruns;
+  subrun->key = must(strdup(question->key));
+  subrun->pipeline = must(strdup(question->pipeline));
+  subrun->params = must(strdup(question->params));
+  subrun->parent = must(strdup(question->parent));
+  subrun->depth = depth_of(subruns, question->parent) + 1;
+  subrun->end = (struct tg_deferred){.call = subrun_end, .self = subrun};
+  subrun->next = subruns->all;
+  subruns->all = subrun;
+  subruns->count++;
+  return subrun;
+}
+
+static int limits_check(const struct tg_subruns *subruns, const struct tg_subrun_question *asked,
+                        struct tg_error *err) {
+  if (subruns->count >= TG_CHILD_RUNS_MAX)
+    return tg_error_set(err, TG_ELIMIT, "a host may have %d child runs open, and has them",
+                        TG_CHILD_RUNS_MAX);
+  if (depth_of(subruns, asked->parent) < TG_CHILD_DEPTH_MAX) return TG_OK;
+  return tg_error_set(
+      err, TG_ELIMIT,
+      "%s would be child of child of child, more than %d deep; does it start itself?",
+      asked->pipeline, TG_CHILD_DEPTH_MAX);
+}
+
+static void live_tell(struct subrun *subrun) {
+  const struct tg_live_run *run =
+      tg_conductor_find_run(subrun->subruns->services->conductor, subrun->run);
+  if (run) begun_tell(subrun, &run->run);
+}
+
+static bool is_open(const struct tg_subruns *subruns, uint64_t number) {
+  const struct question *question = subruns->questions;
+  while (question && question->number != number) question = question->next;
+  return question != NULL;
+}
+
+uint64_t tg_subruns_ask(struct tg_subruns *subruns, const struct tg_subrun_question *asked,
+                        tg_subruns_answer *answer, void *self) {
+  struct subrun *subrun = subrun_find(subruns, asked->key);
+  struct tg_error err;
+  if (!subrun && limits_check(subruns, asked, &err)) {
+    answer(self, &err, NULL);
+    return 0;
+  }
+  bool is_new = !subrun;
+  if (is_new) subrun = subrun_new(subruns, asked);
+  struct question *question = must(malloc(sizeof *question));
+  uint64_t number = ++subruns->last_question;
+  *question = (struct question){.number = number,
+                                .subrun = subrun,
+                                .is_waiting = asked->is_waiting,
+                                .answer = answer,
+                                .self = self,
+                                .next = subruns->questions};
+  subruns->questions = question;
+  if (is_new)
+    child_begin(subrun);
+  else if (subrun->is_begun)
+    live_tell(subrun);
+  return is_open(subruns, number) ? number : 0;
+}
+
+void tg_subruns_forget(struct tg_subruns *subruns, uint64_t number, bool has_to_end) {
+  for (struct question **at = &subruns->questions; *at; at = &(*at)->next) {
+    struct question *question = *at;
+    if (question->number != number) continue;
+    struct subrun *subrun = question->subrun;
+    *at = question->next;
+    free(question);
+    if (has_to_end) subrun->has_to_end = true;
+    if (has_to_end && subrun->is_begun) tg_loop_defer(subruns->services->loop, &subrun->end);
+    return;
+  }
+}

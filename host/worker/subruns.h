@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Child runs: what `tg.run` starts. A child is found by its key, which says what it was started for,
+// so an attempt that is repeated finds the run that an earlier one started, in whatever state.
+//
+//   ask -> known and live            -> wait for its end
+//       -> known and ended           -> told at once
+//       -> known and not finished    -> resumed with the bundle it began with
+//       -> not known                 -> built, created, and waited for
+#pragma once
+
+#include "worker/bundles.h"
+#include "worker/services.h"
+
+struct tg_subruns;
+
+struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_bundles *bundles);
+
+/// Forgets every child.
+void tg_subruns_free(struct tg_subruns *subruns);
+
+struct tg_subrun_question {
+  const char *pipeline, *params; // name; JSON object
+  const char *parent, *key;      // id of the parent run; what the child is started for
+  bool is_waiting;               // for its end, else for its beginning
+};
+
+/// Is told what became of the child: {"run", "state", "outputs": {task: value}} as JSON, or an
+/// error.
+typedef void tg_subruns_answer(void *self, const struct tg_error *err, const char *answer);
+
+/// Asks for a child. `answer` is called once, from the loop or before this returns.
+///
+/// Shape:  returns a number for tg_subruns_forget; 0 when it was answered at once
+/// Errors: through `answer`: TG_ENOT_FOUND, TG_EINVALID (faults, parameters), TG_ELIMIT
+uint64_t tg_subruns_ask(struct tg_subruns *subruns, const struct tg_subrun_question *question,
+                        tg_subruns_answer *answer, void *self);
+
+/// Takes a question back without an answer; `has_to_end` cancels the child.
+void tg_subruns_forget(struct tg_subruns *subruns, uint64_t question, bool has_to_end);
+
+/// Are told by the conductor.
+void tg_subruns_begun(struct tg_subruns *subruns, const struct tg_live_run *run);
+void tg_subruns_ended(struct tg_subruns *subruns, const struct tg_live_run *run);

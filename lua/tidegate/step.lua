@@ -1,0 +1,147 @@
+-- SPDX-License-Identifier: Apache-2.0
+--- ctx:step and ctx:sleep: parts of a task that are done once, whatever becomes of the attempt. What
+--- a step gave is recorded before the task goes on, and an attempt that comes by it again, after a
+--- retry or a crash, is given that without running it. A sleep is a step that the host takes: while
+--- it lasts, no worker is held.
+---
+--- Attempts come by the same steps in the same order; the host refuses one that does not.
+local json = require "tidegate.json"
+local native = require "tidegate._native"
+local plain = require "tidegate.plain"
+local units = require "tidegate.units"
+local words = require "tidegate.pipeline.words"
+
+local step = {}
+
+local NAME_BYTES_MAX = 128
+local DURABLE_MS = 1000
+local SLEEP = "sleep:" -- the first part of the name of a sleep
+
+-- Where in the script the function stands that called a method; "" in a tail call, which leaves no
+-- trace of it.
+local function place(level)
+  local at = native.where(level + 1)
+  return (at:find("^%[") or at:find("^%?") or at:find("^lua/tidegate/")) and "" or at
+end
+
+local function raise(err, at, method)
+  local message = type(err) == "table" and err.message or tostring(err)
+  error({
+    code = type(err) == "table" and err.code or "script",
+    class = type(err) == "table" and err.class or "transient",
+    message = ("%s%s%s: %s"):format(at, at == "" and "" or ": ", method, message),
+  }, 0)
+end
+
+-- What a step gives now is what it gives in a later attempt: the value as JSON brings it back.
+local function as_recorded(value, name)
+  local copy = plain.copy(value, ("the result of step %q"):format(name))
+  if type(copy) ~= "table" then return copy end
+  local text, err = json.encode(copy)
+  if not text then error(("the result of step %q: %s"):format(name, err.message), 0) end
+  return json.decode(text)
+end
+
+local function present(value)
+  if value == native.null then return nil end
+  return value
+end
+
+local function name_fault(name)
+  if type(name) ~= "string" or name == "" or #name > NAME_BYTES_MAX or name:find("%c") then
+    return ("ctx:step takes a name of 1 to %d bytes, not %s"):format(
+      NAME_BYTES_MAX, words.describe(name))
+  end
+  if name:sub(1, #SLEEP) == SLEEP then
+    return ("ctx:step: %q is the name of a sleep, a step cannot have it"):format(name)
+  end
+end
+
+---@class tidegate.Steps what an attempt has done so far
+---@field places? table<string, string> where the steps were called; nil where there are no steps
+---@field sleeps integer how many there were
+---@field current? string the step that runs
+---@field leaving table closed at the end of a step
+---@field phase? string
+
+---Starts an attempt's account of its steps. A list of items and a last resort are not replayed, and
+---so have none.
+---@param phase string?
+---@return tidegate.Steps
+function step.new(phase)
+  local steps = { sleeps = 0, phase = phase }
+  if phase ~= "over" and phase ~= "fallback" then steps.places = {} end
+  steps.leaving = setmetatable({}, { __close = function() steps.current = nil end })
+  return steps
+end
+
+local function nesting_fault(steps, method)
+  return steps.current and ("%s: step %q is not done yet, and a step is one piece"):format(
+    method, steps.current)
+end
+
+local function use_fault(steps, name, fn)
+  if type(fn) ~= "function" then
+    return ("ctx:step takes a name and a function, not %s"):format(words.describe(fn))
+  end
+  if not steps.places then
+    return ("ctx:step: %s has no steps"):format(
+      steps.phase == "over" and "`over` of a map" or "a fallback")
+  end
+  local first = steps.places[name]
+  return first and ("ctx:step: the name %q was used%s already; each step needs its own"):format(
+    name, first == "" and "" or " at " .. first)
+end
+
+local function take(steps, name, fn)
+  local at, _ <close> = steps.places[name], steps.leaving
+  steps.current = name
+  local state, value = native.step(name)
+  if state == nil then raise(value, at, "ctx:step") end
+  if state == "done" then return present(value) end
+  local result, err = fn()
+  if result == nil and err ~= nil then return nil, err end
+  result = as_recorded(result, name)
+  local is_recorded, fault = native.step_end(name, result)
+  if not is_recorded then raise(fault, at, "ctx:step") end
+  return present(result)
+end
+
+---Does a step, or gives what it gave when it was done. A step that fails, by raising or with nil and
+---an error, is not done.
+---
+---Errors: raises at the caller's line for a step that cannot be one; raises what the host refuses
+---@param steps tidegate.Steps
+---@param name string
+---@param fn fun(): any, any
+---@return any value
+---@return any err
+function step.run(steps, name, fn)
+  local fault = name_fault(name) or use_fault(steps, name, fn) or nesting_fault(steps, "ctx:step")
+  if fault then error(fault, 2) end
+  steps.places[name] = place(1)
+  return take(steps, name, fn)
+end
+
+---Sleeps. A sleep of a second or more is a step where there are steps: it holds no worker, outlives
+---the host, and an attempt that comes by it again does not sleep twice. A shorter one just waits.
+---@param steps tidegate.Steps
+---@param duration string
+function step.sleep(steps, duration)
+  local ms = units.duration(duration)
+  if not ms then
+    error(("ctx:sleep takes %s, not %s"):format(units.duration_hint, tostring(duration)), 2)
+  end
+  local fault = nesting_fault(steps, "ctx:sleep")
+  if fault then error(fault, 2) end
+  if not steps.places or ms < DURABLE_MS then
+    native.sleep(ms)
+    return
+  end
+  steps.sleeps = steps.sleeps + 1
+  local at = place(1)
+  local _, err = native.sleep_until(SLEEP .. steps.sleeps, ms)
+  if err ~= nil then raise(err, at, "ctx:sleep") end
+end
+
+return step

@@ -1,0 +1,159 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Backfills: which occurrences there are, which run, and how one goes on after it was stopped.
+local project = require "support.project"
+
+local box
+local function of(...) box = project.of(...) return box end
+after_each(function() if box then box:close() end box = nil end)
+
+local WRITES = [[
+  tg.cmd "write" { argv = { "sh", "-c", "echo run >>files/log" } },
+  tg.task "day" { after = "write", run = function(ctx)
+    if ctx.logical_date:find "^2026%-11%-03" and not require("tidegate.file").stat "files/repaired" then
+      error "the third"
+    end
+    return { ctx.interval.start, ctx.interval["end"], ctx.params.day }
+  end },
+]]
+local FIELDS = [[ on = { tg.cron("0 5 * * *") },
+  params = { day = tg.date { default = tg.logical_date } }, ]]
+
+local function backfill(...)
+  local document, result = box:document("backfill", "p", ...)
+  return document.backfill, result
+end
+
+local function column(list, name)
+  local values = {}
+  for i, occurrence in ipairs(list.occurrences) do values[i] = occurrence[name] or false end
+  return values
+end
+
+local RANGE = { "--from", "2026-11-01", "--to", "2026-11-05" }
+local function range(...)
+  local words = { table.unpack(RANGE) }
+  for _, word in ipairs { ... } do words[#words + 1] = word end
+  return table.unpack(words)
+end
+
+describe("backfill", function()
+  it("runs the occurrences of the pipeline's schedule, each with its interval", function()
+    of(WRITES, FIELDS)
+    box:write("files/repaired", "")
+    local list, result = backfill(range())
+    assert.equal(0, result.code, result.err)
+    assert.same({ "success", "success", "success", "success" }, column(list, "state"))
+    assert.equal("2026-11-01T05:00:00.000Z", list.occurrences[1].start)
+    assert.equal("2026-11-02T05:00:00.000Z", list.occurrences[1]["end"])
+    local run = box:document("show", list.occurrences[2].run).run
+    assert.same({ "2026-11-02T05:00:00.000Z", "2026-11-03T05:00:00.000Z", "2026-11-02" },
+      run.tasks[2].output)
+    assert.same({ start = "2026-11-02T05:00:00.000Z", ["end"] = "2026-11-03T05:00:00.000Z" },
+      run.interval)
+    assert.same({ "backfill", "2026-11-02T05:00:00.000Z" }, { run.trigger, run.occurrence })
+    -- In their order: the newest run is that of the last occurrence.
+    assert.equal(list.occurrences[4].run, box:document("show", "last").run.id)
+    assert.matches("has succeeded already",
+      box:tidegate("run", "p", "--at", "2026-11-02T05:00:00Z").err)
+  end)
+
+  it("leaves what succeeded and reruns what failed, from its failure", function()
+    of(WRITES, FIELDS)
+    local list, result = backfill(range("--max-runs", "3"))
+    assert.equal(1, result.code)
+    assert.same({ "success", "success", "failed", "success" }, column(list, "state"))
+    assert.matches("the third", list.occurrences[3].error)
+    assert.equal(4, #box:lines "files/log")
+    box:write("files/repaired", "")
+    list, result = backfill(range())
+    assert.equal(0, result.code)
+    assert.same({ "leave", "leave", "rerun from failure", "leave" }, column(list, "action"))
+    assert.same({ "success", "success", "success", "success" }, column(list, "state"))
+    assert.equal(4, #box:lines "files/log") -- what had succeeded of the third was carried over
+    assert.equal(0, select(2, backfill(range())).code)
+    assert.equal(5, #box:document("runs").runs)
+  end)
+
+  it("says with --dry-run what is there and what would run", function()
+    of(WRITES, FIELDS)
+    assert.same({ "run", "run", "run", "run" }, column(backfill(range("--dry-run")), "action"))
+    assert.is_nil(box:read ".tidegate/state.db")
+    backfill("--from", "2026-11-02", "--to", "2026-11-04")
+    assert.same({ "run", "leave", "rerun from failure", "run" },
+      column(backfill(range("--dry-run")), "action"))
+    assert.same({ "run", "leave", "leave", "run" },
+      column(backfill(range("--dry-run", "--only", "missing")), "action"))
+    assert.same({ "leave", "leave", "rerun from failure", "leave" },
+      column(backfill(range("--dry-run", "--only", "failed")), "action"))
+    assert.same({ "run", "rerun", "rerun", "run" },
+      column(backfill(range("--dry-run", "--only", "all")), "action"))
+    local out = box:tidegate("backfill", "p", range("--dry-run")).out
+    assert.matches("2026%-11%-03T05:00:00Z%s+2026%-11%-04T05:00:00Z%s+rerun from failure%s+failed", out)
+    assert.equal(2, #box:document("runs").runs)
+  end)
+
+  it("runs what succeeded again with --only all, as often as asked", function()
+    of [[ tg.cmd "a" { argv = { "sh", "-c", "echo run >>files/log" } }, ]]
+    for _ = 1, 3 do
+      local list = backfill("--from", "2026-11-01", "--to", "2026-11-02", "--every", "12h", "--only", "all")
+      assert.same({ "success", "success" }, column(list, "state"))
+    end
+    assert.equal(6, #box:lines "files/log")
+  end)
+
+  it("continues after its host was killed", function()
+    of([[ tg.cmd "a" { argv = { "sh", "-c", "echo run >>files/log" } },
+      tg.cmd "b" { after = "a",
+        argv = { "sh", "-c", "[ -e files/repaired ] || { touch files/stuck; exec sleep 60; }" } }, ]])
+    local words = { "backfill", "p", "--every", "1d" }
+    for _, word in ipairs(RANGE) do words[#words + 1] = word end
+    project.shell(("cd %s && (%s >/dev/null 2>files/err; echo $? >files/code) >/dev/null 2>&1 &"):format(
+      project.quote(box.dir), project.command(words)))
+    project.shell(("cd %s && for i in $(seq 200); do [ -e files/stuck ] && break; sleep 0.05; done; "
+      .. "kill -9 $(cat .tidegate/lock); for i in $(seq 200); do [ -s files/code ] && break; sleep 0.05; done")
+      :format(project.quote(box.dir)))
+    box:write("files/repaired", "")
+    local list, result = backfill(range("--every", "1d"))
+    assert.equal(0, result.code, result.err)
+    assert.same({ "continue", "run", "run", "run" }, column(list, "action"))
+    assert.equal(4, #box:lines "files/log")
+    assert.equal(4, #box:document("runs").runs)
+  end)
+
+  it("drains at a signal, and says what was not finished", function()
+    of([[ tg.cmd "a" { argv = { "sh", "-c", "echo run >>files/log; sleep 0.3" } }, ]])
+    local words = { "backfill", "p", "--every", "1d" }
+    for _, word in ipairs(RANGE) do words[#words + 1] = word end
+    project.shell(("cd %s && (%s >/dev/null 2>files/err; echo $? >files/code) >/dev/null 2>&1 &"):format(
+      project.quote(box.dir), project.command(words)))
+    project.shell(("cd %s && for i in $(seq 200); do [ -s files/log ] && break; sleep 0.02; done; "
+      .. "kill -INT $(cat .tidegate/lock); for i in $(seq 200); do [ -s files/code ] && break; sleep 0.05; done")
+      :format(project.quote(box.dir)))
+    assert.equal("130\n", box:read "files/code")
+    assert.matches("were not finished; the same command goes on", box:read "files/err")
+    assert.equal(0, select(2, backfill(range("--every", "1d"))).code)
+    assert.equal(4, #box:lines "files/log")
+  end)
+
+  it("runs as many at once as the pipeline does, or as is asked for", function()
+    of(WRITES, FIELDS .. "limits = { runs = 2 },")
+    assert.equal(2, backfill(range("--dry-run")).max_runs)
+    assert.equal(3, backfill(range("--dry-run", "--max-runs", "3")).max_runs)
+  end)
+
+  it("says what is wrong with its range, its schedule and its parameters", function()
+    of [[ tg.task "a" { run = function() end }, ]]
+    for _, case in ipairs {
+      { {}, "needs %-%-from" }, { { "--from", "2026-11-02", "--to", "2026-11-01" }, "before" },
+      { { range() }, "no schedule" }, { { range("--every", "0s") }, "duration" },
+      { { range("--every", "1s") }, "more than 10000 occurrences" },
+      { { range("--every", "1d", "-p", "x=1") }, "x" },
+      { { range("--every", "1d", "--only", "stale") }, "missing" },
+    } do
+      local result = box:tidegate("backfill", "p", table.unpack(case[1]))
+      assert.equal(2, result.code, table.concat(case[1], " "))
+      assert.matches(case[2], result.err)
+      assert.equal("", result.out)
+    end
+  end)
+end)

@@ -1,0 +1,131 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Cancelling a run: where its host is at work, where it was killed, and where there is nothing left
+-- to cancel.
+local project = require "support.project"
+
+local box
+local function of(...) box = project.of(...) return box end
+after_each(function() if box then box:close() end box = nil end)
+
+local SLOW = [[
+  tg.task "up" { setup = true, run = function() end },
+  tg.cmd "slow" { after = "up", argv = { "sh", "-c", "echo $$ >files/pid; exec sleep 60" } },
+  tg.task "after" { after = "slow", run = function() end },
+  tg.cmd "down" { after = { "up", "slow" }, teardown = true,
+    argv = { "sh", "-c", "echo down >>files/down" } },
+]]
+
+local CHILD = [[ tg.run "child" { pipeline = "c" }, tg.task "after" { after = "child", run = function() end }, ]]
+
+-- Waits until a file below the project has something in it.
+local function wait_for(path)
+  project.shell(("for i in $(seq 200); do [ -s %s ] && break; sleep 0.05; done"):format(
+    project.quote(box.dir .. "/" .. path)))
+  return assert(box:read(path), path .. " did not come")
+end
+
+---Starts a run in the background and waits until its command is at work, and recorded as such.
+---@param name string?
+local function start(name)
+  project.shell(("cd %s && (%s >files/out 2>files/err; echo $? >files/code) >/dev/null 2>&1 &")
+    :format(project.quote(box.dir), project.command { "run", name or "p" }))
+  wait_for "files/pid"
+  repeat until box:sql("SELECT count(*) FROM tasks WHERE state = 'running'") ~= "0"
+end
+
+local function ended_code()
+  local text = wait_for "files/code"
+  return tonumber(text)
+end
+
+local function host_kill()
+  project.shell(("kill -9 $(cat %s/.tidegate/lock)"):format(project.quote(box.dir)))
+  assert.equal(137, ended_code())
+end
+
+-- A process that was ended and that nobody waits for (in a container without an init) is not alive.
+local function is_alive(pid)
+  local stat = project.read_file("/proc/" .. pid .. "/stat")
+  return stat ~= nil and not stat:find("%) Z ")
+end
+
+local function states()
+  local run = box:document("show", "last").run
+  local by_name = {}
+  for _, task in ipairs(run.tasks) do by_name[task.name] = task.state end
+  return by_name, run
+end
+
+describe("cancel", function()
+  it("asks the host that is at work, waits, and lets teardowns run", function()
+    of(SLOW)
+    start()
+    local document, result = box:document("cancel", "last")
+    assert.equal(0, result.code, result.err)
+    assert.equal("cancelled", document.run.state)
+    assert.equal(1, ended_code())
+    assert.same({ up = "success", slow = "cancelled", after = "cancelled", down = "success" },
+      (states()))
+    assert.same({ "down" }, box:lines "files/down")
+    assert.is_false(is_alive(box:read("files/pid"):match "%d+"))
+    assert.is_nil(box:read(".tidegate/requests/" .. document.run.id .. ".cancel"))
+    assert.matches("cancelled from the command line", box:read "files/err")
+  end)
+
+  it("ends a run whose host was killed, and starts nothing but teardowns", function()
+    of(SLOW)
+    start()
+    host_kill()
+    local result = box:tidegate("cancel", "last")
+    assert.equal(0, result.code, result.err)
+    local by_name, run = states()
+    assert.same({ up = "success", slow = "cancelled", after = "cancelled", down = "success" }, by_name)
+    assert.equal("cancelled", run.state)
+    assert.same({ "down" }, box:lines "files/down")
+    assert.is_false(is_alive(box:read("files/pid"):match "%d+"))
+  end)
+
+  it("reaches child runs, in a host and without one", function()
+    for _, kills in ipairs { false, true } do
+      of(CHILD)
+      box:pipeline("c", SLOW)
+      start()
+      if kills then host_kill() end
+      local result = box:tidegate("cancel", "last")
+      assert.equal(0, result.code, result.err)
+      local by_name, run = states()
+      assert.same({ child = "cancelled", after = "cancelled" }, by_name)
+      assert.equal(1, #run.children)
+      assert.same({ "cancelled", "child" }, { run.children[1].state, run.children[1].task })
+      assert.same({ "down" }, box:lines "files/down")
+      box:close()
+    end
+    box = nil
+  end)
+
+  it("of a run that has ended says so, exit code 2", function()
+    of [[ tg.task "a" { run = function() end }, ]]
+    assert.equal(2, box:tidegate("cancel", "last").code)
+    local run = box:run()
+    local result = box:tidegate("cancel", "last")
+    assert.equal(2, result.code)
+    assert.matches("run " .. run.id .. " has ended already: success", result.err, 1, true)
+  end)
+
+  it("of a left run beside a host that is at work is done by that host", function()
+    of(SLOW)
+    start()
+    host_kill()
+    local left = box:document("show", "last").run.id
+    os.remove(box.dir .. "/files/pid")
+    os.remove(box.dir .. "/files/code")
+    box:pipeline("q", SLOW)
+    start "q"
+    local result = box:tidegate("cancel", left)
+    assert.equal(0, result.code, result.err)
+    assert.equal("cancelled", box:document("show", left).run.state)
+    assert.equal("running", box:document("show", "last").run.state)
+    assert.equal(0, box:tidegate("cancel", "last").code)
+    assert.equal(1, ended_code())
+  end)
+end)

@@ -1,0 +1,94 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Pipelines that start others by tg.run, by the real binary.
+local project = require "support.project"
+
+local box
+after_each(function() if box then box:close() end box = nil end)
+
+---Makes a project of "p" and "child".
+local function of(parent, child, fields)
+  box = project.of(parent)
+  box:pipeline("child", child, fields)
+end
+
+local function log() return table.concat(box:lines "files/log", " ") end
+
+-- Kills the host of a run in the background once its child is at work.
+local function killed()
+  project.shell(([[cd %s && { %s >/dev/null 2>&1 & pid=$!
+    for i in $(seq 2000); do [ -s files/up ] && break; sleep 0.01; done
+    kill -9 $pid; wait $pid; } 2>/dev/null]]):format(
+    project.quote(box.dir), project.command { "run", "p" }))
+  assert.truthy(box:read "files/up")
+end
+
+describe("tg.run", function()
+  it("gives its child parameters and has its outputs", function()
+    of([[
+      tg.task "n" { run = function() return 20 end },
+      tg.run "child" { after = "n", pipeline = "child",
+        params = function(ctx) return { n = ctx.output.n } end },
+      tg.task "last" { after = "child",
+        run = function(ctx) return ctx.output.child.outputs.add end },
+    ]], [[ tg.task "add" { run = function(ctx) return ctx.params.n + 1 end }, ]],
+      "params = { n = tg.int { default = 0 } },")
+    local run, result = box:run()
+    assert.equal("success", run.state, result.err)
+    assert.equal(21, run.by_name.last.output)
+    assert.equal("2", box:sql "SELECT count(*) FROM runs WHERE state = 'success'")
+    assert.equal(run.id, box:sql "SELECT parent FROM runs WHERE pipeline = 'child'")
+  end)
+
+  it("fails with its child, and says which run that was", function()
+    of([[ tg.run "child" { pipeline = "child" }, ]],
+      [[ tg.task "bad" { run = function() error "no luck" end }, ]])
+    local run, result = box:run()
+    assert.equal(1, result.code)
+    local child = box:sql "SELECT id FROM runs WHERE pipeline = 'child'"
+    assert.truthy(run.by_name.child.error.message:find(child, 1, true))
+    assert.equal("failed", box:document("show", child).run.state)
+  end)
+
+  it("fails when there is no such pipeline, or it has faults", function()
+    of([[ tg.run "child" { pipeline = "child" }, ]], "tg.nothing {},")
+    local run = box:run()
+    assert.matches("tg.nothing", run.by_name.child.error.message)
+    os.remove(box.dir .. "/pipelines/child.lua")
+    run = box:run()
+    assert.matches("child", run.by_name.child.error.message)
+  end)
+
+  it("finds its child again when the host was killed, and nothing of it runs again", function()
+    of([[
+      tg.cmd "before" { shell = true, argv = "echo before >>files/log" },
+      tg.run "child" { after = "before", pipeline = "child" },
+      tg.cmd "after" { after = "child", shell = true, argv = "echo after >>files/log" },
+    ]], [[
+      tg.cmd "one" { shell = true, argv = "echo one >>files/log" },
+      tg.cmd "two" { after = "one", shell = true,
+        argv = "echo up >files/up; while test -e files/wait; do sleep 0.01; done" },
+      tg.cmd "three" { after = "two", shell = true, argv = "echo three >>files/log" },
+    ]])
+    box:write("files/wait", "")
+    killed()
+    local child = box:sql "SELECT id FROM runs WHERE pipeline = 'child'"
+    os.remove(box.dir .. "/files/wait")
+    local run = box:run()
+    assert.equal("success", run.state)
+    assert.equal("before one three after", log())
+    assert.equal(child, run.by_name.child.output.run)
+    assert.equal("2", box:sql "SELECT count(*) FROM runs")
+    assert.equal("2", box:sql "SELECT count(*) FROM runs WHERE state = 'success'")
+  end)
+
+  it("is refused where a pipeline starts itself, and ends where two start each other", function()
+    of([[ tg.run "child" { pipeline = "p" }, ]], "")
+    assert.equal(2, box:tidegate("run", "p").code)
+    box:pipeline("p", [[ tg.run "a" { pipeline = "child" }, ]])
+    box:pipeline("child", [[ tg.run "b" { pipeline = "p" }, ]])
+    local run, result = box:run()
+    assert.equal(1, result.code)
+    assert.equal("failed", run.state)
+    assert.equal("0", box:sql "SELECT count(*) FROM runs WHERE state <> 'failed'")
+  end)
+end)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+# Planted bugs: each is a small change of one source file, built into a simulator of its own, which
+# must find it within a number of seeds. A few of them were real. A plant whose text is no longer in
+# its file is a test that fails; give it the new text.
+
+# tg_plant(<name> FILE <source> SEEDS <at most> FROM <text> TO <text>)
+function(tg_plant name)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "FILE;SEEDS;FROM;TO" "")
+  set(source ${PROJECT_SOURCE_DIR}/host/${ARG_FILE})
+  set(planted ${CMAKE_CURRENT_BINARY_DIR}/plants/${name}.c)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  file(READ ${source} text)
+  string(FIND "${text}" "${ARG_FROM}" place)
+  if(place EQUAL -1)
+    add_test(NAME sim/plants/${name} COMMAND ${CMAKE_COMMAND} -E cat "${name}: not in ${ARG_FILE}")
+    set_tests_properties(sim/plants/${name} PROPERTIES LABELS sim)
+    return()
+  endif()
+  string(REPLACE "${ARG_FROM}" "${ARG_TO}" text "${text}")
+  set(before "")
+  if(EXISTS ${planted})
+    file(READ ${planted} before)
+  endif()
+  if(NOT text STREQUAL before)
+    file(WRITE ${planted} "${text}")
+  endif()
+  add_executable(sim_${name} ${planted} $<TARGET_OBJECTS:sim_parts>)
+  target_link_libraries(sim_${name} PRIVATE tg_engine)
+  target_compile_definitions(sim_${name} PRIVATE _GNU_SOURCE)
+  add_test(NAME sim/plants/${name} COMMAND sim_${name} --until-caught ${ARG_SEEDS})
+  set_tests_properties(sim/plants/${name} PROPERTIES LABELS sim TIMEOUT 120)
+endfunction()
+
+# --- Durability ---
+
+tg_plant(result_before_commit FILE engine/finish.c SEEDS 100
+  FROM [[  json_decref(items);
+}]]
+  TO [[  json_decref(items);
+  for (size_t i = 0; i < batch->count; i++) tg_live_apply(run, &batch->records[i]);
+}]])
+tg_plant(run_before_commit FILE engine/dispatch.c SEEDS 100
+  FROM [[return run->is_durable && ]] TO [[return ]])
+tg_plant(step_before_commit FILE engine/steps.c SEEDS 1000
+  FROM [[  int64_t now = engine->now.wall_ms;]]
+  TO [[  answer(engine, place->run, input->step.attempt, input->step.request, result);
+  int64_t now = engine->now.wall_ms;]])
+tg_plant(step_done_again FILE engine/steps.c SEEDS 1000
+  FROM [[input->step.request, step->result);]] TO [[input->step.request, NULL);]])
+
+# --- Attempts ---
+
+tg_plant(late_result_counts FILE engine/finish.c SEEDS 1000
+  FROM [[  if (!flight) return; //]]
+  TO [[  size_t at = 0;
+  const struct tg_map_slot *other = flight ? NULL : tg_map_next(&engine->flights, &at);
+  if (other) flight = tg_map_remove_number(&engine->flights, handle = other->number);
+  if (!flight) return; //]])
+tg_plant(double_dispatch FILE engine/engine.c SEEDS 1000
+  FROM [[if (t && t->state == TG_TASK_WAITING && t->retry_at && !t->is_deciding)]]
+  TO [[if (t && !t->is_deciding)]])
+tg_plant(retry_after_last_resort FILE engine/finish.c SEEDS 1000
+  FROM [[if (t->is_fallback) return;]] TO [[]])
+tg_plant(one_retry_too_many FILE engine/finish.c SEEDS 1000
+  FROM [[t->attempts - t->lost, err->class]] TO [[t->attempts - t->lost - (t->attempts > 2), err->class]])
+tg_plant(lost_counts_as_try FILE engine/live.c SEEDS 1000 FROM [[t->lost++;]] TO [[]])
+tg_plant(retry_after_ignored FILE engine/finish.c SEEDS 1000
+  FROM [[err->retry_after_ms, elapsed]] TO [[0, elapsed]])
+tg_plant(number_used_again FILE engine/live.c SEEDS 1000
+  FROM [[if (record->number > t->attempts) t->attempts = record->number;]] TO [[]])
+tg_plant(cancel_not_told FILE engine/engine.c SEEDS 1000
+  FROM [[if (run->tasks[i].attempt && !tg_live_plan(run, i)->is_teardown)]]
+  TO [[if (run->tasks[i].attempt > 9 && !tg_live_plan(run, i)->is_teardown)]])
+
+# --- Timers ---
+
+tg_plant(retry_timer_lost FILE engine/begin.c SEEDS 1000
+  FROM [[      tg_engine_retry_arm(engine, run, i);]] TO [[      continue;]])
+tg_plant(sleep_timer_lost FILE engine/finish.c SEEDS 1000
+  FROM [[  t->state = TG_TASK_WAITING;
+  tg_engine_retry_arm(engine, run, unit);]]
+  TO [[  t->state = TG_TASK_WAITING;]])
+tg_plant(run_timer_lost FILE engine/begin.c SEEDS 2000
+  FROM [[.kind = TG_TIMER_RUN,]] TO [[.kind = TG_TIMER_ATTEMPT,]])
+tg_plant(sleep_too_short FILE engine/steps.c SEEDS 2000
+  FROM [[if (wake_at > engine->now.wall_ms)]] TO [[if (wake_at > engine->now.wall_ms + 60000)]])
+tg_plant(stale_timer FILE engine/begin.c SEEDS 10000
+  FROM [[run->tasks[i].retry_at &&
+        !run->tasks[i].is_deciding)]]
+  TO [[run->tasks[i].retry_at)]])
+
+# --- Limits ---
+
+tg_plant(slot_leak FILE engine/finish.c SEEDS 100
+  FROM [[  if (!t->is_idle) {
+    run->running--;]]
+  TO [[  if (!t->is_idle && !outcome->err.code) {
+    run->running--;]])
+tg_plant(slot_of_the_idle FILE engine/finish.c SEEDS 2000
+  FROM [[  if (!t->is_idle) {
+    run->running--;]]
+  TO [[  {
+    run->running--;]])
+tg_plant(pool_over_full FILE engine/dispatch.c SEEDS 1000
+  FROM [[pool->slots - taken < wanted]] TO [[pool->slots == taken]])
+tg_plant(pool_of_the_idle FILE engine/dispatch.c SEEDS 2000
+  FROM [[if (flight->run->tasks[flight->unit].is_idle) continue;]] TO [[]])
+tg_plant(map_over_limit FILE engine/live_map.c SEEDS 1000
+  FROM [[map->running < limit)]] TO [[map->running <= limit)]])
+tg_plant(map_over_key FILE engine/live_map.c SEEDS 2000
+  FROM [[key->running >= per_key)]] TO [[key->running > per_key)]])
+tg_plant(drain_ignored FILE engine/dispatch.c SEEDS 2000
+  FROM [[ && !engine->is_draining]] TO [[]])
+
+# --- States ---
+
+tg_plant(skip_forgotten FILE dag/trigger.c SEEDS 1000
+  FROM [[if (all_done) return skipped ? TG_TRIGGER_SKIP : TG_TRIGGER_READY;]]
+  TO [[if (all_done) return TG_TRIGGER_READY;]])
+tg_plant(unchosen_runs FILE engine/live.c SEEDS 1000
+  FROM [[if (!is_chosen) live]] TO [[if (!is_chosen && !task->to_count) live]])
+tg_plant(settled_twice FILE engine/finish.c SEEDS 2000
+  FROM [[if (tg_task_state_is_terminal((enum tg_task_state)run->tasks[task].state)) continue;]] TO [[]])
+tg_plant(chain_too_early FILE engine/live.c SEEDS 2000
+  FROM [[if (waits_for_items(live, task)) return early_judge(live, task);]] TO [[]])
+tg_plant(chain_skipped_too_early FILE engine/live.c SEEDS 20000
+  FROM [[return may_begin ? TG_TRIGGER_READY : TG_TRIGGER_WAIT;]]
+  TO [[(void)may_begin;
+  return tg_trigger_judge(live->plan->tasks[task].when, &counts);]])
+tg_plant(chain_without_items FILE engine/dispatch.c SEEDS 2000
+  FROM [[struct tg_map_items items = {.count = (uint32_t)json_array_size(list)};]]
+  TO [[struct tg_map_items items = {.count = 0};]])
+tg_plant(chain_judged_too_early FILE engine/live_map.c SEEDS 20000
+  FROM [[tg_live_judge(live, task) != TG_TRIGGER_WAIT && ]] TO [[]])
+tg_plant(one_kind_of_failure FILE engine/finish.c SEEDS 2000
+  FROM [[if (is_mixed && ]] TO [[if (!text && is_mixed && ]])
+
+# --- Teardowns ---
+
+tg_plant(teardown_skipped FILE engine/engine.c SEEDS 2000
+  FROM [[if (may_have_begun(run, up.nodes[i])) return true;]] TO [[]])
+tg_plant(teardown_of_teardown FILE engine/engine.c SEEDS 20000
+  FROM [[(run->plan->tasks[task].is_teardown &&]] TO [[(false && run->plan->tasks[task].is_teardown &&]])
+tg_plant(teardown_woken_never FILE engine/finish.c SEEDS 20000
+  FROM [[if (t->is_parked && !tg_live_is_cut(run, t->task)) {]]
+  TO [[if (t->is_parked && !run->stopped.code) {]])
+tg_plant(teardown_forgotten FILE engine/live.c SEEDS 20000
+  FROM [[if (record->attempts > t->attempts) t->attempts = record->attempts;]] TO [[]])
+tg_plant(teardown_cut FILE engine/live.c SEEDS 20000
+  FROM [[return live->stopped.code && !live->plan->tasks[task].is_teardown;]]
+  TO [[return live->stopped.code && (live->tasks[task].map || !live->plan->tasks[task].is_teardown);]])
+
+# --- Recovery ---
+
+tg_plant(step_forgotten FILE engine/begin.c SEEDS 1000
+  FROM [[i < input->resume.step_count]] TO [[i + 1 < input->resume.step_count]])
+tg_plant(attempts_forgotten FILE engine/begin.c SEEDS 1000
+  FROM [[i < input->resume.attempt_count]] TO [[i + 1 < input->resume.attempt_count]])
+tg_plant(cancel_forgotten FILE engine/begin.c SEEDS 5000
+  FROM [[if (run->tasks[i].state != TG_TASK_CANCELLED) continue;]]
+  TO [[if (run->tasks[i].state != TG_TASK_CANCELLED || i) continue;]])
+tg_plant(item_let_in_twice FILE engine/live.c SEEDS 5000
+  FROM [[if (t->item != TG_NO_ITEM && tg_live_map_tried(live, unit)) return TG_ENOMEM;]] TO [[]])
+tg_plant(map_never_ends FILE engine/live.c SEEDS 1000
+  FROM [[if (t->map) return TG_OK;]] TO [[]])

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+// Workers that are not real. What a unit does, its steps and sleeps, is the same at each try, as a
+// script's would be; how long it takes and how it ends is chance.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "sim/world.h"
+
+enum { TEXT_MAX = 1 << 16, GRACE_MS = 80, STRAY_REQUEST = 1 << 30 };
+
+static const int codes[] = {TG_ESCRIPT,  TG_ESCRIPT,    TG_ETHROTTLED, TG_EINVALID, TG_ECONTRACT,
+                            TG_ETIMEOUT, TG_ECANCELLED, TG_EBUG,       TG_EIO};
+
+struct sim_attempt *sim_attempt_find(const struct sim *sim, uint64_t handle) {
+  return handle && handle <= sim->attempt_count ? sim->attempts[handle - 1] : NULL;
+}
+
+static void *grown(void *list, size_t count, size_t *cap, size_t size) {
+  if (count < *cap) return list;
+  *cap = *cap ? *cap * 2 : 64;
+  list = realloc(list, *cap * size);
+  if (!list) abort();
+  return list;
+}
+
+static void flight_add(struct sim *sim, struct sim_attempt *attempt) {
+  sim->attempts = grown(sim->attempts, sim->attempt_count, &sim->attempt_cap, sizeof attempt);
+  sim->attempts[sim->attempt_count++] = attempt;
+  sim->flights = grown(sim->flights, sim->flight_count, &sim->flight_cap, sizeof attempt);
+  attempt->place = sim->flight_count;
+  sim->flights[sim->flight_count++] = attempt;
+}
+
+static void flight_remove(struct sim *sim, struct sim_attempt *attempt) {
+  struct sim_attempt *last = sim->flights[--sim->flight_count];
+  sim->flights[attempt->place] = last;
+  last->place = attempt->place;
+  attempt->unit->flight = NULL;
+  attempt->is_over = true;
+}
+
+void sim_attempts_forget(struct sim *sim) {
+  for (size_t i = 0; i < sim->attempt_count; i++) free(sim->attempts[i]);
+  sim->attempt_count = sim->flight_count = 0;
+}
+
+// --- Programs ---
+
+static uint64_t mix(uint64_t x) {
+  struct sim_random random = {x};
+  return sim_random_next(&random);
+}
+
+bool sim_attempt_is_sleep(const struct sim_attempt *attempt) {
+  return mix(attempt->program + attempt->at) % 10 < 3;
+}
+
+static int64_t sleep_of(const struct sim_attempt *attempt) {
+  struct sim_random random = {attempt->program * 31 + attempt->at};
+  return sim_random_time(&random, 1, 6 * 3600 * 1000);
+}
+
+static void program_make(const struct sim *sim, struct sim_attempt *a) {
+  uint64_t place = a->run->row.number << 40 | (uint64_t)a->unit->task << 20 | (a->unit->item + 1u);
+  a->program = mix(mix(sim->seed) ^ place);
+  if (a->is_fallback || a->is_expansion || a->program % 1000 >= sim->step_permille) return;
+  a->length = 1 + (uint32_t)(a->program >> 32) % 4;
+}
+
+static enum sim_end end_draw(struct sim *sim, const struct sim_attempt *a) {
+  const struct sim_task *task = sim_task_of(a->run, a->unit);
+  if (sim_random_chance(&sim->random, sim->lost_permille)) return SIM_END_LOST;
+  if (task->timeout_ms && sim_random_chance(&sim->random, 60)) return SIM_END_HANG;
+  if (sim_random_chance(&sim->random, sim->failure_permille)) return SIM_END_FAILURE;
+  if ((a->is_expansion || task->to_count) && sim_random_chance(&sim->random, 40))
+    return SIM_END_MISTOLD;
+  return SIM_END_SUCCESS;
+}
+
+static void work_later(struct sim *sim, const struct sim_attempt *attempt) {
+  sim_event_add(sim, SIM_WORK, sim_random_time(&sim->random, 0, sim->work_ms), attempt->handle);
+}
+
+void sim_worker_start(struct sim *sim, const struct tg_effect *effect) {
+  const struct tg_live_task *live = &effect->run->tasks[effect->unit];
+  struct sim_run *run = sim_run_find(sim, effect->run->run.number);
+  struct sim_unit *unit = run ? sim_unit_find(run, live->task, live->item) : NULL;
+  if (!unit || effect->attempt != sim->attempt_count + 1) {
+    sim_fail(sim, "a start of what is not there");
+    return;
+  }
+  sim_note(sim, "START", run, unit, effect->number);
+  sim_check_start(sim, effect, run, unit);
+  struct sim_attempt *attempt = calloc(1, sizeof *attempt);
+  if (!attempt) abort();
+  *attempt = (struct sim_attempt){.handle = effect->attempt,
+                                  .run = run,
+                                  .unit = unit,
+                                  .number = effect->number,
+                                  .is_fallback = live->is_fallback};
+  attempt->is_expansion =
+      sim_task_of(run, unit)->is_map && unit->item == TG_NO_ITEM && !live->is_fallback;
+  program_make(sim, attempt);
+  attempt->end = end_draw(sim, attempt);
+  attempt->end_at = attempt->length;
+  bool is_whole = attempt->end == SIM_END_SUCCESS || attempt->end == SIM_END_MISTOLD;
+  if (!is_whole) attempt->end_at = sim_random_below(&sim->random, attempt->length + 1);
+  attempt->ends_in_step = !is_whole && sim_random_chance(&sim->random, 500);
+  attempt->is_astray = sim_random_chance(&sim->random, 10);
+  int64_t timeout = sim_task_of(run, unit)->timeout_ms;
+  if (!unit->is_parked) unit->deadline_mono_ms = timeout ? sim->now.mono_ms + timeout : 0;
+  unit->flight = attempt;
+  unit->is_parked = false;
+  flight_add(sim, attempt);
+  work_later(sim, attempt);
+}
+
+// --- Ending ---
+
+static void give(struct sim *sim, struct sim_attempt *a, const struct tg_error *err,
+                 const char *result, const char *facts) {
+  struct tg_outcome outcome = {.err = *err, .result = result, .facts = facts};
+  outcome.is_bystander = err->code == TG_ELOST && sim_random_chance(&sim->random, 200);
+  bool is_stopped = sim_check_is_stopped(sim, a->run) && !sim_task_of(a->run, a->unit)->is_teardown;
+  sim_note(sim, "result", a->run, a->unit, err->code);
+  sim_told_find(a->unit, a->number)->was_stopped = is_stopped;
+  flight_remove(sim, a);
+  if (a->is_parking && !is_stopped) {
+    a->unit->is_parked = true;
+    a->unit->parked_number = a->number;
+    a->unit->wake_mono_ms = sim->now.mono_ms + a->wake_wall_ms - sim->now.wall_ms;
+  }
+  if (sim_random_chance(&sim->random, sim->again_permille))
+    sim_event_add(sim, SIM_AGAIN, sim_random_time(&sim->random, 0, 600000), a->handle);
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_RESULT,
+                                    .result = {.attempt = a->handle, .outcome = &outcome}});
+}
+
+static void give_failure(struct sim *sim, struct sim_attempt *a, int code) {
+  struct tg_error err;
+  tg_error_set(&err, code, "it went wrong");
+  if (code == TG_ETHROTTLED) err.retry_after_ms = sim_random_time(&sim->random, 0, 600000);
+  struct sim_told *told = sim_told_put(a->unit, a->number);
+  told->err.code = err.code;
+  told->err.class = err.class;
+  told->err.retry_after_ms = err.retry_after_ms;
+  give(sim, a, &err, NULL, NULL);
+}
+
+static void items_put(struct sim *sim, struct tg_buf *out, const struct sim_task *task,
+                      uint32_t count) {
+  tg_buf_puts(out, "{\"items\":[");
+  for (uint32_t i = 0; i < count; i++) tg_buf_putf(out, i ? ",%u" : "%u", i * 10);
+  tg_buf_putc(out, ']');
+  if (task->map.has_keys) {
+    tg_buf_puts(out, ",\"keys\":[");
+    for (uint32_t i = 0; i < count; i++)
+      tg_buf_putf(out, i ? ",\"%c\"" : "\"%c\"",
+                  'a' + (int)sim_random_below(&sim->random, SIM_KEYS));
+    tg_buf_putc(out, ']');
+  }
+  tg_buf_putc(out, '}');
+}
+
+static void chosen_put(struct sim *sim, struct tg_buf *out, const struct sim_run *run,
+                       const struct sim_task *task) {
+  tg_buf_puts(out, "[");
+  for (uint32_t i = 0; i < task->to_count; i++)
+    if (sim_random_chance(&sim->random, 600))
+      tg_buf_putf(out, out->len > 1 ? ",\"%s\"" : "\"%s\"", run->pipeline->tasks[task->to[i]].name);
+  tg_buf_puts(out, "]");
+}
+
+// What is told as a success and is none: items that are no list or too many, a choice that is none.
+static void give_mistold(struct sim *sim, struct sim_attempt *a) {
+  const struct sim_task *task = sim_task_of(a->run, a->unit);
+  struct sim_told *told = sim_told_put(a->unit, a->number);
+  told->is_mistold = true;
+  told->err = (struct tg_error){.code = TG_EPROTOCOL, .class = TG_CLASS_BUG};
+  struct tg_error none = {0};
+  if (a->is_expansion)
+    give(sim, a, &none, "{\"items\":7}", NULL);
+  else if (task->to_count && sim_random_chance(&sim->random, 500))
+    give(sim, a, &none, "1", "{\"chosen\":[\"nobody\"]}");
+  else
+    give(sim, a, &none, "1", NULL);
+}
+
+static void give_success(struct sim *sim, struct sim_attempt *a) {
+  const struct sim_task *task = sim_task_of(a->run, a->unit);
+  struct sim_told *told = sim_told_put(a->unit, a->number);
+  struct tg_buf result, facts;
+  tg_buf_init(&result, TEXT_MAX);
+  tg_buf_init(&facts, TEXT_MAX);
+  if (a->is_expansion) {
+    uint32_t count = (uint32_t)sim_random_time(&sim->random, 0, sim->item_max);
+    items_put(sim, &result, task, count);
+    told->item_count = count;
+    if (count > task->map.items_max)
+      told->err = (struct tg_error){.code = TG_ELIMIT, .class = TG_CLASS_PERMANENT};
+    told->is_mistold = told->err.code != 0;
+  } else if (sim_random_chance(&sim->random, 800)) {
+    tg_buf_putf(&result, "\"%s.%u.%u\"", task->name, a->unit->item + 1u, a->number);
+  }
+  if (task->to_count) {
+    chosen_put(sim, &facts, a->run, task);
+    told->chosen = tg_arena_strdup(&sim->arena, tg_buf_text(&facts));
+    tg_buf_clear(&facts);
+    tg_buf_putf(&facts, "{\"chosen\":%s}", told->chosen);
+  }
+  told->result = result.len ? tg_arena_strdup(&sim->arena, result.data) : NULL;
+  struct tg_error none = {0};
+  give(sim, a, &none, told->result, facts.len ? facts.data : NULL);
+  tg_buf_deinit(&result);
+  tg_buf_deinit(&facts);
+}
+
+static void give_end(struct sim *sim, struct sim_attempt *a) {
+  switch (a->end) {
+  case SIM_END_SUCCESS:
+    give_success(sim, a);
+    break;
+  case SIM_END_MISTOLD:
+    give_mistold(sim, a);
+    break;
+  case SIM_END_LOST:
+    give_failure(sim, a, TG_ELOST);
+    break;
+  case SIM_END_FAILURE:
+    give_failure(sim, a, codes[sim_random_below(&sim->random, sizeof codes / sizeof *codes)]);
+    break;
+  case SIM_END_HANG:
+    break; // its time limit ends it
+  }
+}
+
+// Being told to end meets an attempt anywhere; it may just have ended by itself.
+static void give_cancelled(struct sim *sim, struct sim_attempt *a) {
+  for (size_t i = 0; i < sim->run_count && a->is_idle; i++)
+    if (sim->runs[i]->parent == a->handle && sim_random_chance(&sim->random, 800))
+      sim_event_add(sim, SIM_CANCEL, 0, sim->runs[i]->row.number);
+  bool is_at_end = a->at == a->length && !a->is_idle && a->end == SIM_END_SUCCESS;
+  if (is_at_end && sim_random_chance(&sim->random, 100))
+    give_success(sim, a);
+  else if (sim_random_chance(&sim->random, 50))
+    give_failure(sim, a, TG_ELOST);
+  else
+    give_failure(sim, a, a->cancel_code);
+}
+
+void sim_worker_cancel(struct sim *sim, const struct tg_effect *effect) {
+  struct sim_attempt *a = sim_attempt_find(sim, effect->attempt);
+  if (!a || a->is_over) {
+    sim_fail(sim, "an attempt that is over is told to end");
+    return;
+  }
+  sim_note(sim, "CANCEL", a->run, a->unit, effect->code);
+  const struct tg_step *step = a->at < a->unit->step_count ? &a->unit->steps[a->at] : NULL;
+  if (a->is_asleep && effect->code == TG_ECANCELLED && step && step->wake_at) {
+    int64_t over_at = sim->now.wall_ms + a->unit->deadline_mono_ms - sim->now.mono_ms;
+    bool is_over_first = a->unit->deadline_mono_ms && over_at < step->wake_at;
+    a->wake_wall_ms = is_over_first ? over_at : step->wake_at;
+    a->is_parking = true;
+  }
+  if (!a->cancel_code) {
+    a->cancel_code = effect->code;
+    sim_event_add(sim, SIM_WORK, sim_random_below(&sim->random, GRACE_MS), a->handle);
+  }
+}
+
+void sim_worker_again(struct sim *sim, uint64_t handle) {
+  struct sim_attempt *a = sim_attempt_find(sim, handle);
+  struct tg_outcome outcome = {.result = "\"late\""};
+  if (sim_random_chance(&sim->random, 500)) tg_error_set(&outcome.err, TG_ELOST, "late");
+  sim_note(sim, "late result", a->run, a->unit, outcome.err.code);
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_RESULT,
+                                    .result = {.attempt = handle, .outcome = &outcome}});
+}
+
+// --- Steps ---
+
+static void step_send(struct sim *sim, struct sim_attempt *a, enum tg_step_operation operation,
+                      const char *name, const char *result) {
+  a->request = ++a->last_request;
+  a->is_asleep = operation == TG_STEP_SLEEP;
+  sim_note(sim, name, a->run, a->unit, (int64_t)a->request);
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_STEP,
+                                    .step = {.attempt = a->handle,
+                                             .request = a->request,
+                                             .operation = operation,
+                                             .name = name,
+                                             .result = result,
+                                             .sleep_ms = sleep_of(a)}});
+}
+
+// A worker that does not wait for its answers must not do any harm.
+static void stray_send(struct sim *sim, const struct sim_attempt *a, const char *name) {
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_STEP,
+                                    .step = {.attempt = a->handle,
+                                             .request = STRAY_REQUEST,
+                                             .operation = TG_STEP_END,
+                                             .name = name,
+                                             .result = "\"stray\""}});
+}
+
+static void operation_do(struct sim *sim, struct sim_attempt *a) {
+  char name[32];
+  bool is_sleep = sim_attempt_is_sleep(a);
+  snprintf(name, sizeof name, "%s%u", a->is_astray ? "astray" : is_sleep ? "sleep" : "step", a->at);
+  step_send(sim, a, is_sleep ? TG_STEP_SLEEP : TG_STEP_BEGIN, name, NULL);
+  if (!is_sleep && a->request && !a->is_over && sim_random_chance(&sim->random, 20))
+    stray_send(sim, a, name);
+}
+
+static void step_end(struct sim *sim, struct sim_attempt *a) {
+  char name[32], result[64];
+  snprintf(name, sizeof name, "%s%u", a->is_astray ? "astray" : "step", a->at);
+  snprintf(result, sizeof result, "\"%u by %u\"", a->at, a->number);
+  step_send(sim, a, TG_STEP_END, name, result);
+}
+
+void sim_worker_answer(struct sim *sim, const struct tg_effect *effect) {
+  struct sim_attempt *a = sim_attempt_find(sim, effect->attempt);
+  if (!a || a->is_over) {
+    sim_fail(sim, "a step of an attempt that is over is answered");
+    return;
+  }
+  if (effect->request != a->request) return; // a stray one's
+  sim_note(sim, effect->code ? "refused" : "answered", a->run, a->unit, (int64_t)effect->request);
+  sim_check_answer(sim, a, effect);
+  a->request = 0;
+  a->is_asleep = false;
+  if (effect->code) {
+    a->end = SIM_END_FAILURE;
+    a->end_at = a->at;
+    a->ends_in_step = false;
+    a->was_begun = false;
+  } else if (!effect->text) {
+    a->was_begun = true;
+  } else {
+    a->was_begun = false;
+    a->at++;
+  }
+  work_later(sim, a);
+}
+
+// --- Children ---
+
+void sim_worker_ask(struct sim *sim, struct sim_attempt *a) {
+  if (a->is_over) return;
+  char key[64];
+  snprintf(key, sizeof key, "%llu/%u", (unsigned long long)a->run->row.number, a->unit->task);
+  struct sim_run *child = NULL;
+  for (size_t i = 0; i < sim->run_count && !child; i++)
+    if (sim->runs[i]->row.child_key && strcmp(sim->runs[i]->row.child_key, key) == 0)
+      child = sim->runs[i];
+  if (!child) {
+    const struct sim_task *task = sim_task_of(a->run, a->unit);
+    child = sim_run_add(sim, &sim->pipelines[task->child]);
+    child->row.child_key = tg_arena_strdup(&sim->arena, key);
+    child->row.parent = "parent";
+    child->parent = a->handle;
+    sim_begin(sim, child);
+    return;
+  }
+  child->parent = a->handle;
+  if (child->is_over && !child->is_live) sim_event_add(sim, SIM_IDLE_OVER, 1, a->handle);
+}
+
+void sim_worker_child_over(struct sim *sim, struct sim_attempt *a) {
+  if (a->is_over || !a->is_idle) return;
+  a->is_idle = false;
+  for (size_t i = 0; i < sim->run_count; i++)
+    if (sim->runs[i]->parent == a->handle && sim->runs[i]->row.state != TG_RUN_SUCCESS)
+      a->end = SIM_END_FAILURE;
+  sim_note(sim, "goes on", a->run, a->unit, 0);
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_IDLE,
+                                    .idle = {.attempt = a->handle, .is_idle = false}});
+  work_later(sim, a);
+}
+
+static void child_begin(struct sim *sim, struct sim_attempt *a) {
+  a->has_child = a->is_idle = true;
+  sim_note(sim, "waits for its child", a->run, a->unit, 0);
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_IDLE,
+                                    .idle = {.attempt = a->handle, .is_idle = true}});
+  sim_event_add(sim, SIM_CHILD, 1, a->handle);
+}
+
+// --- Going on ---
+
+void sim_worker_work(struct sim *sim, struct sim_attempt *a) {
+  if (a->is_over) return;
+  if (a->cancel_code) {
+    give_cancelled(sim, a);
+    return;
+  }
+  if (a->request || a->is_idle) return;
+  bool is_short = a->end != SIM_END_SUCCESS && a->end != SIM_END_MISTOLD && a->at == a->end_at;
+  if (a->was_begun) {
+    if (is_short)
+      give_end(sim, a);
+    else
+      step_end(sim, a);
+  } else if (a->at < a->length && (!is_short || a->ends_in_step)) {
+    operation_do(sim, a);
+  } else if (a->end == SIM_END_SUCCESS && !a->has_child && !a->is_fallback &&
+             sim_task_of(a->run, a->unit)->child != SIM_NONE) {
+    child_begin(sim, a);
+  } else {
+    give_end(sim, a);
+  }
+}
