@@ -96,17 +96,14 @@ void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input
   if (!run) return;
   run->is_durable = run->is_replaying = true;
   for (size_t i = 0; i < input->resume.map_count; i++)
-    apply(engine, run, &(struct tg_record){.kind = TG_RECORD_MAP_ITEMS,
-                                           .map_items = input->resume.maps[i]});
+    apply(engine, run,
+          &(struct tg_record){.kind = TG_RECORD_MAP_ITEMS, .map_items = input->resume.maps[i]});
   for (size_t i = 0; i < input->resume.item_count; i++)
-    apply(engine, run,
-          &(struct tg_record){.kind = TG_RECORD_ITEM, .item = input->resume.items[i]});
+    apply(engine, run, &(struct tg_record){.kind = TG_RECORD_ITEM, .item = input->resume.items[i]});
   for (size_t i = 0; i < input->resume.task_count; i++)
-    apply(engine, run,
-          &(struct tg_record){.kind = TG_RECORD_TASK, .task = input->resume.tasks[i]});
+    apply(engine, run, &(struct tg_record){.kind = TG_RECORD_TASK, .task = input->resume.tasks[i]});
   for (size_t i = 0; i < input->resume.step_count; i++)
-    apply(engine, run,
-          &(struct tg_record){.kind = TG_RECORD_STEP, .step = input->resume.steps[i]});
+    apply(engine, run, &(struct tg_record){.kind = TG_RECORD_STEP, .step = input->resume.steps[i]});
   for (size_t i = 0; i < input->resume.attempt_count; i++)
     attempt_resume(engine, run, &input->resume.attempts[i]);
   cancel_resume(run, input->resume.cancelled);

@@ -77,8 +77,7 @@ static struct tg_trigger_counts counts_of(const struct tg_live_run *live, uint32
 // down: none of its setups has succeeded.
 static enum tg_trigger_verdict teardown_judge(const struct tg_live_run *live, uint32_t task,
                                               const struct tg_trigger_counts *counts) {
-  if (counts->success + counts->failed + counts->skipped < counts->upstream)
-    return TG_TRIGGER_WAIT;
+  if (counts->success + counts->failed + counts->skipped < counts->upstream) return TG_TRIGGER_WAIT;
   struct tg_graph_slice up = tg_graph_upstream(&live->plan->graph, task);
   uint32_t setups = 0, successes = 0;
   for (uint32_t i = 0; i < up.count; i++) {

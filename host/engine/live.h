@@ -11,9 +11,9 @@
 // the trigger rule. A task that so became ready goes to `ready`; one that is settled without
 // running goes to `settled`, for the engine to record.
 //
-// Units: what can be tried is a unit. The first units are the tasks of the plan, by their index; when
-// a map is expanded its items follow, so that everything about attempts is the same for both. An
-// item is let into `ready` when its map's limits allow, and reports to its map when it ends.
+// Units: what can be tried is a unit. The first units are the tasks of the plan, by their index;
+// when a map is expanded its items follow, so that everything about attempts is the same for both.
+// An item is let into `ready` when its map's limits allow, and reports to its map when it ends.
 #pragma once
 
 #include <stdbool.h>
@@ -46,7 +46,7 @@ struct tg_live_task {
   uint32_t branches;                 // that lead to it and have not ended
   uint64_t attempt;                  // handle of the running one, or 0
   int64_t first_started_at, started_at, ended_at, retry_at;
-  int64_t deadline_at; // of the running attempt, its sleeps included; monotonic, 0 for none
+  int64_t deadline_at;       // of the running attempt, its sleeps included; monotonic, 0 for none
   char *output;              // JSON, or NULL
   struct tg_failure failure; // of its end, or of its last attempt; owns its text
   struct tg_live_map *map;   // once it is expanded, or NULL
@@ -57,13 +57,13 @@ struct tg_live_task {
 struct tg_live_run {
   struct tg_run run; // owns its strings through `arena`
   struct tg_arena arena;
-  struct tg_plan *plan; // shared
+  struct tg_plan *plan;       // shared
   struct tg_live_task *tasks; // the units; may move when a map is expanded
   uint32_t count, map_count;  // of the units; of the maps that were expanded
   int64_t *priorities;        // of the plan's tasks
   struct tg_ready ready;
   struct tg_ready *held; // for each pool of the plan: ready units that wait for room in it
-  uint32_t *settled; // tasks whose state is settled but not recorded
+  uint32_t *settled;     // tasks whose state is settled but not recorded
   uint32_t settled_count;
   uint32_t running, open;    // attempts in flight; tasks that are not terminal
   struct tg_failure stopped; // why it is being cancelled; code 0 if it is not

@@ -18,12 +18,12 @@ struct tg_live_map {
   uint32_t task, first, count; // the plan's task; the unit of item 0
   uint32_t running;            // let in and not ended
   uint32_t done, failed, cancelled;
-  uint32_t told;               // of `done`, when those who watch were told last
-  bool is_stopped;             // too many have failed
-  json_t *values, *keys;       // lists, or NULL
+  uint32_t told;         // of `done`, when those who watch were told last
+  bool is_stopped;       // too many have failed
+  json_t *values, *keys; // lists, or NULL
   uint32_t *eligible, head, tail;
-  struct tg_map by_key;        // struct tg_live_key by text
-  uint32_t *next_of_key;       // the next waiting item of the same key
+  struct tg_map by_key;  // struct tg_live_key by text
+  uint32_t *next_of_key; // the next waiting item of the same key
 };
 
 /// Expands a map as its durable record says, and lets the first items in.

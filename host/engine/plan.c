@@ -254,8 +254,8 @@ static int pools_get(struct reading *r, const json_t *object, const struct tg_pl
     json_int_t slots = json_integer_value(value);
     if (!json_is_integer(value) || slots < 1 || slots > UINT32_MAX)
       return fault(r, "pool", "has a number of slots that is none");
-    all[(*count)++] = (struct tg_plan_pool){
-        .name = tg_arena_strdup(&r->plan->arena, name), .slots = (uint32_t)slots};
+    all[(*count)++] = (struct tg_plan_pool){.name = tg_arena_strdup(&r->plan->arena, name),
+                                            .slots = (uint32_t)slots};
   }
   *pools = all;
   return TG_OK;
@@ -304,8 +304,7 @@ static int task_get(struct reading *r, const json_t *object, struct tg_graph_bui
   task->has_fallback = json_is_true(json_object_get(object, "fallback"));
   const json_t *map = json_object_get(object, "map");
   if (!code && json_is_object(map)) code = map_get(r, map, &task->map);
-  if (!code)
-    code = pools_get(r, json_object_get(object, "pool"), &task->pools, &task->pool_count);
+  if (!code) code = pools_get(r, json_object_get(object, "pool"), &task->pools, &task->pool_count);
   return code ? code : pools_fit(r, task);
 }
 

@@ -72,13 +72,13 @@ struct tg_plan {
   uint32_t references;
   struct tg_arena arena;
   const char *name, *doc, *file;
-  int64_t timeout_ms; // of a run, 0 for none
-  uint32_t tasks_max; // running at once in a run, 0 for no limit
+  int64_t timeout_ms;               // of a run, 0 for none
+  uint32_t tasks_max;               // running at once in a run, 0 for no limit
   const struct tg_plan_pool *pools; // that it declares, with their sizes
   uint32_t pool_count;
-  uint32_t runs_max;  // of the pipeline at once, 0 for no limit
-  json_t *params;     // the list of parameter schemas (model/params.h)
-  json_t *triggers;   // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
+  uint32_t runs_max; // of the pipeline at once, 0 for no limit
+  json_t *params;    // the list of parameter schemas (model/params.h)
+  json_t *triggers;  // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
   struct tg_plan_task *tasks;
   uint32_t count;
   struct tg_graph graph;

@@ -84,8 +84,8 @@ struct tg_step {
   uint32_t task, item; // item: TG_NO_ITEM outside maps
   uint32_t position;   // in the order of the intents, from 0
   const char *name;
-  const char *result;  // JSON; NULL while there is only the intent
-  int64_t wake_at;     // of a sleep; 0 otherwise
+  const char *result; // JSON; NULL while there is only the intent
+  int64_t wake_at;    // of a sleep; 0 otherwise
   int64_t intended_at, ended_at;
 };
 

@@ -79,7 +79,7 @@ static int64_t number(struct query *query, int at) {
 
 #define RUN_COLUMNS                                                                                \
   "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
-  " created_at, ended_at, error_code, error_class, error_message, parent, child_key," \
+  " created_at, ended_at, error_code, error_class, error_message, parent, child_key,"              \
   " interval_start, interval_end"
 
 static void run_read(struct query *q, void *item) {

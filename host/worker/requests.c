@@ -19,9 +19,9 @@ struct tg_request_open {
   enum tg_request kind;
   struct tg_http_service_call *http;
   struct tg_timer *timer;
-  uint64_t question;           // to the child runs
+  uint64_t question; // to the child runs
   enum tg_step_operation step;
-  struct tg_deferred tell;     // what a child run became is told from the loop
+  struct tg_deferred tell; // what a child run became is told from the loop
   struct tg_error failed;
   char *answer;
   struct tg_request_open *next;

@@ -46,13 +46,12 @@ struct tg_worker_runner *tg_worker_runner_new(const struct tg_services *services
   runner->scripts = tg_scripts_new(services);
   runner->commands = tg_commands_new(services);
   if (services->conductor)
-    tg_conductor_set_runner(services->conductor,
-                            &(struct tg_runner){.start = start,
-                                                .cancel = cancel,
-                                                .step = step,
-                                                .run_begun = run_begun,
-                                                .run_ended = run_ended,
-                                                .self = runner});
+    tg_conductor_set_runner(services->conductor, &(struct tg_runner){.start = start,
+                                                                     .cancel = cancel,
+                                                                     .step = step,
+                                                                     .run_begun = run_begun,
+                                                                     .run_ended = run_ended,
+                                                                     .self = runner});
   return runner;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Child runs: what `tg.run` starts. A child is found by its key, which says what it was started for,
-// so an attempt that is repeated finds the run that an earlier one started, in whatever state.
+// Child runs: what `tg.run` starts. A child is found by its key, which says what it was started
+// for, so an attempt that is repeated finds the run that an earlier one started, in whatever state.
 //
 //   ask -> known and live            -> wait for its end
 //       -> known and ended           -> told at once

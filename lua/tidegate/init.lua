@@ -129,7 +129,7 @@ local words = require "tidegate.pipeline.words"
 ---@field key? fun(ctx: tidegate.Context, item: any): string|number|boolean
 ---@field limit_per_key? integer items of one key running at once
 ---@field order? "breadth"|"depth" of a map over a map: all items of one first, or one item through both
----@field fail_after? integer|string how many failed items end the map as failed: 10, "10%"; without it all run, and any failure fails it
+---@field fail_after? integer|string so many failed items (10, "10%") end the map; without it any one fails it
 ---@field items_max? integer 100,000 by default; more items fail the map
 
 ---@class tidegate.RunFields: tidegate.TaskFields

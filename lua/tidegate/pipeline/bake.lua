@@ -192,6 +192,14 @@ local function bake_task(record, faults, scope)
   return task
 end
 
+-- Says what stands in a list of tasks and is none; a word that is not known was told already.
+local function not_a_task(record, value, key, at, faults)
+  if record and record.word == "unknown" then return end
+  faults:add(record and record.at or at,
+    ("tasks[%d] must be a task, not %s"):format(key, words.describe(value)),
+    'tg.task "name" { ... }')
+end
+
 -- Bakes a list of tasks, those of its groups behind one another.
 local function bake_tasks(list, at, faults, scope, tasks)
   tasks = tasks or {}
@@ -211,10 +219,8 @@ local function bake_tasks(list, at, faults, scope, tasks)
       if inner and inner.tasks ~= nil then
         bake_tasks(inner.tasks, inner.at, faults, inner, tasks)
       end
-    elseif not (record and record.word == "unknown") then
-      faults:add(record and record.at or at,
-        ("tasks[%d] must be a task, not %s"):format(key, words.describe(list[key])),
-        'tg.task "name" { ... }')
+    else
+      not_a_task(record, list[key], key, at, faults)
     end
   end
   for _, declaration in ipairs(list) do words.forget(declaration) end

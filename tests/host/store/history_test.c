@@ -134,11 +134,8 @@ static void gives_attempts_in_full(void **state) {
                    .failure = throttled,
                    .traceback = "a\nb"}},
       {.kind = TG_RECORD_ATTEMPT,
-       .attempt = {.run = 7,
-                   .task = 1,
-                   .item = TG_NO_ITEM,
-                   .number = 1,
-                   .state = TG_ATTEMPT_RUNNING}},
+       .attempt =
+           {.run = 7, .task = 1, .item = TG_NO_ITEM, .number = 1, .state = TG_ATTEMPT_RUNNING}},
   };
   assert_int_equal(scene_put(scene, records, 2), TG_OK);
   records[1].attempt.state = TG_ATTEMPT_SUCCESS;
