@@ -117,12 +117,12 @@ int tg_occurrences_list(const struct tg_plan *plan, int64_t from_ms, int64_t to_
   *count = 0;
   int code = every_ms ? grid_list(from_ms, to_ms, every_ms, items, count, err)
                       : cron_list(plan, from_ms, to_ms, items, count, err);
-  *list = tg_arena_alloc(arena, (*count + 1) * sizeof **list);
-  if (!code && !*list) code = tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
-  for (size_t i = 0; i < *count && !code; i++)
-    (*list)[i] = (struct tg_occurrence){.start_ms = items[i].start_ms, .end_ms = items[i].end_ms};
+  struct tg_occurrence *all = code ? NULL : tg_arena_alloc(arena, (*count + 1) * sizeof *all);
+  for (size_t i = 0; all && i < *count; i++)
+    all[i] = (struct tg_occurrence){.start_ms = items[i].start_ms, .end_ms = items[i].end_ms};
   free(items);
-  return code;
+  *list = all;
+  return code || all ? code : tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
 }
 
 // --- What ran for them ---

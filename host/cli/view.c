@@ -348,6 +348,7 @@ json_t *tg_view_asset_json(const struct tg_view *view, const struct tg_asset_ver
 
 // Puts each child into the list of its parent, which stands before it.
 static bool children_put(const struct tg_view *view, json_t *run) {
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): a list of pointers is meant
   json_t **lists = calloc(view->child_count + 1, sizeof *lists);
   json_t *top = json_array();
   bool ok = lists && json_object_set_new(run, "children", top) == 0;
