@@ -29,8 +29,16 @@ local HEADERS = {
 -- A child is started by loop/spawn.c and nowhere else, and never through a shell.
 local CALLS = { "fork", "vfork", "system", "popen" }
 
+-- The folder of this checkout, as a pattern.
+local function own_folder()
+  local pipe = assert(io.popen "pwd")
+  local folder = pipe:read "l"
+  pipe:close()
+  return (folder:gsub("%p", "%%%0")) .. "/%w"
+end
+
 -- Where people keep their checkouts. A path begins where no other path goes on.
-local MACHINE = { "/home/%w", "/root/%w", "/Users/%w", "/work/%w", "/tmp/%w+/build" }
+local MACHINE = { "/home/%w", "/root/%w", "/Users/%w", "/tmp/%w+/build", own_folder() }
 
 -- What is no part of the tree, though it may stand in it.
 local function is_skipped(name)
