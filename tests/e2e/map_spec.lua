@@ -13,13 +13,14 @@ local NOTE = [[
   assert(file.write(path, (file.read(path) or "") .. "ran\n"))
 ]]
 
--- Kills the host of a run in the background once a query of its store gives a text.
-local function killed_when(query, text)
+-- Kills the host of a run in the background once a query of its store gives a text and a command
+-- of the shell succeeds.
+local function killed_when(query, text, command)
   project.shell(("cd %s && { %s >/dev/null 2>&1 & pid=$!; " ..
-    "for i in $(seq 2000); do [ \"$(sqlite3 .tidegate/state.db %s 2>/dev/null)\" = %s ] && break; " ..
-    "sleep 0.01; done; kill -9 $pid; wait $pid; } 2>/dev/null"):format(
+    "for i in $(seq 2000); do [ \"$(sqlite3 .tidegate/state.db %s 2>/dev/null)\" = %s ] && %s && " ..
+    "break; sleep 0.01; done; kill -9 $pid; wait $pid; } 2>/dev/null"):format(
     project.quote(box.dir), project.command { "run", "p" }, project.quote(query),
-    project.quote(text)))
+    project.quote(text), command))
   assert.equal(text, box:sql(query))
 end
 
@@ -104,7 +105,8 @@ describe("tg.map", function()
       tg.map "n" { over = "m", order = "depth", run = function(ctx, n) return n + 1 end },
     ]])
     box:write("files/wait", "")
-    killed_when("SELECT count(*) FROM items", "16") -- eight of each map; three hang
+    killed_when("SELECT count(*) FROM items", "16", -- eight of each map; three hang
+      "test -e files/item.9 && test -e files/item.10 && test -e files/item.11")
     os.remove(box.dir .. "/files/wait")
     local run = box:run()
     assert.equal("success", run.state)
