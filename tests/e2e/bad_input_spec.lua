@@ -347,9 +347,10 @@ describe("the store", function()
       project.command { "--data", "data", "run", "p" })
     box:write("script.sh", script)
     project.shell("mkdir " .. box.dir .. "/data")
-    local code, out = project.shell(("for how in '-m' '-rm'; do unshare $how sh %s/script.sh 2>&1 && exit 0; done; exit 99")
+    local code, out = project.shell(("for how in '-m' '-rm'; do " ..
+      "unshare $how --propagation unchanged sh %s/script.sh 2>&1 && exit 0; done; exit 99")
       :format(box.dir))
-    if code == 99 then return end -- nothing can be mounted here; the limit above says the same
+    if code == 99 then pending "nothing can be mounted here; the limit on files above says the same" end
     assert.equal("first=75\nsecond=0\nok\n1\n", box:read "files/codes", out)
   end)
 
