@@ -24,11 +24,13 @@ static void task_changed(void *self, const struct tg_live_run *run, uint32_t tas
   struct tg_drive *drive = self;
   if (!is_ours(drive, run)) return; // of a child run
   const struct tg_live_task *t = &run->tasks[task];
+  const struct tg_live_notes *notes = tg_live_notes(t);
   struct tg_progress_change change = {.task = task,
                                       .state = (enum tg_task_state)t->state,
                                       .attempt = t->attempts,
-                                      .error = t->state != TG_TASK_RUNNING ? t->failure.text : NULL,
-                                      .retry_at = t->retry_at};
+                                      .error =
+                                          t->state != TG_TASK_RUNNING ? notes->failure.text : NULL,
+                                      .retry_at = notes->retry_at};
   tg_progress_task(drive->progress, &change, wall_ms(drive));
 }
 

@@ -82,7 +82,7 @@ static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
 static void cancel_resume(struct tg_live_run *run, const char *reason) {
   for (uint32_t i = 0; i < run->count && !run->stopped.code; i++) {
     if (run->tasks[i].state != TG_TASK_CANCELLED) continue;
-    run->stopped = run->tasks[i].failure; // its text lives as long as the task
+    run->stopped = tg_live_notes(&run->tasks[i])->failure; // its text lives as long as the task
   }
   if (!run->stopped.code && reason)
     run->stopped = (struct tg_failure){.code = TG_ECANCELLED,
@@ -111,7 +111,7 @@ void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input
   for (uint32_t i = 0; i < run->plan->count && run->map_count; i++)
     tg_engine_check(engine, tg_live_map_admit(run, i));
   for (uint32_t i = 0; i < run->count; i++)
-    if (run->tasks[i].state == TG_TASK_WAITING && run->tasks[i].retry_at &&
+    if (run->tasks[i].state == TG_TASK_WAITING && tg_live_notes(&run->tasks[i])->retry_at &&
         !run->tasks[i].is_deciding) // its next attempt was begun, and lost with the host
       tg_engine_retry_arm(engine, run, i);
 }

@@ -82,11 +82,12 @@ static void phase_put(const struct tg_live_run *run, uint32_t unit, struct tg_bu
     tg_live_map_put_value(run, unit, out);
   }
   if (t->is_fallback) {
+    const struct tg_failure *failure = &tg_live_notes(t)->failure;
     text_member(out, "phase", "fallback");
     tg_buf_puts(out, ",\"error\":{");
-    text_member(out, "code", tg_code_word(t->failure.code));
-    text_member(out, "class", tg_class_word(t->failure.class));
-    text_member(out, "message", t->failure.text ? t->failure.text : "");
+    text_member(out, "code", tg_code_word(failure->code));
+    text_member(out, "class", tg_class_word(failure->class));
+    text_member(out, "message", failure->text ? failure->text : "");
     tg_buf_putc(out, '}');
   } else if (t->item != TG_NO_ITEM) {
     text_member(out, "phase", "item");

@@ -58,12 +58,17 @@ static void starts_timer_arm(struct tg_engine *engine) {
 }
 
 // One that slept goes on as what it was; else it is a new attempt.
-static void attempt_renew(const struct tg_engine *engine, struct tg_live_task *t,
+static void attempt_renew(struct tg_engine *engine, struct tg_live_task *t,
                           const struct tg_plan_task *plan) {
+  if (t->started_at || plan->timeout_ms) {
+    struct tg_live_notes *notes = tg_engine_note(engine, t);
+    if (!notes) return;
+    if (!notes->first_started_at) notes->first_started_at = t->started_at;
+    notes->deadline_at = plan->timeout_ms ? engine->now.mono_ms + plan->timeout_ms : 0;
+  }
   t->attempts++;
   t->is_recorded = false;
   t->started_at = engine->now.wall_ms;
-  t->deadline_at = plan->timeout_ms ? engine->now.mono_ms + plan->timeout_ms : 0;
 }
 
 static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
@@ -81,12 +86,11 @@ static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uin
   t->attempt = handle;
   if (!t->is_parked) attempt_renew(engine, t, plan);
   t->is_parked = t->is_idle = false;
-  t->step_at = 0;
-  if (!t->first_started_at) t->first_started_at = t->started_at;
+  if (t->notes) t->notes->step_at = 0;
   run->running++;
   engine->running++;
   if (plan->timeout_ms)
-    tg_engine_timer(engine, &(struct tg_engine_timer){.at_ms = t->deadline_at,
+    tg_engine_timer(engine, &(struct tg_engine_timer){.at_ms = tg_live_notes(t)->deadline_at,
                                                       .kind = TG_TIMER_ATTEMPT,
                                                       .run = run->run.number,
                                                       .unit = unit,
@@ -122,7 +126,7 @@ static bool chain_expand(struct tg_engine *engine, struct tg_live_run *run, uint
   record.map_items.run = run->run.number;
   record.map_items.task = t->task;
   t->is_deciding = true;
-  t->first_started_at = t->started_at = engine->now.wall_ms;
+  t->started_at = engine->now.wall_ms;
   tg_engine_record(engine, &record);
   return true;
 }

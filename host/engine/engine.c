@@ -99,6 +99,12 @@ void tg_engine_tell(struct tg_engine *engine, struct tg_live_run *run, uint32_t 
                                                .number = run->tasks[unit].attempts});
 }
 
+struct tg_live_notes *tg_engine_note(struct tg_engine *engine, struct tg_live_task *t) {
+  struct tg_live_notes *notes = tg_live_note(t);
+  if (!notes) tg_engine_fail(engine, TG_ENOMEM, "out of memory");
+  return notes;
+}
+
 struct tg_batch *tg_engine_batch(struct tg_engine *engine) {
   if (!engine->open) engine->open = tg_batch_new();
   if (!engine->open) tg_engine_fail(engine, TG_ENOMEM, "out of memory");
@@ -137,7 +143,7 @@ struct tg_record tg_engine_task_record(const struct tg_live_run *run, uint32_t t
                                      .name = run->plan->tasks[task].name,
                                      .state = state,
                                      .attempts = t->attempts,
-                                     .started_at = t->first_started_at,
+                                     .started_at = tg_live_first_started_at(t),
                                      .ended_at = ended_at}};
 }
 
@@ -155,7 +161,7 @@ struct tg_record tg_engine_attempt_record(const struct tg_live_run *run, uint32_
 }
 
 void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
-  int64_t wait = run->tasks[unit].retry_at - engine->now.wall_ms;
+  int64_t wait = tg_live_notes(&run->tasks[unit])->retry_at - engine->now.wall_ms;
   tg_engine_timer(engine,
                   &(struct tg_engine_timer){.at_ms = tg_engine_after(engine->now.mono_ms, wait),
                                             .kind = TG_TIMER_RETRY,
@@ -207,7 +213,7 @@ static void attempt_applied(struct tg_engine *engine, struct tg_live_run *run,
   uint32_t unit = tg_live_unit(run, record->task, record->item);
   if (unit == UINT32_MAX) return;
   const struct tg_live_task *t = &run->tasks[unit];
-  if (t->state != TG_TASK_WAITING || !t->retry_at || !record->ended_at) return;
+  if (t->state != TG_TASK_WAITING || !tg_live_notes(t)->retry_at || !record->ended_at) return;
   tg_engine_retry_arm(engine, run, unit);
   tg_engine_tell(engine, run, unit);
 }
@@ -341,7 +347,7 @@ static void timer_fire(struct tg_engine *engine, const struct tg_engine_timer *t
     tg_engine_starts_record(engine);
     break;
   case TG_TIMER_RETRY:
-    if (t && t->state == TG_TASK_WAITING && t->retry_at && !t->is_deciding)
+    if (t && t->state == TG_TASK_WAITING && tg_live_notes(t)->retry_at && !t->is_deciding)
       tg_engine_check(engine, tg_live_make_ready(run, timer->unit));
     break;
   case TG_TIMER_ATTEMPT:

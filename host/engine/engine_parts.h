@@ -50,6 +50,10 @@ void tg_engine_check(struct tg_engine *engine, int code);
 void tg_engine_effect(struct tg_engine *engine, const struct tg_effect *effect);
 void tg_engine_tell(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
 void tg_engine_record(struct tg_engine *engine, const struct tg_record *record);
+
+// Gives a unit's notes to write in, or NULL, and then the engine stops.
+struct tg_live_notes *tg_engine_note(struct tg_engine *engine, struct tg_live_task *t);
+
 struct tg_batch *tg_engine_batch(struct tg_engine *engine);
 void tg_engine_timer(struct tg_engine *engine, const struct tg_engine_timer *timer);
 

@@ -17,23 +17,25 @@ static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uin
   const struct tg_plan_task *plan = tg_live_plan(run, unit);
   attempt->failure = (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
   attempt->state = TG_ATTEMPT_FAILED;
-  if (err->class != TG_CLASS_LOST) t->worker_losses = 0;
+  struct tg_live_notes *notes = tg_engine_note(engine, t);
+  if (!notes) return;
+  if (err->class != TG_CLASS_LOST) notes->worker_losses = 0;
   if (tg_live_is_cut(run, t->task)) {
     attempt->state = TG_ATTEMPT_CANCELLED;
     return;
   }
-  if (err->class == TG_CLASS_LOST && !is_bystander) t->worker_losses++;
-  if (err->class == TG_CLASS_LOST && t->worker_losses < TG_LOST_ATTEMPTS_MAX) {
+  if (err->class == TG_CLASS_LOST && !is_bystander) notes->worker_losses++;
+  if (err->class == TG_CLASS_LOST && notes->worker_losses < TG_LOST_ATTEMPTS_MAX) {
     attempt->state = TG_ATTEMPT_LOST;
     return;
   }
   if (t->is_fallback) return; // there is nothing after the last resort
-  int64_t elapsed = engine->now.wall_ms - t->first_started_at;
+  int64_t elapsed = engine->now.wall_ms - tg_live_first_started_at(t);
   struct tg_retry_decision retry =
-      tg_retry_decide(&plan->retry, t->attempts - t->lost, err->class, attempt->seed,
+      tg_retry_decide(&plan->retry, t->attempts - notes->lost, err->class, attempt->seed,
                       err->retry_after_ms, elapsed > 0 ? elapsed : 0);
   attempt->is_fallback_next = retry.stop != TG_RETRY_STOP_NOT && plan->has_fallback;
-  if (attempt->is_fallback_next) t->worker_losses = 0;
+  if (attempt->is_fallback_next) notes->worker_losses = 0;
   if (retry.stop == TG_RETRY_STOP_NOT)
     attempt->retry_at = tg_engine_after(engine->now.wall_ms, retry.delay_ms);
   else if (attempt->is_fallback_next)
@@ -67,7 +69,7 @@ static void item_record(struct tg_engine *engine, struct tg_live_run *run, uint3
                                       .index = t->item,
                                       .state = state,
                                       .attempts = t->attempts,
-                                      .started_at = t->first_started_at,
+                                      .started_at = tg_live_first_started_at(t),
                                       .ended_at = engine->now.wall_ms,
                                       .output = result && *result ? result : NULL,
                                       .failure = attempt->attempt.failure}};
@@ -206,7 +208,7 @@ static struct tg_failure map_failure(const struct tg_live_run *run, uint32_t tas
   for (uint32_t i = 0; i < map->count; i++) {
     const struct tg_live_task *item = &run->tasks[map->first + i];
     if (item->state != TG_TASK_FAILED) continue;
-    struct tg_failure failure = item->failure;
+    struct tg_failure failure = tg_live_notes(item)->failure;
     snprintf(text, size, "%u of %u items failed; item %u: %s", map->failed, map->count, i + 1,
              failure.text ? failure.text : tg_code_text(failure.code));
     failure.text = text;
@@ -266,13 +268,14 @@ static struct tg_failure run_failure(const struct tg_live_run *run, char *text, 
   for (uint32_t i = 0; i < run->plan->count; i++) {
     const struct tg_live_task *t = &run->tasks[i];
     if (t->state != TG_TASK_FAILED) continue;
+    const struct tg_failure *own = &tg_live_notes(t)->failure;
     bool is_first = failure.code == TG_OK;
-    is_mixed |= !is_first && failure.code != t->failure.code;
-    bool is_better = is_told_alone(failure.code) && !is_told_alone(t->failure.code);
+    is_mixed |= !is_first && failure.code != own->code;
+    bool is_better = is_told_alone(failure.code) && !is_told_alone(own->code);
     if (!is_first && !is_better) continue;
-    failure = t->failure;
+    failure = *own;
     snprintf(text, size, "%s: %s", run->plan->tasks[i].name,
-             t->failure.text ? t->failure.text : tg_code_text(t->failure.code));
+             own->text ? own->text : tg_code_text(own->code));
     failure.text = text;
   }
   if (is_mixed && is_told_alone(failure.code)) {

@@ -39,6 +39,28 @@ const struct tg_plan_task *tg_live_plan(const struct tg_live_run *live, uint32_t
   return &live->plan->tasks[live->tasks[unit].task];
 }
 
+const struct tg_live_notes *tg_live_notes(const struct tg_live_task *t) {
+  static const struct tg_live_notes none;
+  return t->notes ? t->notes : &none;
+}
+
+struct tg_live_notes *tg_live_note(struct tg_live_task *t) {
+  if (!t->notes) t->notes = calloc(1, sizeof *t->notes);
+  return t->notes;
+}
+
+static void notes_free(struct tg_live_notes *notes) {
+  if (!notes) return;
+  free((char *)notes->failure.text);
+  free(notes->steps);
+  free(notes);
+}
+
+int64_t tg_live_first_started_at(const struct tg_live_task *t) {
+  int64_t first = tg_live_notes(t)->first_started_at;
+  return first ? first : t->started_at;
+}
+
 uint32_t tg_live_unit(const struct tg_live_run *live, uint32_t task, uint32_t item) {
   if (task >= live->plan->count) return UINT32_MAX;
   if (item == TG_NO_ITEM) return task;
@@ -109,9 +131,10 @@ enum tg_trigger_verdict tg_live_judge(const struct tg_live_run *live, uint32_t t
 }
 
 int tg_live_make_ready(struct tg_live_run *live, uint32_t unit) {
-  live->tasks[unit].state = TG_TASK_READY;
-  live->tasks[unit].retry_at = 0;
-  return tg_ready_push(&live->ready, unit, live->priorities[live->tasks[unit].task], NULL);
+  struct tg_live_task *t = &live->tasks[unit];
+  t->state = TG_TASK_READY;
+  if (t->notes) t->notes->retry_at = 0;
+  return tg_ready_push(&live->ready, unit, live->priorities[t->task], NULL);
 }
 
 // Lets a waiting task follow its trigger rule.
@@ -174,8 +197,7 @@ void tg_live_free(struct tg_live_run *live) {
   if (!live) return;
   for (uint32_t i = 0; live->tasks && i < live->count; i++) {
     free(live->tasks[i].output);
-    free((char *)live->tasks[i].failure.text);
-    free(live->tasks[i].steps);
+    notes_free(live->tasks[i].notes);
     tg_live_map_free(live->tasks[i].map);
   }
   free(live->tasks);
@@ -233,10 +255,13 @@ static char *text_copy(const char *text) {
 }
 
 static int failure_set(struct tg_live_task *t, const struct tg_failure *failure) {
-  free((char *)t->failure.text);
-  t->failure = *failure;
-  t->failure.text = text_copy(failure->text);
-  return failure->text && !t->failure.text ? TG_ENOMEM : TG_OK;
+  if (!failure->code && !t->notes) return TG_OK;
+  struct tg_live_notes *notes = tg_live_note(t);
+  if (!notes) return TG_ENOMEM;
+  free((char *)notes->failure.text);
+  notes->failure = *failure;
+  notes->failure.text = text_copy(failure->text);
+  return failure->text && !notes->failure.text ? TG_ENOMEM : TG_OK;
 }
 
 static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
@@ -247,7 +272,6 @@ static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   t->state = (uint8_t)record->state;
   t->is_deciding = false;
   if (record->attempts > t->attempts) t->attempts = record->attempts; // in recovery it comes first
-  t->ended_at = record->ended_at;
   t->output = text_copy(record->output);
   if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
   live->open--;
@@ -271,7 +295,6 @@ static int item_apply(struct tg_live_run *live, const struct tg_item *record) {
   struct tg_live_task *t = &live->tasks[unit];
   if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
   t->is_deciding = false;
-  t->ended_at = record->ended_at;
   t->output = text_copy(record->output);
   if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
   return tg_live_map_ended(live, unit, record->state);
@@ -280,15 +303,16 @@ static int item_apply(struct tg_live_run *live, const struct tg_item *record) {
 static int step_apply(struct tg_live_run *live, const struct tg_step *record) {
   uint32_t unit = tg_live_unit(live, record->task, record->item);
   if (unit == UINT32_MAX) return TG_OK;
-  struct tg_live_task *t = &live->tasks[unit];
-  if (record->position > t->step_count) return TG_OK;
-  if (record->position == t->step_count) {
-    struct tg_live_step *steps = realloc(t->steps, (t->step_count + 1u) * sizeof *steps);
+  struct tg_live_notes *notes = tg_live_note(&live->tasks[unit]);
+  if (!notes) return TG_ENOMEM;
+  if (record->position > notes->step_count) return TG_OK;
+  if (record->position == notes->step_count) {
+    struct tg_live_step *steps = realloc(notes->steps, (notes->step_count + 1u) * sizeof *steps);
     if (!steps) return TG_ENOMEM;
-    t->steps = steps;
-    t->steps[t->step_count++] = (struct tg_live_step){0};
+    notes->steps = steps;
+    notes->steps[notes->step_count++] = (struct tg_live_step){0};
   }
-  struct tg_live_step *step = &t->steps[record->position];
+  struct tg_live_step *step = &notes->steps[record->position];
   if (!step->name) step->name = tg_arena_strdup(&live->arena, record->name);
   if (record->result) step->result = tg_arena_strdup(&live->arena, record->result);
   step->wake_at = record->wake_at;
@@ -301,19 +325,21 @@ static int attempt_apply(struct tg_live_run *live, const struct tg_attempt *reco
   struct tg_live_task *t = &live->tasks[unit];
   if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
   if (record->number > t->attempts) t->attempts = record->number;
-  if (!t->first_started_at) t->first_started_at = record->started_at;
+  if (!t->started_at) t->started_at = record->started_at;
   if (t->map) return TG_OK; // it is known in recovery that this one expanded its map
   if (t->item != TG_NO_ITEM && tg_live_map_tried(live, unit)) return TG_ENOMEM;
   if (record->state == TG_ATTEMPT_RUNNING) return TG_OK;
   t->is_deciding = false;
   t->is_recorded = false;
+  struct tg_live_notes *notes = record->state == TG_ATTEMPT_SUCCESS ? t->notes : tg_live_note(t);
+  if (!notes && record->state != TG_ATTEMPT_SUCCESS) return TG_ENOMEM;
   if (record->state == TG_ATTEMPT_LOST) {
-    t->lost++;
+    notes->lost++;
     return tg_live_make_ready(live, unit);
   }
   t->is_fallback = record->is_fallback_next;
   t->state = TG_TASK_WAITING; // for its retry, or for the record of its end, which comes next
-  t->retry_at = record->retry_at;
+  if (notes) notes->retry_at = record->retry_at;
   return failure_set(t, &record->failure);
 }
 

@@ -28,30 +28,38 @@ struct tg_live_step {
   int64_t wake_at;           // of a sleep
 };
 
+// What is noted of a unit only if there is something to note. Most units of a large run go through
+// without: what stands here costs them nothing, what stands in tg_live_task costs each of them.
+struct tg_live_notes {
+  int64_t first_started_at;  // once there is a second attempt
+  int64_t retry_at;          // when it goes on, 0 when it does not wait for a time
+  int64_t deadline_at;       // of the running attempt, its sleeps included; monotonic, 0 for none
+  struct tg_failure failure; // of its end, or of its last attempt; owns its text
+  uint32_t lost;             // attempts that were lost, and so do not count as tries
+  uint32_t worker_losses;    // in a row, since the host started
+  struct tg_live_step *steps;
+  uint32_t step_count, step_at; // step_at: how many the running attempt has come by
+};
+
 struct tg_live_task {
-  uint32_t task;          // index in the plan
-  uint32_t item;          // from 0, or TG_NO_ITEM
-  uint8_t state;          // enum tg_task_state
-  bool is_deciding;       // its attempt has ended, and the record of that is not durable yet
-  bool is_unchosen;       // a branch went on without it
-  bool is_recorded;       // its running attempt has a record
-  bool is_parked;         // its attempt is ended only to sleep, and does not count
-  bool is_idle;           // its attempt waits for a child run and takes no slot
-  bool is_fallback;       // the next attempt is the last resort
-  bool is_let_in;         // of an item: it takes one of its map's places
-  uint32_t attempts;      // number of the last one
-  uint32_t lost;          // how many of them were lost, and so do not count as tries
-  uint32_t worker_losses; // in a row, since the host started
+  uint32_t task;        // index in the plan
+  uint32_t item;        // from 0, or TG_NO_ITEM
+  uint32_t attempts;    // number of the last one
+  uint8_t state;        // enum tg_task_state
+  bool is_deciding : 1; // its attempt has ended, and the record of that is not durable yet
+  bool is_unchosen : 1; // a branch went on without it
+  bool is_recorded : 1; // its running attempt has a record
+  bool is_parked : 1;   // its attempt is ended only to sleep, and does not count
+  bool is_idle : 1;     // its attempt waits for a child run and takes no slot
+  bool is_fallback : 1; // the next attempt is the last resort
+  bool is_let_in : 1;   // of an item: it takes one of its map's places
   uint32_t success, failed, skipped; // upstream tasks that ended so
   uint32_t branches;                 // that lead to it and have not ended
   uint64_t attempt;                  // handle of the running one, or 0
-  int64_t first_started_at, started_at, ended_at, retry_at;
-  int64_t deadline_at;       // of the running attempt, its sleeps included; monotonic, 0 for none
-  char *output;              // JSON, or NULL
-  struct tg_failure failure; // of its end, or of its last attempt; owns its text
-  struct tg_live_map *map;   // once it is expanded, or NULL
-  struct tg_live_step *steps;
-  uint32_t step_count, step_at; // step_at: how many the running attempt has come by
+  int64_t started_at;                // of the last attempt
+  char *output;                      // JSON, or NULL
+  struct tg_live_map *map;           // once it is expanded, or NULL
+  struct tg_live_notes *notes;       // or NULL; read with tg_live_notes
 };
 
 struct tg_live_run {
@@ -79,6 +87,15 @@ struct tg_live_run {
 /// Errors: NULL when memory is out
 struct tg_live_run *tg_live_new(const struct tg_run *run, struct tg_plan *plan);
 void tg_live_free(struct tg_live_run *live);
+
+/// Gives what is noted of a unit, all zero when there is nothing.
+const struct tg_live_notes *tg_live_notes(const struct tg_live_task *t);
+
+/// Gives the notes of a unit to write in, or NULL when memory is out.
+struct tg_live_notes *tg_live_note(struct tg_live_task *t);
+
+/// Gives the start of a unit's first attempt, 0 if there was none.
+int64_t tg_live_first_started_at(const struct tg_live_task *t);
 
 /// Applies a record that is durable. Records of a state that is terminal already change nothing.
 ///

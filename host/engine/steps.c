@@ -17,6 +17,7 @@
 struct place {
   struct tg_live_run *run;
   uint32_t unit;
+  struct tg_live_notes *notes;
 };
 
 static void answer(struct tg_engine *engine, struct tg_live_run *run, uint64_t attempt,
@@ -82,40 +83,41 @@ static void attempt_end(struct tg_engine *engine, const struct place *place, uin
 static void park(struct tg_engine *engine, const struct place *place, uint64_t attempt,
                  int64_t wake_at) {
   struct tg_live_task *t = &place->run->tasks[place->unit];
-  int64_t left = t->deadline_at ? t->deadline_at - engine->now.mono_ms : INT64_MAX;
+  int64_t deadline_at = place->notes->deadline_at;
+  int64_t left = deadline_at ? deadline_at - engine->now.mono_ms : INT64_MAX;
   if (left <= 0) {
     attempt_end(engine, place, attempt, TG_ETIMEOUT);
     return;
   }
   int64_t over_at = tg_engine_after(engine->now.wall_ms, left);
   t->is_parked = true;
-  t->retry_at = wake_at < over_at ? wake_at : over_at;
+  place->notes->retry_at = wake_at < over_at ? wake_at : over_at;
   attempt_end(engine, place, attempt, TG_ECANCELLED);
 }
 
 static void step_begin(struct tg_engine *engine, const struct place *place,
                        const struct tg_input *input) {
-  struct tg_live_task *t = &place->run->tasks[place->unit];
-  uint32_t position = t->step_at++;
-  if (position >= t->step_count) {
+  struct tg_live_notes *notes = place->notes;
+  uint32_t position = notes->step_at++;
+  if (position >= notes->step_count) {
     step_record(engine, place, input, position, input->step.name, NULL, 0);
     return;
   }
-  const struct tg_live_step *step = &t->steps[position];
+  const struct tg_live_step *step = &notes->steps[position];
   // A replay that comes to its intent again does it again: whether it was done is not known.
   answer(engine, place->run, input->step.attempt, input->step.request, step->result);
 }
 
 static void step_sleep(struct tg_engine *engine, const struct place *place,
                        const struct tg_input *input) {
-  struct tg_live_task *t = &place->run->tasks[place->unit];
-  uint32_t position = t->step_at++;
-  if (position >= t->step_count) {
+  struct tg_live_notes *notes = place->notes;
+  uint32_t position = notes->step_at++;
+  if (position >= notes->step_count) {
     step_record(engine, place, input, position, input->step.name, NULL,
                 tg_engine_after(engine->now.wall_ms, input->step.sleep_ms));
     return;
   }
-  int64_t wake_at = t->steps[position].wake_at;
+  int64_t wake_at = notes->steps[position].wake_at;
   if (wake_at > engine->now.wall_ms)
     park(engine, place, input->step.attempt, wake_at);
   else
@@ -133,11 +135,11 @@ static bool is_ending(const struct tg_engine *engine, const struct place *place,
 
 static void step_end(struct tg_engine *engine, const struct place *place,
                      const struct tg_input *input) {
-  const struct tg_live_task *t = &place->run->tasks[place->unit];
+  const struct tg_live_notes *notes = place->notes;
   // A step can be ended once its intent is durable, and by one request at a time.
-  uint32_t position = t->step_at < t->step_count ? t->step_at : t->step_count;
-  while (position && strcmp(t->steps[position - 1].name, input->step.name) != 0) position--;
-  if (!position || t->steps[position - 1].result || is_ending(engine, place, position - 1))
+  uint32_t position = notes->step_at < notes->step_count ? notes->step_at : notes->step_count;
+  while (position && strcmp(notes->steps[position - 1].name, input->step.name) != 0) position--;
+  if (!position || notes->steps[position - 1].result || is_ending(engine, place, position - 1))
     refuse(engine, place, input, "a step ended that was not begun");
   else
     step_record(engine, place, input, position - 1, input->step.name, input->step.result, 0);
@@ -146,9 +148,9 @@ static void step_end(struct tg_engine *engine, const struct place *place,
 // Says whether the attempt comes by the steps that an earlier try came by.
 static bool is_in_order(struct tg_engine *engine, const struct place *place,
                         const struct tg_input *input) {
-  const struct tg_live_task *t = &place->run->tasks[place->unit];
-  if (input->step.operation == TG_STEP_END || t->step_at >= t->step_count) return true;
-  const struct tg_live_step *step = &t->steps[t->step_at];
+  const struct tg_live_notes *notes = place->notes;
+  if (input->step.operation == TG_STEP_END || notes->step_at >= notes->step_count) return true;
+  const struct tg_live_step *step = &notes->steps[notes->step_at];
   bool is_sleep = input->step.operation == TG_STEP_SLEEP;
   if (strcmp(step->name, input->step.name) == 0 && (step->wake_at != 0) == is_sleep) return true;
   char text[512];
@@ -156,7 +158,7 @@ static bool is_in_order(struct tg_engine *engine, const struct place *place,
       text, sizeof text,
       "step %u is '%.100s' now and was '%.100s' in an earlier try; steps must come in the same "
       "order at each try",
-      t->step_at + 1, input->step.name, step->name);
+      notes->step_at + 1, input->step.name, step->name);
   refuse(engine, place, input, text);
   return false;
 }
@@ -165,6 +167,8 @@ void tg_engine_step_take(struct tg_engine *engine, const struct tg_input *input)
   struct place place = {0};
   place.run = tg_engine_find_attempt(engine, input->step.attempt, &place.unit);
   if (!place.run || place.run->tasks[place.unit].is_parked) return; // it is being ended
+  place.notes = tg_engine_note(engine, &place.run->tasks[place.unit]);
+  if (!place.notes) return;
   if (!is_in_order(engine, &place, input)) return;
   switch (input->step.operation) {
   case TG_STEP_BEGIN:
@@ -199,7 +203,7 @@ void tg_engine_step_durable(struct tg_engine *engine, const struct tg_step *reco
   struct tg_step_waiting *waiting =
       unit == UINT32_MAX ? NULL : waiting_take(engine, record->run, unit, record);
   if (!waiting) return; // the attempt has ended meanwhile
-  struct place place = {.run = run, .unit = unit};
+  struct place place = {.run = run, .unit = unit, .notes = run->tasks[unit].notes};
   if (waiting->operation == TG_STEP_SLEEP)
     park(engine, &place, waiting->attempt, record->wake_at);
   else

@@ -332,9 +332,10 @@ static const char *resumed_fault(const struct tg_live_task *live, const struct s
   enum tg_task_state now = (enum tg_task_state)live->state;
   if (tg_task_state_is_terminal(state) != tg_task_state_is_terminal(now)) return "has another end";
   if (tg_task_state_is_terminal(state) && state != now) return "has another end";
-  if (live->step_count != unit->step_count) return "has other steps";
+  const struct tg_live_notes *notes = tg_live_notes(live);
+  if (notes->step_count != unit->step_count) return "has other steps";
   for (uint32_t i = 0; i < unit->step_count; i++) {
-    const char *then = unit->steps[i].result, *result = live->steps[i].result;
+    const char *then = unit->steps[i].result, *result = notes->steps[i].result;
     if (!then != !result || (then && strcmp(then, result) != 0)) return "has another step";
   }
   if (!tg_task_state_is_terminal(state) &&

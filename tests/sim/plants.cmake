@@ -57,13 +57,13 @@ tg_plant(late_result_counts FILE engine/finish.c SEEDS 1000
   if (other) flight = tg_map_remove_number(&engine->flights, handle = other->number);
   if (!flight) return; //]])
 tg_plant(double_dispatch FILE engine/engine.c SEEDS 1000
-  FROM [[if (t && t->state == TG_TASK_WAITING && t->retry_at && !t->is_deciding)]]
+  FROM [[if (t && t->state == TG_TASK_WAITING && tg_live_notes(t)->retry_at && !t->is_deciding)]]
   TO [[if (t && !t->is_deciding)]])
 tg_plant(retry_after_last_resort FILE engine/finish.c SEEDS 1000
   FROM [[if (t->is_fallback) return;]] TO [[]])
 tg_plant(one_retry_too_many FILE engine/finish.c SEEDS 1000
-  FROM [[t->attempts - t->lost, err->class]] TO [[t->attempts - t->lost - (t->attempts > 2), err->class]])
-tg_plant(lost_counts_as_try FILE engine/live.c SEEDS 1000 FROM [[t->lost++;]] TO [[]])
+  FROM [[t->attempts - notes->lost, err->class]] TO [[t->attempts - notes->lost - (t->attempts > 2), err->class]])
+tg_plant(lost_counts_as_try FILE engine/live.c SEEDS 1000 FROM [[notes->lost++;]] TO [[]])
 tg_plant(retry_after_ignored FILE engine/finish.c SEEDS 1000
   FROM [[err->retry_after_ms, elapsed]] TO [[0, elapsed]])
 tg_plant(number_used_again FILE engine/live.c SEEDS 1000
@@ -85,9 +85,9 @@ tg_plant(run_timer_lost FILE engine/begin.c SEEDS 2000
 tg_plant(sleep_too_short FILE engine/steps.c SEEDS 2000
   FROM [[if (wake_at > engine->now.wall_ms)]] TO [[if (wake_at > engine->now.wall_ms + 60000)]])
 tg_plant(stale_timer FILE engine/begin.c SEEDS 10000
-  FROM [[run->tasks[i].retry_at &&
+  FROM [[tg_live_notes(&run->tasks[i])->retry_at &&
         !run->tasks[i].is_deciding)]]
-  TO [[run->tasks[i].retry_at)]])
+  TO [[tg_live_notes(&run->tasks[i])->retry_at)]])
 
 # --- Limits ---
 
