@@ -91,6 +91,7 @@ int tg_channel_next(struct tg_channel *channel, uint8_t *type, struct tg_reader 
   const char *frame = tg_buf_text(&channel->in) + channel->in_at;
   size_t have = channel->in.len - channel->in_at;
   uint32_t len;
+  if (!have) done_remove(&channel->in, &channel->in_at); // a large frame is not kept until the next
   if (have < HEADER_BYTES) return 0;
   memcpy(&len, frame, sizeof len);
   if (len < 1 || len > TG_FRAME_BYTES_MAX) return -1;

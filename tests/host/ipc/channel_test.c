@@ -153,6 +153,9 @@ static void a_large_frame_goes_in_parts(void **state) {
   for (int i = 0; i < turns + 100; i++) tg_channel_fill(&pair->far);
   expect_frame(pair, 2, body);
   expect_frame(pair, 3, "after");
+  assert_true(pair->far.in.cap > len);
+  assert_int_equal(next(pair), 0);
+  assert_int_equal(pair->far.in.cap, 0); // its memory is not kept until another frame comes
   free(body);
 }
 
