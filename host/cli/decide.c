@@ -34,10 +34,10 @@ static int params_text(struct deciding *d, int64_t logical_at, const char **text
                           d->options->param_count, logical_at, text, d->err);
 }
 
-static int runs_find(struct deciding *d, int state, const char *occurrence, struct tg_run **runs,
+static int runs_find(struct deciding *d, bool is_open, const char *occurrence, struct tg_run **runs,
                      size_t *count) {
   struct tg_run_filter filter = {
-      .pipeline = d->launch->plan->name, .state = state, .occurrence = occurrence};
+      .pipeline = d->launch->plan->name, .state = -1, .is_open = is_open, .occurrence = occurrence};
   return tg_history_runs(d->history, &filter, &d->launch->arena, runs, count, d->err);
 }
 
@@ -45,7 +45,7 @@ static int runs_find(struct deciding *d, int state, const char *occurrence, stru
 static int selection_decide(struct deciding *d) {
   struct tg_run *runs;
   size_t count;
-  int code = runs_find(d, -1, NULL, &runs, &count);
+  int code = runs_find(d, false, NULL, &runs, &count);
   return code ? code
               : tg_launch_select(d->launch, d->history, count ? &runs[0] : NULL, d->options->select,
                                  d->err);
@@ -83,13 +83,13 @@ static int occurrence_decide(struct deciding *d) {
   size_t count;
   tg_time_format(options->at_ms, text);
   int code = params_text(d, options->at_ms, &params);
-  if (!code) code = runs_find(d, -1, text, &runs, &count);
+  if (!code) code = runs_find(d, false, text, &runs, &count);
   if (code) return code;
   const struct tg_run *last = NULL;
   for (size_t i = 0; i < count && !last; i++) // the newest first
     if (strcmp(runs[i].params, params) == 0) last = &runs[i];
   if (!last) return begin(d, params, options->at_ms);
-  if (last->state == TG_RUN_RUNNING && !options->is_new) return resume(d, last);
+  if (!tg_run_state_is_terminal(last->state) && !options->is_new) return resume(d, last);
   if (last->state == TG_RUN_SUCCESS && !options->is_new && !options->select) {
     d->launch->kind = TG_LAUNCH_DONE;
     d->launch->run = *last;
@@ -110,7 +110,7 @@ static int manual_decide(struct deciding *d, int64_t now) {
   struct tg_run *runs;
   size_t count;
   int code = params_text(d, now, &params);
-  if (!code) code = runs_find(d, TG_RUN_RUNNING, NULL, &runs, &count);
+  if (!code) code = runs_find(d, true, NULL, &runs, &count);
   if (code) return code;
   for (size_t i = 0; i < count && !code && !d->options->is_new && !d->options->select; i++) {
     if (runs[i].occurrence || runs[i].parent) continue;

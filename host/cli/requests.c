@@ -67,7 +67,7 @@ int tg_run_cancel(struct tg_host *host, struct tg_history *history, const struct
   size_t count = 0;
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(run->id, id);
-  struct tg_run_filter filter = {.state = TG_RUN_RUNNING, .parent = id};
+  struct tg_run_filter filter = {.state = -1, .is_open = true, .parent = id};
   tg_arena_init(&arena);
   int code = one_cancel(host, history, run, err);
   if (!code) code = tg_history_runs(history, &filter, &arena, &children, &count, err);

@@ -209,12 +209,12 @@ static int unfinished_go(struct rerunner *r, const struct tg_run *run) {
 
 // Finds a rerun of the run that its host did not finish.
 static int unfinished_find(struct rerunner *r, const struct tg_run **found, struct tg_error *err) {
-  struct tg_run_filter filter = {.state = TG_RUN_RUNNING};
+  struct tg_run_filter filter = {.state = -1, .is_open = true};
   struct tg_run *runs;
   size_t count;
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(r->of.id, id);
-  *found = r->of.state == TG_RUN_RUNNING ? &r->of : NULL;
+  *found = !tg_run_state_is_terminal(r->of.state) ? &r->of : NULL;
   if (*found) return TG_OK;
   int code = tg_history_runs(r->records.history, &filter, &r->launch.arena, &runs, &count, err);
   for (size_t i = 0; i < count && !code && !*found; i++)

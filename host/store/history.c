@@ -80,7 +80,7 @@ static int64_t number(struct query *query, int at) {
 #define RUN_COLUMNS                                                                                \
   "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
   " created_at, ended_at, error_code, error_class, error_message, parent, child_key,"              \
-  " interval_start, interval_end"
+  " interval_start, interval_end, backfill, started_at"
 
 static void run_read(struct query *q, void *item) {
   struct tg_run *run = item;
@@ -101,6 +101,8 @@ static void run_read(struct query *q, void *item) {
       .child_key = text(q, 17),
       .interval_start = number(q, 18),
       .interval_end = number(q, 19),
+      .backfill = text(q, 20),
+      .started_at = number(q, 21),
   };
   const char *id = text(q, 1), *state = text(q, 10);
   if (id) tg_id_parse(id, &run->id);
@@ -116,7 +118,8 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
                          "SELECT " RUN_COLUMNS " FROM runs WHERE (?1 IS NULL OR pipeline = ?1)"
                          " AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR params = ?3)"
                          " AND (?4 IS NULL OR occurrence = ?4) AND (?6 IS NULL OR parent = ?6)"
-                         " AND (?7 IS NULL OR child_key = ?7) ORDER BY number DESC LIMIT ?5",
+                         " AND (?7 IS NULL OR child_key = ?7) AND (?8 IS NULL OR backfill = ?8)"
+                         " AND (NOT ?9 OR ended_at IS NULL) ORDER BY number DESC LIMIT ?5",
                          arena, &q, err);
   if (code) return code;
   tg_bind_text(q.statement, 1, filter->pipeline);
@@ -127,6 +130,8 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
   sqlite3_bind_int64(q.statement, 5, filter->limit ? (int64_t)filter->limit : -1);
   tg_bind_text(q.statement, 6, filter->parent);
   tg_bind_text(q.statement, 7, filter->child_key);
+  tg_bind_text(q.statement, 8, filter->backfill);
+  sqlite3_bind_int(q.statement, 9, filter->is_open);
   return query_collect(&q, sizeof **runs, run_read, (void **)runs, count, err);
 }
 

@@ -30,6 +30,8 @@ struct tg_run_filter {
   const char *occurrence;
   const char *parent;    // id: its child runs
   const char *child_key; // of a child run
+  const char *backfill;  // id: the runs of it
+  bool is_open;          // only those that have not ended
   size_t limit;
 };
 

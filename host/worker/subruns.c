@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "model/params.h"
 
 #define PARENT_STOPPED "its parent run was stopped"
@@ -222,7 +223,7 @@ static void found_tell(struct subrun *subrun, const struct found *found) {
   free(answer);
 }
 
-static void found_resume(struct subrun *subrun, const struct found *found) {
+static void found_resume(struct subrun *subrun, const struct found *found, const char *cancelled) {
   struct tg_subruns *subruns = subrun->subruns;
   struct tg_error err;
   int code = tg_plan_parse(found->plan, strlen(found->plan), &subrun->plan, &err);
@@ -240,6 +241,7 @@ static void found_resume(struct subrun *subrun, const struct found *found) {
   struct tg_input input = {.kind = TG_INPUT_RESUME,
                            .resume = {.run = &found->run,
                                       .plan = subrun->plan,
+                                      .cancelled = cancelled,
                                       .tasks = found->tasks,
                                       .task_count = found->task_count,
                                       .attempts = found->attempts,
@@ -336,7 +338,7 @@ static void child_begin(struct subrun *subrun) {
     found_tell(subrun, &found);
     subrun_remove(subrun);
   } else if (is_known) {
-    found_resume(subrun, &found);
+    found_resume(subrun, &found, NULL);
   } else {
     char path[512];
     snprintf(path, sizeof path, "pipelines/%.400s.lua", subrun->pipeline);
@@ -437,4 +439,53 @@ void tg_subruns_forget(struct tg_subruns *subruns, uint64_t number, bool has_to_
     if (has_to_end && subrun->is_begun) tg_loop_defer(subruns->services->loop, &subrun->end);
     return;
   }
+}
+
+// --- Children that an earlier host left ---
+
+static void left_resume(struct tg_subruns *subruns, struct tg_history *history,
+                        const struct tg_run *run, const char *parent, bool is_stopped) {
+  const struct tg_subrun_question question = {
+      .pipeline = run->pipeline, .params = run->params, .parent = parent, .key = run->child_key};
+  char id[TG_ID_TEXT_LEN + 1];
+  struct found found = {.run = *run};
+  struct tg_error err;
+  tg_id_format(run->id, id);
+  tg_arena_init(&found.arena);
+  if (found_read(history, &found, &err)) {
+    tg_log(TG_LOG_WARN, "child run %s was not finished and cannot be taken up: %s", id, err.text);
+  } else {
+    found_resume(subrun_new(subruns, &question), &found, is_stopped ? PARENT_STOPPED : NULL);
+    tg_subruns_resume(subruns, id, is_stopped || run->state == TG_RUN_CANCELLING);
+  }
+  tg_arena_deinit(&found.arena);
+}
+
+// The newest come first out of the store.
+static void lefts_resume(struct tg_subruns *subruns, struct tg_history *history,
+                         const struct tg_run *runs, size_t count, bool are_queued,
+                         const char *parent, bool is_stopped) {
+  while (count--) {
+    const struct tg_run *run = &runs[count];
+    if ((run->state == TG_RUN_QUEUED) != are_queued || !run->child_key) continue;
+    if (!subrun_find(subruns, run->child_key))
+      left_resume(subruns, history, run, parent, is_stopped);
+  }
+}
+
+void tg_subruns_resume(struct tg_subruns *subruns, const char *parent, bool is_stopped) {
+  const struct tg_run_filter filter = {.state = -1, .is_open = true, .parent = parent};
+  struct tg_history *history = NULL;
+  struct tg_arena arena;
+  struct tg_run *runs = NULL;
+  size_t count = 0;
+  struct tg_error err;
+  tg_arena_init(&arena);
+  int code = tg_history_open(subruns->services->data, &history, &err);
+  if (!code) code = tg_history_runs(history, &filter, &arena, &runs, &count, &err);
+  if (code) tg_log(TG_LOG_WARN, "the child runs of %s are not known: %s", parent, err.text);
+  lefts_resume(subruns, history, runs, count, false, parent, is_stopped);
+  lefts_resume(subruns, history, runs, count, true, parent, is_stopped);
+  tg_history_close(history);
+  tg_arena_deinit(&arena);
 }

@@ -35,8 +35,10 @@ CREATE TABLE runs (
   logical_at    INTEGER NOT NULL,
   interval_start INTEGER,              -- the data it is about: start <= t < end
   interval_end  INTEGER,
+  backfill      TEXT,                  -- id of the backfill that it belongs to
   state         TEXT NOT NULL,
   created_at    INTEGER NOT NULL,
+  started_at    INTEGER,               -- NULL while it is queued
   ended_at      INTEGER,
   error_code    TEXT,
   error_class   TEXT,
@@ -44,6 +46,8 @@ CREATE TABLE runs (
   UNIQUE (pipeline, occurrence, params, rerun)
 );
 CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
+CREATE INDEX runs_by_backfill ON runs (backfill) WHERE backfill IS NOT NULL;
+CREATE INDEX runs_open ON runs (number) WHERE ended_at IS NULL;
 CREATE INDEX runs_by_pipeline ON runs (pipeline, state);
 
 CREATE TABLE tasks (                   -- a task without a row is waiting
