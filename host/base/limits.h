@@ -78,7 +78,7 @@
 #define TG_SCRIPT_DEPTH_MAX 150              // coroutines resumed or closed inside one another
 #define TG_SCRIPT_REFUSALS_MAX 8             // refused allocations, until an attempt is stopped
 #define TG_STRING_BYTES_MAX (64 * TG_MIB)    // one string that a library function makes
-#define TG_PATTERN_STEPS_MAX 2000000         // of one call (10 ms), beside 16 for each byte
+#define TG_PATTERN_STEPS_MAX 10000000        // of one call (60 ms), beside 16 for each byte
 #define TG_PATTERN_BYTES_MAX (64 * TG_KIB)   // one pattern
 #define TG_LIST_LENGTH_MAX 50000000          // elements a table function walks in one call
 #define TG_UNPACK_MAX 250000                 // values one call may return

@@ -159,17 +159,23 @@ static void hook(lua_State *L, lua_Debug *at) {
   arm(L, slice->is_due ? INSTRUCTIONS_WHEN_DUE : TG_SLICE_INSTRUCTIONS);
 }
 
-void tg_slice_work(lua_State *L, int64_t steps) {
+bool tg_slice_work(lua_State *L, int64_t steps) {
   struct tg_timekeeper *slice = tg_slice_of(L);
   slice->steps += steps;
-  if (slice->steps < STEPS_PER_LOOK || !slice->meter) return;
+  if (slice->steps < STEPS_PER_LOOK || !slice->meter) return false;
   slice->steps = 0;
   int64_t now = now_ms(slice);
   stop_if_over(slice, now);
   if (slice->meter->stopped) raise_stopped(L);
-  if (now < slice->turn_end_ms) return;
+  if (now < slice->turn_end_ms) return false;
   slice->is_due = true;
   arm(L, 1);
+  return may_yield(slice, L);
+}
+
+int tg_slice_yield(lua_State *L, lua_KContext context, lua_KFunction again) {
+  tg_slice_of(L)->suspend = TG_SUSPEND_SLICE;
+  return lua_yieldk(L, 0, context, again);
 }
 
 void tg_slice_leave(lua_State *L) {

@@ -127,10 +127,15 @@ bool tg_script_is_owned(lua_State *co);
 bool tg_script_is_waiting(lua_State *co);
 
 /// Counts work that a C function did without running instructions (bytes copied, steps walked), and
-/// looks at the clock now and then. Raises when the attempt's budget is over. Cheap.
+/// looks at the clock now and then. Raises when the attempt's budget is over. Cheap. Gives true when
+/// the turn is over and the function may give way with tg_slice_yield; one that cannot goes on.
 ///
 /// Units:  a step is about 1 ns to 10 ns of work
-void tg_slice_work(lua_State *L, int64_t steps);
+bool tg_slice_work(lua_State *L, int64_t steps);
+
+/// Lets others run in the middle of a C function; called in tail position after tg_slice_work gave
+/// true. At the attempt's next turn `again` is called with `context`, as after tg_script_wait.
+int tg_slice_yield(lua_State *L, lua_KContext context, lua_KFunction again);
 
 /// Makes the coroutine that runs look at the clock at its next instruction. Safe in a signal
 /// handler of the thread that runs Lua: a worker's timer calls it, so that instructions that are
