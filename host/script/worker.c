@@ -69,7 +69,7 @@ static int worker_loop(struct tg_worker *worker) {
       fprintf(stderr, "tidegate worker: %s\n", err.text);
       return EXIT_PROTOCOL;
     }
-    tg_scheduler_run(&worker->scheduler, TG_SLICE_MS);
+    if (tg_scheduler_run(&worker->scheduler, TG_SLICE_MS) != 0) break; // as when the host is gone
   }
   return 0;
 }
