@@ -138,7 +138,7 @@ static enum tg_task_state rule_follow(enum tg_trigger_rule rule, uint32_t all, u
 static bool world_lets_it_succeed(const struct scenario *s, uint32_t task) {
   bool is_retried = s->codes[task] == TG_EIO;
   return s->fails[task] == 0 ||
-         (is_retried && s->fails[task] < s->plan->tasks[task].retry.attempts_max);
+         (is_retried && s->fails[task] < s->plan->tasks[task].retry->attempts_max);
 }
 
 static void oracle(struct scenario *s) {
