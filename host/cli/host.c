@@ -203,3 +203,29 @@ int tg_host_build(struct tg_host *host, enum tg_bundle_kind kind, const char *pa
   if (err && build.err.code) *err = build.err;
   return build.err.code;
 }
+
+struct frozen {
+  struct tg_arena *arena;
+  const char **params;
+  struct tg_error err;
+  bool is_done;
+};
+
+static void frozen(void *self, const struct tg_error *err, const char *params) {
+  struct frozen *frozen = self;
+  *frozen->params = params ? tg_arena_strdup(frozen->arena, params) : NULL;
+  if (err)
+    frozen->err = *err;
+  else if (!*frozen->params)
+    tg_error_set(&frozen->err, TG_ENOMEM, "no memory for parameters");
+  frozen->is_done = true;
+}
+
+int tg_host_freeze(struct tg_host *host, const struct tg_freeze *freeze, struct tg_arena *arena,
+                   const char **params, struct tg_error *err) {
+  struct frozen answer = {.arena = arena, .params = params};
+  tg_freeze(tg_scripts_asks(tg_host_scripts(host)), freeze, frozen, &answer);
+  while (!answer.is_done) tg_loop_turn(host->services.loop, true);
+  if (err && answer.err.code) *err = answer.err;
+  return answer.err.code;
+}

@@ -44,7 +44,8 @@ void tg_scheduler_tell(struct tg_scheduler *scheduler, enum tg_request kind, str
 static const char *request_refusal(const struct tg_fiber *fiber, enum tg_request kind) {
   bool is_source = kind == TG_REQUEST_SOURCE;
   if (fiber && fiber->kind == TG_FIBER_DECISION)
-    return "a policy decides from its input alone and cannot ask for anything";
+    return "a policy, or the default of a parameter, comes from its input alone and cannot ask "
+           "for anything";
   if (fiber && fiber->kind == TG_FIBER_ATTEMPT)
     return is_source ? "sources are read only while the pipeline is loaded" : NULL;
   return fiber && is_source ? NULL
@@ -150,11 +151,13 @@ static void ready_push(struct tg_fiber *fiber, struct tg_fiber_list *queue) {
   TAILQ_INSERT_TAIL(queue, fiber, link);
 }
 
-// Runs C code or a turn on behalf of a fiber: its random numbers are those of the state meanwhile.
+// Runs C code or a turn on behalf of a fiber: its random numbers are those of the state meanwhile,
+// and what is built or decided must come out the same again.
 static void current_set(struct tg_scheduler *scheduler, struct tg_fiber *fiber) {
   struct tg_fiber *old = scheduler->current;
   if (old) memcpy(old->random, old->box->random, sizeof old->random);
   if (fiber) memcpy(fiber->box->random, fiber->random, sizeof fiber->random);
+  if (fiber) fiber->box->is_deterministic = fiber->kind != TG_FIBER_ATTEMPT;
   scheduler->current = fiber;
   interruptible = fiber ? &fiber->box->slice : NULL;
 }

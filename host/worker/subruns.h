@@ -8,12 +8,12 @@
 //       -> not known                 -> built, created, and waited for
 #pragma once
 
-#include "worker/bundles.h"
-#include "worker/services.h"
+#include "worker/asks.h"
 
 struct tg_subruns;
 
-struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_bundles *bundles);
+struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_asks *asks,
+                                  struct tg_bundles *bundles);
 
 /// Forgets every child.
 void tg_subruns_free(struct tg_subruns *subruns);
