@@ -15,6 +15,10 @@
 #define TG_ATTEMPT_LOG_BYTES_MAX (8 * TG_MIB) // what is kept of an attempt's output
 #define TG_KV_KEY_BYTES_MAX 512               // a key of tidegate.store
 #define TG_KV_VALUE_BYTES_MAX (1 * TG_MIB)    // a value of tidegate.store
+#define TG_EVENT_BYTES_MAX (256 * TG_KIB)     // one event
+#define TG_EVENT_TEXT_BYTES_MAX 4096          // one of its attributes
+#define TG_EVENT_DEPTH_MAX 32                 // nesting of its data
+#define TG_EVENTS_BYTES_MAX (64 * TG_MIB)     // events that are sent together
 
 // What tidegate.json reads and writes for a script.
 #define TG_JSON_BYTES_MAX (64 * TG_MIB)

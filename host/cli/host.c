@@ -17,6 +17,7 @@ struct tg_host {
   struct tg_services services;
   struct tg_files files;
   struct tg_worker_runner *runner;
+  struct tg_intake *intake;
   char warehouse_path[4096];
   struct tg_buf secret; // the last one that was read from a file
   struct tg_error failed;
@@ -87,7 +88,10 @@ static int store_open(struct tg_host *host, const struct tg_project *project,
   uint32_t tasks = project->limits.tasks ? project->limits.tasks : TASKS_AT_ONCE;
   services->conductor =
       tg_conductor_new(services->loop, services->store, tasks, last, failed, host, err);
-  return services->conductor ? TG_OK : TG_ENOMEM;
+  if (!services->conductor) return TG_ENOMEM;
+  host->intake =
+      tg_intake_new(services->store, project->data, tg_loop_clock(services->loop), NULL, NULL);
+  return host->intake ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for the host");
 }
 
 static int parts_open(struct tg_host *host, const struct tg_project *project, bool has_store,
@@ -148,6 +152,7 @@ void tg_host_close(struct tg_host *host) {
   struct tg_services *services = &host->services;
   if (services->conductor) tg_conductor_stop(services->conductor);
   tg_store_close(services->store);
+  tg_intake_free(host->intake);
   tg_worker_runner_free(host->runner);
   tg_conductor_free(services->conductor);
   tg_warehouse_free(services->warehouse);
@@ -161,6 +166,10 @@ void tg_host_close(struct tg_host *host) {
 
 const struct tg_services *tg_host_services(const struct tg_host *host) {
   return &host->services;
+}
+
+struct tg_intake *tg_host_intake(const struct tg_host *host) {
+  return host->intake;
 }
 
 struct tg_scripts *tg_host_scripts(struct tg_host *host) {

@@ -3,6 +3,7 @@
 // ended in the right order. A host without a store only builds.
 #pragma once
 
+#include "cli/intake.h"
 #include "cli/project.h"
 #include "worker/freeze.h"
 #include "worker/runner.h"
@@ -34,6 +35,9 @@ int tg_host_freeze(struct tg_host *host, const struct tg_freeze *freeze, struct 
 
 /// Gives the carrier of script attempts.
 struct tg_scripts *tg_host_scripts(struct tg_host *host);
+
+/// Gives its intake of events; NULL without a store.
+struct tg_intake *tg_host_intake(const struct tg_host *host);
 
 /// Runs the loop until tg_host_stop is called.
 ///

@@ -417,17 +417,61 @@ static void number_read(struct query *q, void *item) {
   *(uint64_t *)item = (uint64_t)number(q, 0);
 }
 
-int tg_history_last_number(struct tg_history *history, uint64_t *last, struct tg_error *err) {
+static int number_get(struct tg_history *history, const char *sql, uint64_t *last,
+                      struct tg_error *err) {
   struct tg_arena arena;
   struct query q;
   tg_arena_init(&arena);
   uint64_t *found = NULL;
   size_t count = 0;
-  int code = query_start(history, "SELECT ifnull(max(number), 0) FROM runs", &arena, &q, err);
+  int code = query_start(history, sql, &arena, &q, err);
   if (!code) code = query_collect(&q, sizeof *found, number_read, (void **)&found, &count, err);
   *last = !code && count ? found[0] : 0;
   tg_arena_deinit(&arena);
   return code;
+}
+
+int tg_history_last_number(struct tg_history *history, uint64_t *last, struct tg_error *err) {
+  return number_get(history, "SELECT ifnull(max(number), 0) FROM runs", last, err);
+}
+
+static void event_read(struct query *q, void *item) {
+  *(struct tg_event *)item = (struct tg_event){
+      .number = (uint64_t)number(q, 0),
+      .id = text(q, 1),
+      .source = text(q, 2),
+      .type = text(q, 3),
+      .subject = text(q, 4),
+      .time = number(q, 5),
+      .received_at = number(q, 6),
+      .body = text(q, 7),
+  };
+}
+
+int tg_history_events(struct tg_history *history, const struct tg_event_query *query,
+                      struct tg_arena *arena, struct tg_event **events, size_t *count,
+                      struct tg_error *err) {
+#define EVENTS_SQL                                                                                 \
+  "SELECT number, id, source, type, subject, time, received_at, body FROM events"                  \
+  " WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR source = ?2) AND "
+  struct query q;
+  const char *sql =
+      query->after && query->type ? EVENTS_SQL "type = ?3 AND number > ?4 ORDER BY number LIMIT ?5"
+      : query->after              ? EVENTS_SQL "number > ?4 ORDER BY number LIMIT ?5"
+                     : EVENTS_SQL "(?3 IS NULL OR type = ?3) ORDER BY number DESC LIMIT ?5";
+#undef EVENTS_SQL
+  int code = query_start(history, sql, arena, &q, err);
+  if (code) return code;
+  tg_bind_text(q.statement, 1, query->id);
+  tg_bind_text(q.statement, 2, query->source);
+  tg_bind_text(q.statement, 3, query->type);
+  sqlite3_bind_int64(q.statement, 4, (int64_t)query->after);
+  sqlite3_bind_int64(q.statement, 5, query->limit ? (int64_t)query->limit : -1);
+  return query_collect(&q, sizeof **events, event_read, (void **)events, count, err);
+}
+
+int tg_history_last_event(struct tg_history *history, uint64_t *last, struct tg_error *err) {
+  return number_get(history, "SELECT ifnull(max(number), 0) FROM events", last, err);
 }
 
 int tg_history_check(struct tg_history *history, struct tg_error *err) {

@@ -159,6 +159,19 @@ CREATE TABLE asset_versions (
 CREATE INDEX asset_versions_by_asset ON asset_versions (asset, version);
 CREATE INDEX asset_versions_by_run ON asset_versions (run);
 
+CREATE TABLE events (                  -- what happened: CloudEvents 1.0
+  number      INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order in which they were received
+  id          TEXT NOT NULL,
+  source      TEXT NOT NULL,
+  type        TEXT NOT NULL,
+  subject     TEXT,
+  time        INTEGER,                 -- when it happened, if it says so
+  received_at INTEGER NOT NULL,
+  body        TEXT NOT NULL,           -- the whole event
+  UNIQUE (source, id)                  -- one that comes again is the same
+);
+CREATE INDEX events_by_type ON events (type, number);
+
 CREATE TABLE kv (                      -- tidegate.store
   pipeline   TEXT NOT NULL,
   key        TEXT NOT NULL,
