@@ -112,10 +112,9 @@ static int request_make(struct tg_world *world, lua_State *L, enum tg_request ki
 
 // --- Turns ---
 
-// The hook counts instructions, and some are slow (comparing huge strings, walking emptied tables):
-// after some processor time a signal makes the one that runs look at the clock. The timer stands
-// still while the worker waits.
-enum { INTERRUPT_MS = 20 };
+// After some processor time a signal makes the one that runs look at the clock. The timer stands
+// still while the worker waits; the kernel looks at it every 4 ms or so.
+enum { INTERRUPT_MS = 4 };
 
 static struct tg_timekeeper *volatile interruptible; // the signal handler has no argument for it
 
@@ -125,11 +124,11 @@ static void on_interrupt(int signal) {
   if (timekeeper) tg_slice_interrupt(timekeeper);
 }
 
-void tg_scheduler_interrupt(void) {
+void tg_scheduler_interrupt(struct tg_scheduler *scheduler) {
   struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
   struct itimerval every = {{.tv_usec = INTERRUPT_MS * 1000}, {.tv_usec = INTERRUPT_MS * 1000}};
   sigaction(SIGPROF, &action, NULL);
-  setitimer(ITIMER_PROF, &every, NULL);
+  scheduler->has_interrupts = setitimer(ITIMER_PROF, &every, NULL) == 0;
 }
 
 void tg_scheduler_init(struct tg_scheduler *scheduler, struct tg_channel *channel,

@@ -78,6 +78,7 @@ struct tg_scheduler {
   struct tg_map waiting;            // request -> fiber
   size_t waiting_timed_count;       // of them, those with a deadline
   struct tg_fiber *current;
+  bool has_interrupts; // of the timer
   uint64_t request_last;
 };
 
@@ -85,8 +86,9 @@ void tg_scheduler_init(struct tg_scheduler *scheduler, struct tg_channel *channe
                        const struct tg_clock *clock);
 void tg_scheduler_deinit(struct tg_scheduler *scheduler);
 
-/// Starts the timer of this process that interrupts long turns; it needs processor time to run out.
-void tg_scheduler_interrupt(void);
+/// Starts the timer of this process that interrupts long turns, before the first state is made. It
+/// needs processor time to run out.
+void tg_scheduler_interrupt(struct tg_scheduler *scheduler);
 
 /// Gives ready fibers their turns: the fresh ones for about `ms`, then a busy one. Returns 0, or
 /// the errno of a channel that is broken.

@@ -108,6 +108,7 @@ int tg_state_open(struct tg_state *state, struct tg_scheduler *scheduler,
   struct tg_sandbox_options box = {.bytes_max = options->is_policy ? TG_POLICY_STATE_BYTES_MAX
                                                                    : TG_BUNDLE_STATE_BYTES_MAX,
                                    .is_deterministic = true,
+                                   .has_interrupts = scheduler->has_interrupts,
                                    .clock = scheduler->clock,
                                    .script_clock = &state->clock,
                                    .print = script_print,

@@ -118,7 +118,7 @@ static int serve(int fd, bool has_to_seal) {
   struct tg_worker worker;
   heap_tune();
   worker_init(&worker, fd, tg_require_find_cjson());
-  tg_scheduler_interrupt();
+  tg_scheduler_interrupt(&worker.scheduler);
   if (has_to_seal) seal(&worker);
   int code = worker_loop(&worker);
   worker_deinit(&worker);

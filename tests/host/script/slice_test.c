@@ -402,6 +402,35 @@ static void an_interrupt_makes_the_next_instruction_look(void **state) {
   attempt_end(box, &attempt);
 }
 
+static int is_hooked(lua_State *L) {
+  lua_pushboolean(L, lua_gethook(L) != NULL);
+  return 1;
+}
+
+static int interrupt(lua_State *L) {
+  tg_slice_interrupt(tg_slice_of(L));
+  return 0;
+}
+
+// A hook slows every instruction down.
+static void where_a_timer_interrupts_a_hook_is_set_for_one_look_only(void **state) {
+  struct box *box = *state;
+  box->sandbox.slice.instructions = 0;
+  lua_pushcfunction(box->sandbox.L, is_hooked);
+  tg_sandbox_set_global(box->sandbox.L, "is_hooked");
+  lua_pushcfunction(box->sandbox.L, interrupt);
+  tg_sandbox_set_global(box->sandbox.L, "interrupt");
+  struct attempt attempt;
+  attempt_start(box, &attempt, "while true do interrupt() end");
+  assert_int_equal(attempt_turn(&attempt), TG_TURN_SLICE);
+  attempt_end(box, &attempt);
+  box->now_ms = 0;
+  attempt_start(box, &attempt, "for i = 1, 1e6 do end interrupt() return is_hooked()");
+  assert_int_equal(attempt_turn(&attempt), TG_TURN_DONE);
+  assert_false(lua_toboolean(attempt.co, -1));
+  attempt_end(box, &attempt);
+}
+
 static void behaves_like_luas_own_library(void **state) {
   struct box *box = *state;
   static const char *const cases[][2] = {
@@ -491,6 +520,7 @@ int main(void) {
       TEST(a_loop_that_catches_memory_errors_is_stopped),
       TEST(doubling_strings_do_not_hide_from_the_clock),
       TEST(an_interrupt_makes_the_next_instruction_look),
+      TEST(where_a_timer_interrupts_a_hook_is_set_for_one_look_only),
       TEST(behaves_like_luas_own_library),
       TEST(a_call_inside_a_turn_has_its_own_budget),
   };
