@@ -23,6 +23,7 @@
 #include "cli/load.h"
 #include "cli/output.h"
 #include "cli/project.h"
+#include "cli/resource.h"
 #include "cli/text.h"
 #include "cli/verbs.h"
 #include "loop/loop.h"
@@ -223,6 +224,29 @@ static void store_check(struct doctor *doctor) {
   tg_history_close(history);
 }
 
+// A breaker that is not closed holds tasks up, in this host and in the next.
+static void resources_check(struct doctor *doctor) {
+  struct tg_history *history = NULL;
+  struct tg_arena arena;
+  struct tg_resource *resources;
+  size_t count = 0, open = 0;
+  tg_arena_init(&arena);
+  int code = tg_history_open(doctor->project.data, &history, NULL);
+  if (!code) code = tg_history_resources(history, &arena, &resources, &count, NULL);
+  for (size_t i = 0; i < count && !code; i++) {
+    char text[TG_RESOURCE_TEXT_MAX];
+    if (tg_resource_is_closed(&resources[i])) continue;
+    tg_resource_say(&resources[i], text);
+    note(doctor, STATUS_WARN, "resource",
+         "its tasks wait; it is tried again by itself when that time has come", "%s", text);
+    open++;
+  }
+  if (count && !open)
+    note(doctor, STATUS_OK, "resource", NULL, "%zu known, every breaker is closed", count);
+  tg_history_close(history);
+  tg_arena_deinit(&arena);
+}
+
 static void zone_check(struct doctor *doctor) {
   const char *zone = getenv("TZ");
   char path[PATH_BYTES_MAX] = "";
@@ -270,8 +294,8 @@ static int checks_print(const struct doctor *doctor, const struct tg_output *out
 
 static int doctor_run(const struct tg_args *args) {
   static void (*const checks[])(struct doctor *) = {
-      libraries_check, seccomp_check, landlock_check, worker_check,
-      data_check,      space_check,   store_check,    zone_check,
+      libraries_check, seccomp_check, landlock_check,  worker_check, data_check,
+      space_check,     store_check,   resources_check, zone_check,
   };
   struct tg_output output = tg_output_of(args, STDOUT_FILENO);
   struct doctor doctor = {.checks = json_array()};

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cli/exit.h"
+#include "cli/resource.h"
 #include "cli/text.h"
 #include "cli/view.h"
 
@@ -64,6 +65,14 @@ static void run_ended(void *self, const struct tg_live_run *run) {
     tg_host_stop(drive->host);
 }
 
+static void resource_turned(void *self, const struct tg_resource *resource) {
+  struct tg_drive *drive = self;
+  char text[TG_RESOURCE_TEXT_MAX];
+  enum tg_log_level level = tg_resource_is_closed(resource) ? TG_LOG_INFO : TG_LOG_WARN;
+  tg_resource_say(resource, text);
+  tg_progress_log(drive->progress, UINT32_MAX, tg_log_level_word(level), text, wall_ms(drive));
+}
+
 static void ticked(void *self) {
   struct tg_drive *drive = self;
   tg_progress_tick(drive->progress, wall_ms(drive));
@@ -102,6 +111,7 @@ int tg_drive_go(struct tg_drive *drive, struct tg_error *err) {
                                        .task_progress = task_progress,
                                        .task_log = task_log,
                                        .run_ended = run_ended,
+                                       .resource_turned = resource_turned,
                                        .self = drive};
   int code = progress_open(drive, err);
   if (!code) code = tg_watch_begin(&drive->watch, drive->host, ticked, drive, err);

@@ -17,7 +17,6 @@ struct tg_host {
   struct tg_services services;
   struct tg_files files;
   struct tg_worker_runner *runner;
-  struct tg_intake *intake;
   char warehouse_path[4096];
   struct tg_buf secret; // the last one that was read from a file
   struct tg_error failed;
@@ -73,6 +72,25 @@ static int files_open(struct tg_host *host, const struct tg_project *project,
   return code;
 }
 
+// The breakers and budgets go on as the last host left them.
+static int resources_bring(struct tg_host *host, const struct tg_project *project,
+                           struct tg_history *history, struct tg_error *err) {
+  struct tg_arena arena;
+  struct tg_resource *records;
+  size_t count = 0;
+  tg_arena_init(&arena);
+  int code = tg_history_resources(history, &arena, &records, &count, err);
+  if (!code)
+    tg_conductor_input(host->services.conductor,
+                       &(struct tg_input){.kind = TG_INPUT_RESOURCES,
+                                          .resources = {.rules = project->resources,
+                                                        .rule_count = project->resource_count,
+                                                        .records = records,
+                                                        .record_count = count}});
+  tg_arena_deinit(&arena);
+  return code;
+}
+
 static int store_open(struct tg_host *host, const struct tg_project *project,
                       struct tg_error *err) {
   struct tg_services *services = &host->services;
@@ -83,15 +101,14 @@ static int store_open(struct tg_host *host, const struct tg_project *project,
   code = tg_history_open(project->data, &history, err);
   if (code) return code;
   code = tg_history_last_number(history, &last, err);
-  tg_history_close(history);
-  if (code) return code;
   uint32_t tasks = project->limits.tasks ? project->limits.tasks : TASKS_AT_ONCE;
-  services->conductor =
-      tg_conductor_new(services->loop, services->store, tasks, last, failed, host, err);
-  if (!services->conductor) return TG_ENOMEM;
-  host->intake =
-      tg_intake_new(services->store, project->data, tg_loop_clock(services->loop), NULL, NULL);
-  return host->intake ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for the host");
+  if (!code)
+    services->conductor =
+        tg_conductor_new(services->loop, services->store, tasks, last, failed, host, err);
+  if (!code && !services->conductor) code = TG_ENOMEM;
+  if (!code) code = resources_bring(host, project, history, err);
+  tg_history_close(history);
+  return code;
 }
 
 static int parts_open(struct tg_host *host, const struct tg_project *project, bool has_store,
@@ -152,7 +169,6 @@ void tg_host_close(struct tg_host *host) {
   struct tg_services *services = &host->services;
   if (services->conductor) tg_conductor_stop(services->conductor);
   tg_store_close(services->store);
-  tg_intake_free(host->intake);
   tg_worker_runner_free(host->runner);
   tg_conductor_free(services->conductor);
   tg_warehouse_free(services->warehouse);
@@ -166,10 +182,6 @@ void tg_host_close(struct tg_host *host) {
 
 const struct tg_services *tg_host_services(const struct tg_host *host) {
   return &host->services;
-}
-
-struct tg_intake *tg_host_intake(const struct tg_host *host) {
-  return host->intake;
 }
 
 struct tg_scripts *tg_host_scripts(struct tg_host *host) {
@@ -211,30 +223,4 @@ int tg_host_build(struct tg_host *host, enum tg_bundle_kind kind, const char *pa
   *faults = build.faults;
   if (err && build.err.code) *err = build.err;
   return build.err.code;
-}
-
-struct frozen {
-  struct tg_arena *arena;
-  const char **params;
-  struct tg_error err;
-  bool is_done;
-};
-
-static void frozen(void *self, const struct tg_error *err, const char *params) {
-  struct frozen *frozen = self;
-  *frozen->params = params ? tg_arena_strdup(frozen->arena, params) : NULL;
-  if (err)
-    frozen->err = *err;
-  else if (!*frozen->params)
-    tg_error_set(&frozen->err, TG_ENOMEM, "no memory for parameters");
-  frozen->is_done = true;
-}
-
-int tg_host_freeze(struct tg_host *host, const struct tg_freeze *freeze, struct tg_arena *arena,
-                   const char **params, struct tg_error *err) {
-  struct frozen answer = {.arena = arena, .params = params};
-  tg_freeze(tg_scripts_asks(tg_host_scripts(host)), freeze, frozen, &answer);
-  while (!answer.is_done) tg_loop_turn(host->services.loop, true);
-  if (err && answer.err.code) *err = answer.err;
-  return answer.err.code;
 }

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/suggest.h"
+#include "base/units.h"
 #include "cli/exit.h"
 #include "model/yaml.h"
 
@@ -178,6 +179,116 @@ static int limits_read(struct reader *reader, const char *pointer, const json_t 
   return mapping_read(reader, pointer, value, keys, target);
 }
 
+static int duration_read(struct reader *reader, const char *pointer, const json_t *value,
+                         void *target) {
+  const char *text = json_string_value(value);
+  if (!text || !tg_duration_parse(text, target))
+    return wrong_type(reader, pointer, "a duration (\"500ms\", \"30s\", \"5m\", \"2h\")");
+  return TG_OK;
+}
+
+// Reads a number in thousandths; its range is checked with the rest of its policy.
+static int milli_read(struct reader *reader, const char *pointer, const json_t *value,
+                      void *target) {
+  double number = json_number_value(value);
+  if (!json_is_number(value) || !(number >= 0 && number <= TG_BUDGET_MILLI_MAX / 1000))
+    return wrong_type(reader, pointer, "a number from 0 to 1000000");
+  *(int64_t *)target = (int64_t)(number * 1000 + 0.5);
+  return TG_OK;
+}
+
+static int share_read(struct reader *reader, const char *pointer, const json_t *value,
+                      void *target) {
+  double share = json_number_value(value);
+  if (!json_is_number(value) || !(share >= 0.001 && share <= 1))
+    return wrong_type(reader, pointer, "a number from 0.001 to 1");
+  *(uint32_t *)target = (uint32_t)(share * 1000 + 0.5);
+  return TG_OK;
+}
+
+// Says that a policy has no sense although each of its fields is of the right type.
+static int policy_fault(struct reader *reader, const char *pointer, const struct tg_error *why) {
+  return fault(reader, pointer, why->text, NULL);
+}
+
+// A share alone is the only rule; failures in a row are the default of who names none.
+static int breaker_read(struct reader *reader, const char *pointer, const json_t *value,
+                        void *target) {
+  static const struct key keys[] = {
+      {"failures", count_read, offsetof(struct tg_breaker_policy, failures_max)},
+      {"share", share_read, offsetof(struct tg_breaker_policy, share_permille)},
+      {"calls", count_read, offsetof(struct tg_breaker_policy, calls_min)},
+      {"window", duration_read, offsetof(struct tg_breaker_policy, window_ms)},
+      {"open", duration_read, offsetof(struct tg_breaker_policy, open_ms)},
+      {"retry_after_max", duration_read, offsetof(struct tg_breaker_policy, retry_after_max_ms)},
+      {"probes", count_read, offsetof(struct tg_breaker_policy, probes_max)},
+      {"successes", count_read, offsetof(struct tg_breaker_policy, successes_to_close)},
+      {"lease", duration_read, offsetof(struct tg_breaker_policy, lease_ms)},
+      {NULL, NULL, 0},
+  };
+  struct tg_resource_rules *rules = target;
+  struct tg_error why;
+  rules->has_breaker = !json_is_false(value);
+  if (json_is_boolean(value)) return TG_OK;
+  bool has_share = json_object_get(value, "share") && !json_object_get(value, "failures");
+  if (has_share) rules->breaker.failures_max = 0;
+  int code = mapping_read(reader, pointer, value, keys, &rules->breaker);
+  if (!code && tg_breaker_policy_validate(&rules->breaker, &why))
+    code = policy_fault(reader, pointer, &why);
+  return code;
+}
+
+static int retries_read(struct reader *reader, const char *pointer, const json_t *value,
+                        void *target) {
+  static const struct key keys[] = {
+      {"ratio", milli_read, offsetof(struct tg_budget_policy, ratio_milli)},
+      {"reserve", milli_read, offsetof(struct tg_budget_policy, reserve_milli)},
+      {"cap", milli_read, offsetof(struct tg_budget_policy, cap_milli)},
+      {NULL, NULL, 0},
+  };
+  struct tg_resource_rules *rules = target;
+  struct tg_error why;
+  rules->has_budget = !json_is_false(value);
+  if (json_is_boolean(value)) return TG_OK;
+  int code = mapping_read(reader, pointer, value, keys, &rules->budget);
+  if (!code && tg_budget_policy_validate(&rules->budget, &why))
+    code = policy_fault(reader, pointer, &why);
+  return code;
+}
+
+// Resources are a mapping whose keys are names, which tasks use.
+static int resources_read(struct reader *reader, const char *pointer, const json_t *value,
+                          void *target) {
+  static const struct key keys[] = {
+      {"breaker", breaker_read, 0},
+      {"retries", retries_read, 0},
+      {NULL, NULL, 0},
+  };
+  struct tg_project *project = target;
+  if (json_is_null(value)) return TG_OK;
+  if (!json_is_object(value)) return wrong_type(reader, pointer, "a mapping of names");
+  struct tg_resource_rules *all =
+      tg_arena_alloc(&project->arena, (json_object_size(value) + 1) * sizeof *all);
+  const char *name;
+  json_t *field;
+  if (!all) return no_memory(reader->err);
+  project->resources = all;
+  project->resource_count = 0;
+  json_object_foreach((json_t *)value, name, field) {
+    char below[PATH_BYTES_MAX];
+    struct tg_resource_rules *rules = &all[project->resource_count++];
+    pointer_extend(below, sizeof below, pointer, name);
+    if (!tg_resource_name_is_valid(name))
+      return fault(reader, below, "a resource has a name of 1 to 128 bytes without spaces", NULL);
+    tg_resource_rules_init(rules);
+    rules->name = tg_arena_strdup(&project->arena, name);
+    if (!rules->name) return no_memory(reader->err);
+    int code = mapping_read(reader, below, field, keys, rules);
+    if (code) return code;
+  }
+  return TG_OK;
+}
+
 static int http_read(struct reader *reader, const char *pointer, const json_t *value,
                      void *target) {
   static const struct key keys[] = {
@@ -194,6 +305,7 @@ static int settings_read(struct reader *reader, const struct tg_buf *text) {
       {"name", text_read, offsetof(struct tg_project, name)},
       {"files", files_read, 0},
       {"limits", limits_read, 0},
+      {"resources", resources_read, 0},
       {"http", http_read, 0},
       {NULL, NULL, 0},
   };

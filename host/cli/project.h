@@ -6,6 +6,11 @@
 //     - path: /var/lib/dpkg
 //     - { path: export, write: true }
 //   limits: { tasks: 16, workers: 2 }
+//   resources:                   # what tasks name with `resource`: one breaker and retry budget
+//   each
+//     databricks:
+//       breaker: { failures: 5, open: 30s, probes: 1 }  # or false; more: share, calls, window,
+//       retries: { ratio: 0.2, reserve: 0.1, cap: 10 }  # successes, retry_after_max, lease
 //   http: { proxy: "http://proxy:3128", ca_file: ca.pem, deny_private: true }
 //
 // With an environment, env/NAME.yaml is laid over it: a key that it has replaces the project's.
@@ -18,6 +23,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "cli/args.h"
+#include "engine/resources.h"
 
 struct tg_project_folder {
   const char *path; // absolute
@@ -32,6 +38,8 @@ struct tg_project {
   const char *data; // absolute
   const struct tg_project_folder *files;
   size_t file_count;
+  const struct tg_resource_rules *resources;
+  size_t resource_count;
   struct {
     uint32_t tasks;   // running at once over all runs, 0 for the default
     uint32_t workers; // script workers, 0 for one per core

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "cli/reasons_parts.h"
+#include "cli/resource.h"
 #include "dag/trigger.h"
 #include "retry/policy.h"
 
@@ -177,23 +178,10 @@ static bool branch_tell(struct tg_teller *teller, uint32_t task) {
   return false;
 }
 
-static struct tg_trigger_counts counts_of(const struct tg_teller *teller, uint32_t task) {
-  struct tg_graph_slice up = upstream_of(teller, task);
-  struct tg_trigger_counts counts = {.upstream = up.count};
-  for (uint32_t i = 0; i < up.count; i++) {
-    enum tg_task_state state = task_at(teller, up.nodes[i])->state;
-    counts.success += state == TG_TASK_SUCCESS;
-    counts.skipped += state == TG_TASK_SKIPPED;
-    counts.failed +=
-        state == TG_TASK_FAILED || state == TG_TASK_UPSTREAM_FAILED || state == TG_TASK_CANCELLED;
-  }
-  return counts;
-}
-
 static void rule_tell(struct tg_teller *teller, uint32_t task) {
   static const char *const verdicts[] = {"is still open", "is met", "skips the task",
                                          "cannot be met any more"};
-  struct tg_trigger_counts counts = counts_of(teller, task);
+  struct tg_trigger_counts counts = tg_view_counts(teller->view, task);
   if (!counts.upstream) return;
   enum tg_trigger_rule rule = teller->view->plan->tasks[task].when;
   enum tg_trigger_verdict verdict = tg_trigger_judge(rule, &counts);
@@ -221,11 +209,33 @@ static void slot_tell(struct tg_teller *teller, uint32_t task) {
   int64_t ready = ready_at(teller, task);
   char needs[256];
   needs_put(&teller->view->plan->tasks[task], needs);
-  if (first && first->started_at - ready >= SLOT_MS_MIN)
+  if (first && !first->was_held && first->started_at - ready >= SLOT_MS_MIN)
     tg_tell(teller, name, "slot", ready, first->started_at, "waited for a free place to run%s",
             needs);
   else if (!first && task_at(teller, task)->state == TG_TASK_READY)
     tg_tell(teller, name, "slot", ready, 0, "waits for a free place to run%s", needs);
+}
+
+// Tells of the breaker that keeps a task from its next attempt.
+static void held_tell(struct tg_teller *teller, uint32_t task) {
+  const struct tg_resource *resource = tg_view_held_by(teller->view, task);
+  char text[TG_RESOURCE_TEXT_MAX];
+  if (!resource) return;
+  int64_t ready = ready_at(teller, task);
+  tg_resource_say(resource, text);
+  tg_tell(teller, task_at(teller, task)->name, "resource",
+          ready > resource->opened_at ? ready : resource->opened_at, 0, "waits for %s", text);
+}
+
+// Tells that an attempt was held by a breaker, from the instant at which it could have begun.
+static void was_held_tell(struct tg_teller *teller, const struct tg_attempt *attempt,
+                          const struct tg_attempt *before) {
+  const struct tg_plan *plan = teller->view->plan;
+  uint32_t resource = plan->tasks[attempt->task].resource;
+  int64_t since = before && before->retry_at ? before->retry_at : ready_at(teller, attempt->task);
+  if (!attempt->was_held || resource == TG_NO_RESOURCE || since >= attempt->started_at) return;
+  tg_tell(teller, task_at(teller, attempt->task)->name, "resource", since, attempt->started_at,
+          "waited for resource %s, whose breaker was not closed", plan->resources[resource]);
 }
 
 static void checks_tell(struct tg_teller *teller, const struct tg_attempt *attempt) {
@@ -277,6 +287,7 @@ static void attempts_tell(struct tg_teller *teller, uint32_t task) {
   size_t count;
   const struct tg_attempt *attempts = attempts_of(teller, task, &count);
   for (size_t i = 0; i < count; i++) {
+    was_held_tell(teller, &attempts[i], i ? &attempts[i - 1] : NULL);
     decisions_tell(teller, task, attempts[i].number);
     checks_tell(teller, &attempts[i]);
     attempt_tell(teller, &attempts[i]);
@@ -298,7 +309,7 @@ static bool carried_tell(struct tg_teller *teller, uint32_t task) {
 
 // Says why a failed task got no further attempt.
 static const char *stop_text(const struct tg_teller *teller, uint32_t task, char text[128]) {
-  const struct tg_retry_policy *policy = teller->view->plan->tasks[task].retry;
+  const struct tg_retry_policy *policy = &teller->view->plan->tasks[task].retry;
   size_t count;
   const struct tg_attempt *first = attempts_of(teller, task, &count);
   uint32_t tries = 0;
@@ -344,6 +355,7 @@ static json_t *finish(struct tg_teller *teller) {
 static void work_tell(struct tg_teller *teller, uint32_t task) {
   slot_tell(teller, task);
   attempts_tell(teller, task);
+  held_tell(teller, task);
   tg_tell_work(teller, task, ready_at(teller, task));
 }
 
@@ -399,7 +411,9 @@ static void open_tell(struct tg_teller *teller) {
   for (uint32_t i = 0; i < teller->view->task_count; i++) {
     enum tg_task_state state = teller->view->tasks[i].state;
     bool has_retry = state == TG_TASK_WAITING && first_attempt(teller, i);
-    if (state == TG_TASK_RUNNING || state == TG_TASK_READY || has_retry) chain_tell(teller, i);
+    bool is_held = tg_view_held_by(teller->view, i) != NULL;
+    if (state == TG_TASK_RUNNING || state == TG_TASK_READY || has_retry || is_held)
+      chain_tell(teller, i);
   }
 }
 

@@ -11,7 +11,7 @@
 //   attempt    an attempt ran                       carried   it is that of an earlier run
 //   map        the items of a map                   item      an item failed
 //   step       a step was done, or is begun         sleep     an instant is waited for
-//   child      a child run
+//   child      a child run                          resource  its breaker was, or is, not closed
 #pragma once
 
 #include <jansson.h>

@@ -50,8 +50,8 @@ static void state_put(const struct tg_run *run, const struct tg_output *output,
   char duration[TG_DURATION_TEXT_MAX];
   tg_buf_putf(out, "%-10s", "state");
   tg_text_put_styled(out, state, tg_style_of_state(state), output->has_color);
-  if (run->ended_at && run->started_at) {
-    tg_duration_format(run->ended_at - run->started_at, duration);
+  if (run->ended_at) {
+    tg_duration_format(run->ended_at - run->created_at, duration);
     tg_buf_putf(out, " after %s", duration);
   }
   tg_buf_putc(out, '\n');
@@ -65,15 +65,13 @@ static void head_lines_put(const struct tg_run *run, const struct tg_output *out
   head_put(out, "pipeline", run->pipeline);
   state_put(run, output, out);
   if (run->failure.code) head_put(out, "error", run->failure.text);
-  if (run->started_at != run->created_at) time_put(out, "queued", run->created_at);
-  time_put(out, "started", run->started_at);
+  time_put(out, "started", run->created_at);
   time_put(out, "ended", run->ended_at);
   time_put(out, "for", run->logical_at);
   time_put(out, "until", run->interval_end);
   head_put(out, "trigger", run->trigger);
   if (run->rerun_of) head_put(out, "rerun of", run->rerun_of);
   if (run->parent) head_put(out, "child of", run->parent);
-  if (run->backfill) head_put(out, "backfill", run->backfill);
   head_put(out, "bundle", run->bundle);
   params_put(out, run->params);
 }
@@ -116,8 +114,8 @@ static void child_row(struct tg_table *table, const struct tg_view_child *child)
   tg_text_put_spaces(&name, 2u * (child->depth - 1u));
   tg_buf_puts(&name, child->run.pipeline);
   tg_id_format(child->run.id, id);
-  if (child->run.ended_at && child->run.started_at)
-    tg_duration_format(child->run.ended_at - child->run.started_at, duration);
+  if (child->run.ended_at)
+    tg_duration_format(child->run.ended_at - child->run.created_at, duration);
   tg_table_add(table, (struct tg_cell[]){
                           {tg_buf_text(&name), TG_STYLE_BOLD},
                           {state, tg_style_of_state(state)},
@@ -137,6 +135,36 @@ static void children_put(const struct tg_view *view, const struct tg_output *out
   struct tg_table table;
   tg_table_init(&table, columns, sizeof columns / sizeof *columns);
   for (size_t i = 0; i < view->child_count; i++) child_row(&table, &view->children[i]);
+  tg_show_table(&table, output, out);
+}
+
+// The breakers that keep tasks of an open run from starting.
+static void resources_put(const struct tg_view *view, const struct tg_output *output,
+                          struct tg_buf *out) {
+  static const struct tg_column columns[] = {{"WAITS FOR", false},
+                                             {"BREAKER", false},
+                                             {"UNTIL", false},
+                                             {"TASKS", true},
+                                             {"LAST FAILURE", false}};
+  struct tg_table table;
+  tg_table_init(&table, columns, sizeof columns / sizeof *columns);
+  for (size_t i = 0; i < view->resource_count; i++) {
+    const struct tg_resource *resource = &view->resources[i];
+    char until[TG_TIME_TEXT_LEN + 1] = "", tasks[16];
+    uint32_t count = 0;
+    for (uint32_t task = 0; task < view->task_count; task++)
+      count += tg_view_held_by(view, task) == resource;
+    if (!count) continue;
+    snprintf(tasks, sizeof tasks, "%u", count);
+    if (resource->retry_at) tg_time_format(resource->retry_at, until);
+    tg_table_add(&table, (struct tg_cell[]){
+                             {resource->name, TG_STYLE_BOLD},
+                             {resource->phase, TG_STYLE_WARN},
+                             {until, TG_STYLE_PLAIN},
+                             {tasks, TG_STYLE_PLAIN},
+                             {resource->reason ? resource->reason : "", TG_STYLE_PLAIN},
+                         });
+  }
   tg_show_table(&table, output, out);
 }
 
@@ -225,6 +253,7 @@ static int view_print(const struct tg_view *view, const struct tg_output *output
   tasks_put(view, output, &text);
   tg_show_failed_items(view, output, &text);
   tg_show_steps(view, UINT32_MAX, output, &text);
+  resources_put(view, output, &text);
   children_put(view, output, &text);
   decisions_put(view, output, &text);
   checks_put(view, output, &text);

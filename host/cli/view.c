@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/units.h"
+#include "cli/resource.h"
 #include "engine/context.h"
 
 // Puts the records of the tasks at their places in the plan.
@@ -146,6 +147,8 @@ int tg_view_read(struct tg_view *view, struct tg_history *history, const char *n
   if (!code)
     code = tg_history_asset_versions(history, run, arena, &view->asset_versions,
                                      &view->asset_version_count, err);
+  if (!code)
+    code = tg_history_resources(history, arena, &view->resources, &view->resource_count, err);
   if (!code) code = maps_read(view, history, err);
   if (!code) code = tg_history_steps(history, run, arena, &view->steps, &view->step_count, err);
   return code ? code : children_read(view, history, err);
@@ -165,6 +168,45 @@ const struct tg_item *tg_view_items(const struct tg_view *view, uint32_t task, s
   for (*count = 0; begin + *count < view->item_count; ++*count)
     if (view->items[begin + *count].task != task) break;
   return *count ? &view->items[begin] : NULL;
+}
+
+static const struct tg_resource *resource_of(const struct tg_view *view, uint32_t task) {
+  uint32_t index = view->plan->tasks[task].resource;
+  if (index == TG_NO_RESOURCE) return NULL;
+  for (size_t i = 0; i < view->resource_count; i++)
+    if (strcmp(view->resources[i].name, view->plan->resources[index]) == 0)
+      return &view->resources[i];
+  return NULL;
+}
+
+static bool has_running(const struct tg_view *view, uint32_t task) {
+  for (size_t i = 0; i < view->attempt_count; i++)
+    if (view->attempts[i].task == task && view->attempts[i].state == TG_ATTEMPT_RUNNING)
+      return true;
+  return false;
+}
+
+struct tg_trigger_counts tg_view_counts(const struct tg_view *view, uint32_t task) {
+  struct tg_graph_slice up = tg_graph_upstream(&view->plan->graph, task);
+  struct tg_trigger_counts counts = {.upstream = up.count};
+  for (uint32_t i = 0; i < up.count; i++) {
+    enum tg_task_state state = view->tasks[up.nodes[i]].state;
+    counts.success += state == TG_TASK_SUCCESS;
+    counts.skipped += state == TG_TASK_SKIPPED;
+    counts.failed +=
+        tg_task_state_is_terminal(state) && state != TG_TASK_SUCCESS && state != TG_TASK_SKIPPED;
+  }
+  return counts;
+}
+
+const struct tg_resource *tg_view_held_by(const struct tg_view *view, uint32_t task) {
+  const struct tg_resource *resource = resource_of(view, task);
+  bool is_open = !tg_run_state_is_terminal(view->run.state) &&
+                 !tg_task_state_is_terminal(view->tasks[task].state);
+  if (!resource || !is_open || tg_resource_is_closed(resource)) return NULL;
+  struct tg_trigger_counts counts = tg_view_counts(view, task);
+  if (tg_trigger_judge(view->plan->tasks[task].when, &counts) != TG_TRIGGER_READY) return NULL;
+  return has_running(view, task) ? NULL : resource;
 }
 
 const struct tg_step *tg_view_steps(const struct tg_view *view, uint32_t task, size_t *count) {
@@ -245,16 +287,14 @@ json_t *tg_view_run_json(const struct tg_run *run) {
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(run->id, id);
   return json_pack(
-      "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s?, s:i, s:s?, s:s?, s:s?, "
-      "s:o}",
-      "id", id, "pipeline", run->pipeline, "state", tg_run_state_word(run->state), "created_at",
-      tg_view_time_json(run->created_at), "started_at", tg_view_time_json(run->started_at),
-      "ended_at", tg_view_time_json(run->ended_at), "duration_ms",
-      duration_json(run->started_at, run->ended_at), "bundle", run->bundle, "trigger", run->trigger,
-      "params", tg_view_document_json(run->params), "logical_date",
+      "{s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s?, s:i, s:s?, s:s?, s:o}", "id",
+      id, "pipeline", run->pipeline, "state", tg_run_state_word(run->state), "started_at",
+      tg_view_time_json(run->created_at), "ended_at", tg_view_time_json(run->ended_at),
+      "duration_ms", duration_json(run->created_at, run->ended_at), "bundle", run->bundle,
+      "trigger", run->trigger, "params", tg_view_document_json(run->params), "logical_date",
       tg_view_time_json(run->logical_at), "interval", interval_json(run), "occurrence",
       run->occurrence, "rerun", (int)run->rerun, "rerun_of", run->rerun_of, "parent", run->parent,
-      "backfill", run->backfill, "error", failure_json(&run->failure));
+      "error", failure_json(&run->failure));
 }
 
 static json_t *map_json(const struct tg_view_map *map) {
@@ -367,6 +407,17 @@ static bool children_put(const struct tg_view *view, json_t *run) {
   return ok;
 }
 
+// The resources that the plan names, as they stand now.
+static bool resources_put(const struct tg_view *view, json_t *run) {
+  json_t *list = json_array();
+  bool ok = json_object_set_new(run, "resources", list) == 0;
+  for (uint32_t i = 0; i < view->plan->resource_count; i++)
+    for (size_t r = 0; r < view->resource_count && ok; r++)
+      if (strcmp(view->resources[r].name, view->plan->resources[i]) == 0)
+        ok = json_array_append_new(list, tg_resource_json(&view->resources[r])) == 0;
+  return ok;
+}
+
 static bool details_add(const struct tg_view *view, json_t *run) {
   bool ok = true;
   LIST_ADD(ok, run, "attempts", view->attempt_count,
@@ -377,7 +428,7 @@ static bool details_add(const struct tg_view *view, json_t *run) {
   LIST_ADD(ok, run, "checks", view->check_count, tg_view_check_json(view, &view->checks[i]));
   LIST_ADD(ok, run, "asset_versions", view->asset_version_count,
            tg_view_asset_json(view, &view->asset_versions[i]));
-  return children_put(view, run) && ok;
+  return resources_put(view, run) && children_put(view, run) && ok;
 }
 
 json_t *tg_view_json(const struct tg_view *view, bool has_details) {

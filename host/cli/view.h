@@ -39,8 +39,9 @@ struct tg_view {
   struct tg_item *items;    // in the order of task and item
   struct tg_step *steps;
   struct tg_view_child *children; // a child before its own children
+  struct tg_resource *resources;  // of the host, as they stand now
   size_t task_count, attempt_count, decision_count, check_count, asset_version_count;
-  size_t item_count, step_count, child_count;
+  size_t item_count, step_count, child_count, resource_count;
 };
 
 /// Reads a run by its id, a unique prefix of it, or "last".
@@ -61,6 +62,13 @@ const struct tg_step *tg_view_steps(const struct tg_view *view, uint32_t task, s
 /// Says whether a task was carried over from an earlier run, or an attempt was its fallback.
 bool tg_view_is_carried(const struct tg_view *view, uint32_t task);
 bool tg_view_is_fallback(const struct tg_view *view, const struct tg_attempt *attempt);
+
+/// Counts what became of a task's upstreams.
+struct tg_trigger_counts tg_view_counts(const struct tg_view *view, uint32_t task);
+
+/// Gives the resource that keeps a task of an open run from starting: its breaker is not closed and
+/// nothing of the task runs; NULL when there is none.
+const struct tg_resource *tg_view_held_by(const struct tg_view *view, uint32_t task);
 
 /// Gives until when a task sleeps, 0 when it does not.
 int64_t tg_view_sleeps_until(const struct tg_view *view, uint32_t task);

@@ -135,6 +135,13 @@ static void progress_tell(const struct tg_observer *observer, const struct tg_li
     observer->task_progress(observer->self, run, task, map->done, map->count);
 }
 
+static void resource_tell(const struct tg_observer *observer,
+                          const struct tg_resource_state *resource) {
+  struct tg_resource_record record;
+  tg_resource_put(resource, &record);
+  if (observer->resource_turned) observer->resource_turned(observer->self, &record.resource);
+}
+
 static void effect_do(struct tg_conductor *conductor, const struct tg_effect *effect) {
   const struct tg_observer *observer = &conductor->observer;
   switch (effect->kind) {
@@ -156,6 +163,9 @@ static void effect_do(struct tg_conductor *conductor, const struct tg_effect *ef
     break;
   case TG_EFFECT_TASK:
     if (observer->task_changed) observer->task_changed(observer->self, effect->run, effect->unit);
+    break;
+  case TG_EFFECT_RESOURCE:
+    resource_tell(observer, effect->resource);
     break;
   case TG_EFFECT_RUN_BEGUN:
     conductor->runner.run_begun(conductor->runner.self, effect->run);

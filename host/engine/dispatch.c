@@ -9,7 +9,7 @@
 
 enum { STARTS_RECORDED_AFTER_MS = 100 };
 
-#define NO_POOL UINT32_MAX
+#define NOTHING UINT32_MAX
 
 static bool run_has_slot(const struct tg_engine *engine, const struct tg_live_run *run) {
   return run->is_durable && engine->running < engine->slots && !engine->is_draining &&
@@ -46,7 +46,7 @@ static uint32_t pool_lacking(const struct tg_engine *engine, const struct tg_liv
     uint32_t taken = pool_taken(engine, pool->name);
     if (is_stuck[i] || taken > pool->slots || pool->slots - taken < wanted) return i;
   }
-  return NO_POOL;
+  return NOTHING;
 }
 
 static void starts_timer_arm(struct tg_engine *engine) {
@@ -71,7 +71,8 @@ static void attempt_renew(struct tg_engine *engine, struct tg_live_task *t,
   t->started_at = engine->now.wall_ms;
 }
 
-static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
+static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                          uint64_t ticket) {
   struct tg_live_task *t = &run->tasks[unit];
   const struct tg_plan_task *plan = tg_live_plan(run, unit);
   struct tg_flight *flight = malloc(sizeof *flight);
@@ -81,7 +82,7 @@ static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uin
     tg_engine_fail(engine, TG_ENOMEM, "out of memory");
     return;
   }
-  *flight = (struct tg_flight){.run = run, .unit = unit};
+  *flight = (struct tg_flight){.run = run, .unit = unit, .ticket = ticket};
   t->state = TG_TASK_RUNNING;
   t->attempt = handle;
   if (!t->is_parked) attempt_renew(engine, t, plan);
@@ -143,31 +144,44 @@ static bool is_more_urgent(const struct tg_ready *a, const struct tg_ready *b) {
   return x->priority != y->priority ? x->priority > y->priority : x->node < y->node;
 }
 
-// Gives the set with the most urgent unit: the ready ones, or those that were held for a pool.
+// Gives the set with the most urgent unit: the ready ones, or those that are held for something.
 static struct tg_ready *most_urgent(struct tg_live_run *run, const bool *is_stuck) {
   struct tg_ready *best = run->ready.count ? &run->ready : NULL;
-  for (uint32_t i = 0; i < run->plan->pool_count; i++) {
+  for (uint32_t i = 0; i < tg_live_held_count(run->plan); i++) {
     struct tg_ready *held = &run->held[i];
     if (held->count && !is_stuck[i] && (!best || is_more_urgent(held, best))) best = held;
   }
   return best;
 }
 
+// Asks the breaker last, since what may go is to go. Behind the pools stand the resources.
+static uint32_t resource_lacking(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                                 const bool *is_stuck, uint64_t *ticket) {
+  uint32_t resource = tg_live_plan(run, unit)->resource;
+  if (resource == TG_NO_RESOURCE) return NOTHING;
+  uint32_t held = run->plan->pool_count + resource;
+  if (is_stuck[held] && run->tasks[unit].is_held) return held;
+  return tg_engine_guard(engine, run, unit, ticket) == TG_GUARD_HOLDS ? held : NOTHING;
+}
+
 static void unit_act(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                      bool *is_stuck) {
   if (!may_start(run, unit) || chain_expand(engine, run, unit)) return;
   uint32_t task = run->tasks[unit].task;
-  uint32_t pool = pool_lacking(engine, run, &run->plan->tasks[task], is_stuck);
-  if (pool == NO_POOL) {
-    attempt_start(engine, run, unit);
+  uint32_t lacking = pool_lacking(engine, run, &run->plan->tasks[task], is_stuck);
+  uint64_t ticket = 0;
+  if (lacking == NOTHING) lacking = resource_lacking(engine, run, unit, is_stuck, &ticket);
+  if (lacking == NOTHING && run->tasks[unit].is_deciding) return; // it could not wait any longer
+  if (lacking == NOTHING) {
+    attempt_start(engine, run, unit, ticket);
     return;
   }
-  is_stuck[pool] = true;
-  tg_engine_check(engine, tg_ready_push(&run->held[pool], unit, run->priorities[task], NULL));
+  is_stuck[lacking] = true;
+  tg_engine_check(engine, tg_ready_push(&run->held[lacking], unit, run->priorities[task], NULL));
 }
 
 void tg_engine_ready_start(struct tg_engine *engine, struct tg_live_run *run) {
-  bool is_stuck[TG_POOLS_MAX] = {false};
+  bool is_stuck[TG_POOLS_MAX + TG_RESOURCES_MAX] = {false};
   struct tg_ready *from;
   uint32_t unit;
   while (run_has_slot(engine, run) && (from = most_urgent(run, is_stuck)) &&

@@ -12,6 +12,7 @@ struct tg_engine *tg_engine_new(uint32_t slots, uint64_t last_run) {
   engine->last_run = last_run;
   tg_map_init(&engine->flights);
   tg_timers_init(&engine->timers);
+  tg_resources_init(&engine->resources);
   return engine;
 }
 
@@ -32,6 +33,7 @@ void tg_engine_free(struct tg_engine *engine) {
   while ((slot = tg_map_next(&engine->flights, &at))) free(slot->value);
   tg_map_deinit(&engine->flights);
   tg_timers_deinit(&engine->timers);
+  tg_resources_deinit(&engine->resources);
   tg_engine_steps_free(engine);
   tg_batch_free(engine->open);
   free(engine->effects);
@@ -157,7 +159,8 @@ struct tg_record tg_engine_attempt_record(const struct tg_live_run *run, uint32_
                                         .number = t->attempts,
                                         .state = state,
                                         .seed = tg_engine_seed(run, unit, t->attempts),
-                                        .started_at = t->started_at}};
+                                        .started_at = t->started_at,
+                                        .was_held = t->is_held}};
 }
 
 void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
@@ -256,10 +259,13 @@ static void parked_cancel(struct tg_engine *engine, struct tg_live_run *run, uin
   tg_engine_record(engine, &record);
 }
 
+// The reason is kept with each task, for a host that takes the run up again.
 static void task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
+  char text[TG_ERROR_TEXT_MAX];
   struct tg_record record =
       tg_engine_task_record(run, task, TG_TASK_CANCELLED, engine->now.wall_ms);
   record.task.failure = run->stopped;
+  if (tg_engine_held_text(engine, run, task, text, sizeof text)) record.task.failure.text = text;
   parked_cancel(engine, run, task);
   run->tasks[task].is_deciding = true;
   tg_engine_record(engine, &record);
@@ -311,17 +317,11 @@ static void items_cancel(struct tg_engine *engine, struct tg_live_run *run) {
   }
 }
 
-// That a run is being stopped is recorded with what it ends at once, so that a host that takes it
-// up after a crash goes on stopping it.
-void tg_engine_run_stop(struct tg_engine *engine, struct tg_live_run *run, int code,
-                        const char *reason) {
+static void run_cancel(struct tg_engine *engine, struct tg_live_run *run, int code,
+                       const char *reason) {
   if (run->stopped.code || run->is_ending) return;
   run->stopped = (struct tg_failure){
       .code = code, .class = tg_code_class(code), .text = tg_arena_strdup(&run->arena, reason)};
-  struct tg_record record = {.kind = TG_RECORD_RUN, .run = run->run};
-  record.run.state = TG_RUN_CANCELLING;
-  record.run.failure = run->stopped;
-  tg_engine_record(engine, &record);
   for (uint32_t i = 0; i < run->count; i++)
     if (run->tasks[i].attempt && !tg_live_plan(run, i)->is_teardown)
       tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_CANCEL,
@@ -363,8 +363,14 @@ static void timer_fire(struct tg_engine *engine, const struct tg_engine_timer *t
                                                    .attempt = timer->attempt,
                                                    .code = TG_ETIMEOUT});
     break;
+  case TG_TIMER_RESOURCE: // the step asks again for whoever waits
+    tg_engine_resources_ring(engine);
+    break;
+  case TG_TIMER_HELD:
+    if (t) tg_engine_held_over(engine, run, timer->unit);
+    break;
   case TG_TIMER_RUN:
-    if (run) tg_engine_run_stop(engine, run, TG_ETIMEOUT, "the run's time limit passed");
+    if (run) run_cancel(engine, run, TG_ETIMEOUT, "the run's time limit passed");
     break;
   }
 }
@@ -411,7 +417,7 @@ static void input_take(struct tg_engine *engine, const struct tg_input *input) {
     break;
   case TG_INPUT_CANCEL:
     run = tg_engine_find_run(engine, input->cancel.run);
-    if (run) tg_engine_run_stop(engine, run, input->cancel.code, input->cancel.reason);
+    if (run) run_cancel(engine, run, input->cancel.code, input->cancel.reason);
     break;
   case TG_INPUT_STEP:
     tg_engine_step_take(engine, input);
@@ -421,6 +427,9 @@ static void input_take(struct tg_engine *engine, const struct tg_input *input) {
     break;
   case TG_INPUT_DRAIN:
     engine->is_draining = true;
+    break;
+  case TG_INPUT_RESOURCES:
+    tg_engine_resources_take(engine, input);
     break;
   }
 }
@@ -444,6 +453,7 @@ int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_
   input_take(engine, input);
   stopped_cancel(engine);
   runs_advance(engine);
+  tg_engine_resources_record(engine);
   open_commit(engine);
   *effects = engine->effects;
   *count = engine->code ? 0 : engine->effect_count; // half a decision is none

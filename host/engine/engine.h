@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "engine/live.h"
+#include "engine/resources.h"
 #include "engine/timers.h"
 
 struct tg_now {
@@ -42,6 +43,7 @@ enum tg_input_kind {
   TG_INPUT_STEP,      // an attempt comes to a step, ends one, or sleeps
   TG_INPUT_IDLE,      // an attempt waits for a child run, or goes on
   TG_INPUT_DRAIN,     // nothing new is to start
+  TG_INPUT_RESOURCES, // what the project says of resources, and what an earlier host left of them
 };
 
 struct tg_input {
@@ -92,6 +94,12 @@ struct tg_input {
       uint64_t attempt;
       bool is_idle;
     } idle;
+    struct {
+      const struct tg_resource_rules *rules;
+      size_t rule_count;
+      const struct tg_resource *records;
+      size_t record_count;
+    } resources; // before the first run; the rules may come again
   };
 };
 
@@ -104,6 +112,7 @@ enum tg_effect_kind {
   TG_EFFECT_RUN_BEGUN, // a new run is durable
   TG_EFFECT_TASK,      // a task's state has changed, for those who watch
   TG_EFFECT_RUN_ENDED, // a run has ended; its live state is freed at the next step
+  TG_EFFECT_RESOURCE,  // the breaker of a resource has turned, for those who watch
 };
 
 struct tg_effect {
@@ -117,6 +126,7 @@ struct tg_effect {
   int code;         // of a cancel, or of a step that is refused
   uint64_t request; // of a step
   const char *text; // of a step: its result, or why it is refused; NULL: it is to be done
+  const struct tg_resource_state *resource;
 };
 
 struct tg_engine;

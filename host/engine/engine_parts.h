@@ -5,6 +5,7 @@
 //   begin.c    runs are created and resumed
 //   dispatch.c what is ready is started, as slots and pools allow
 //   finish.c   attempts, maps and runs end
+//   guard.c    the breakers of resources, before an attempt and after it
 //   steps.c    what an attempt remembers on its way
 #pragma once
 
@@ -16,6 +17,7 @@
 struct tg_flight {
   struct tg_live_run *run;
   uint32_t unit;
+  uint64_t ticket; // of its resource's breaker
 };
 
 // A step whose record is on its way: who is told when it is durable.
@@ -33,6 +35,7 @@ struct tg_engine {
   struct tg_map flights;            // struct tg_flight by handle
   struct tg_timers timers;
   struct tg_step_waiting *steps;
+  struct tg_resources resources;
   bool has_starts_timer, is_draining;
   struct tg_batch *open; // what this step decided
   size_t travelling;     // batches on their way to the store
@@ -72,10 +75,6 @@ struct tg_record tg_engine_attempt_record(const struct tg_live_run *run, uint32_
 // Arms the timer of a unit that waits for its next attempt.
 void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
 
-// Stops a run: what has not begun is cancelled, what runs is told to end, teardowns still run.
-void tg_engine_run_stop(struct tg_engine *engine, struct tg_live_run *run, int code,
-                        const char *reason);
-
 void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input);
 void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input);
 void tg_engine_ready_start(struct tg_engine *engine, struct tg_live_run *run);
@@ -84,6 +83,27 @@ void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg
 void tg_engine_settled_record(struct tg_engine *engine, struct tg_live_run *run);
 void tg_engine_maps_end(struct tg_engine *engine, struct tg_live_run *run);
 void tg_engine_run_end(struct tg_engine *engine, struct tg_live_run *run);
+// What the breaker of its resource says of an attempt that is about to start.
+enum tg_guard_verdict { TG_GUARD_LETS, TG_GUARD_HOLDS, TG_GUARD_ENDS };
+enum tg_guard_verdict tg_engine_guard(struct tg_engine *engine, struct tg_live_run *run,
+                                      uint32_t unit, uint64_t *ticket);
+void tg_engine_guard_report(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                            uint64_t ticket, const struct tg_error *err);
+
+// A unit that waits for a breaker may not wait longer; what it waited for when its run was stopped,
+// false when it did not wait.
+void tg_engine_held_over(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
+bool tg_engine_held_text(struct tg_engine *engine, const struct tg_live_run *run, uint32_t unit,
+                         char *text, size_t size);
+
+// Ends a unit whose next attempt cannot begin in time. Its wait is told as an attempt that failed,
+// after which only a last resort can come.
+void tg_engine_give_up(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                       const struct tg_error *err);
+
+void tg_engine_resources_take(struct tg_engine *engine, const struct tg_input *input);
+void tg_engine_resources_ring(struct tg_engine *engine);
+void tg_engine_resources_record(struct tg_engine *engine);
 void tg_engine_step_take(struct tg_engine *engine, const struct tg_input *input);
 void tg_engine_step_durable(struct tg_engine *engine, const struct tg_step *record);
 void tg_engine_steps_forget(struct tg_engine *engine, uint64_t attempt);

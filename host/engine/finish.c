@@ -10,6 +10,17 @@
 
 // --- Attempts ---
 
+// After the last failure comes the fallback, if there is one.
+static void last_resort_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                               struct tg_attempt *attempt) {
+  struct tg_live_task *t = &run->tasks[unit];
+  struct tg_live_notes *notes = tg_engine_note(engine, t);
+  if (!tg_live_plan(run, unit)->has_fallback || t->is_fallback || !notes) return;
+  attempt->is_fallback_next = true;
+  attempt->retry_at = engine->now.wall_ms;
+  notes->worker_losses = 0;
+}
+
 static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                           struct tg_attempt *attempt, const struct tg_error *err,
                           bool is_bystander) {
@@ -32,14 +43,12 @@ static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uin
   if (t->is_fallback) return; // there is nothing after the last resort
   int64_t elapsed = engine->now.wall_ms - tg_live_first_started_at(t);
   struct tg_retry_decision retry =
-      tg_retry_decide(plan->retry, t->attempts - notes->lost, err->class, attempt->seed,
+      tg_retry_decide(&plan->retry, t->attempts - notes->lost, err->class, attempt->seed,
                       err->retry_after_ms, elapsed > 0 ? elapsed : 0);
-  attempt->is_fallback_next = retry.stop != TG_RETRY_STOP_NOT && plan->has_fallback;
-  if (attempt->is_fallback_next) notes->worker_losses = 0;
   if (retry.stop == TG_RETRY_STOP_NOT)
     attempt->retry_at = tg_engine_after(engine->now.wall_ms, retry.delay_ms);
-  else if (attempt->is_fallback_next)
-    attempt->retry_at = engine->now.wall_ms;
+  else
+    last_resort_decide(engine, run, unit, attempt);
 }
 
 static enum tg_task_state state_after(const struct tg_attempt *attempt) {
@@ -154,6 +163,25 @@ static void end_decide(struct tg_engine *engine, struct tg_live_run *run, uint32
   json_decref(items);
 }
 
+void tg_engine_give_up(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                       const struct tg_error *err) {
+  struct tg_live_task *t = &run->tasks[unit];
+  if (!t->started_at) t->started_at = tg_live_notes(t)->held_at;
+  t->attempts++;
+  t->is_deciding = true;
+  struct tg_record record = tg_engine_attempt_record(run, unit, TG_ATTEMPT_FAILED);
+  struct tg_attempt *attempt = &record.attempt;
+  attempt->started_at = tg_live_notes(t)->held_at;
+  attempt->ended_at = engine->now.wall_ms;
+  attempt->failure = (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
+  t->is_held = false;
+  last_resort_decide(engine, run, unit, attempt);
+  if (t->item != TG_NO_ITEM)
+    item_record(engine, run, unit, &record, NULL);
+  else
+    task_record(engine, run, unit, &record, NULL, NULL);
+}
+
 // An attempt that was ended to sleep is no attempt that ended: the unit waits to be woken.
 static void parked(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
   struct tg_live_task *t = &run->tasks[unit];
@@ -167,6 +195,7 @@ void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg
   if (!flight) return; // it was ended before; what it says now changes nothing
   struct tg_live_run *run = flight->run;
   uint32_t unit = flight->unit;
+  uint64_t ticket = flight->ticket;
   free(flight);
   struct tg_live_task *t = &run->tasks[unit];
   if (t->state != TG_TASK_RUNNING || t->attempt != handle || t->is_deciding) {
@@ -179,6 +208,7 @@ void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg
     run->running--;
     engine->running--;
   }
+  tg_engine_guard_report(engine, run, unit, ticket, &outcome->err);
   if (t->is_parked && !tg_live_is_cut(run, t->task)) {
     parked(engine, run, unit);
     return;
@@ -186,6 +216,7 @@ void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg
   t->is_parked = false;
   t->is_deciding = true;
   end_decide(engine, run, unit, outcome);
+  t->is_held = false;
 }
 
 // --- Tasks that are settled without running, and maps ---

@@ -16,7 +16,6 @@ static void run_own(struct tg_live_run *live, const struct tg_run *run) {
   live->run.rerun_of = tg_arena_strdup(&live->arena, run->rerun_of);
   live->run.parent = tg_arena_strdup(&live->arena, run->parent);
   live->run.child_key = tg_arena_strdup(&live->arena, run->child_key);
-  live->run.backfill = tg_arena_strdup(&live->arena, run->backfill);
   live->run.failure.text = tg_arena_strdup(&live->arena, run->failure.text);
 }
 
@@ -60,6 +59,10 @@ static void notes_free(struct tg_live_notes *notes) {
 int64_t tg_live_first_started_at(const struct tg_live_task *t) {
   int64_t first = tg_live_notes(t)->first_started_at;
   return first ? first : t->started_at;
+}
+
+uint32_t tg_live_held_count(const struct tg_plan *plan) {
+  return plan->pool_count + plan->resource_count;
 }
 
 uint32_t tg_live_unit(const struct tg_live_run *live, uint32_t task, uint32_t item) {
@@ -175,8 +178,8 @@ struct tg_live_run *tg_live_new(const struct tg_run *run, struct tg_plan *plan) 
   live->tasks = calloc(plan->count, sizeof *live->tasks);
   live->priorities = calloc(plan->count, sizeof *live->priorities);
   live->settled = calloc(plan->count, sizeof *live->settled);
-  live->held = calloc(plan->pool_count + 1u, sizeof *live->held);
-  for (uint32_t i = 0; live->held && i < plan->pool_count; i++)
+  live->held = calloc(tg_live_held_count(plan) + 1u, sizeof *live->held);
+  for (uint32_t i = 0; live->held && i < tg_live_held_count(plan); i++)
     tg_ready_init(&live->held[i], tg_memory_heap());
   bool is_whole = live->tasks && live->priorities && live->settled && live->held;
   int code = is_whole ? TG_OK : TG_ENOMEM;
@@ -205,7 +208,7 @@ void tg_live_free(struct tg_live_run *live) {
   free(live->priorities);
   free(live->settled);
   tg_ready_deinit(&live->ready);
-  for (uint32_t i = 0; live->held && i < live->plan->pool_count; i++)
+  for (uint32_t i = 0; live->held && i < tg_live_held_count(live->plan); i++)
     tg_ready_deinit(&live->held[i]);
   free(live->held);
   tg_plan_free(live->plan);
@@ -349,7 +352,6 @@ int tg_live_apply(struct tg_live_run *live, const struct tg_record *record) {
   case TG_RECORD_RUN:
     live->is_durable = true;
     live->run.state = record->run.state;
-    live->run.started_at = record->run.started_at;
     live->run.ended_at = record->run.ended_at;
     live->run.failure = record->run.failure;
     live->run.failure.text = tg_arena_strdup(&live->arena, record->run.failure.text);

@@ -33,6 +33,7 @@ struct tg_live_step {
 struct tg_live_notes {
   int64_t first_started_at;  // once there is a second attempt
   int64_t retry_at;          // when it goes on, 0 when it does not wait for a time
+  int64_t held_at;           // since when it waited for a breaker, if it is held
   int64_t deadline_at;       // of the running attempt, its sleeps included; monotonic, 0 for none
   struct tg_failure failure; // of its end, or of its last attempt; owns its text
   uint32_t lost;             // attempts that were lost, and so do not count as tries
@@ -52,6 +53,7 @@ struct tg_live_task {
   bool is_parked : 1;   // its attempt is ended only to sleep, and does not count
   bool is_idle : 1;     // its attempt waits for a child run and takes no slot
   bool is_fallback : 1; // the next attempt is the last resort
+  bool is_held : 1;     // it waits for its resource's breaker, or did before its attempt
   bool is_let_in : 1;   // of an item: it takes one of its map's places
   uint32_t success, failed, skipped; // upstream tasks that ended so
   uint32_t branches;                 // that lead to it and have not ended
@@ -70,7 +72,8 @@ struct tg_live_run {
   uint32_t count, map_count;  // of the units; of the maps that were expanded
   int64_t *priorities;        // of the plan's tasks
   struct tg_ready ready;
-  struct tg_ready *held; // for each pool of the plan: ready units that wait for room in it
+  struct tg_ready *held; // for each pool and then each resource of the plan: ready units that wait
+                         // for room in it, or for its breaker
   uint32_t *settled;     // tasks whose state is settled but not recorded
   uint32_t settled_count;
   uint32_t running, open;    // attempts in flight; tasks that are not terminal
@@ -101,6 +104,9 @@ int64_t tg_live_first_started_at(const struct tg_live_task *t);
 ///
 /// Errors: TG_ENOMEM
 int tg_live_apply(struct tg_live_run *live, const struct tg_record *record);
+
+/// Gives how many sets of held units a run of a plan has.
+uint32_t tg_live_held_count(const struct tg_plan *plan);
 
 /// Finds the unit of a task, or of an item of it; UINT32_MAX when there is none.
 uint32_t tg_live_unit(const struct tg_live_run *live, uint32_t task, uint32_t item);

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "engine/plan_text.h"
+#include "engine/resources.h"
 
 // What is being read, so that a fault can be named by its path.
 struct reading {
@@ -120,7 +121,7 @@ static int classes_get(struct reading *r, const json_t *list, uint32_t *classes)
   return TG_OK;
 }
 
-static int retry_read(struct reading *r, const json_t *retry, struct tg_retry_policy *policy) {
+static int retry_get(struct reading *r, const json_t *retry, struct tg_retry_policy *policy) {
   tg_retry_policy_init(policy);
   policy->attempts_max = 1;
   if (!retry || json_is_null(retry)) return TG_OK;
@@ -140,26 +141,6 @@ static int retry_read(struct reading *r, const json_t *retry, struct tg_retry_po
   const json_t *factor = json_object_get(retry, "factor");
   if (json_is_number(factor)) policy->factor = json_number_value(factor);
   return tg_retry_policy_validate(policy, r->err);
-}
-
-static bool is_same_policy(const struct tg_retry_policy *a, const struct tg_retry_policy *b) {
-  return a->attempts_max == b->attempts_max && a->backoff == b->backoff && a->jitter == b->jitter &&
-         a->base_ms == b->base_ms && a->cap_ms == b->cap_ms && a->total_ms == b->total_ms &&
-         a->factor == b->factor && a->classes == b->classes;
-}
-
-static int retry_get(struct reading *r, const json_t *retry, const struct tg_retry_policy **out) {
-  struct tg_retry_policy policy;
-  int code = retry_read(r, retry, &policy);
-  if (code) return code;
-  const struct tg_retry_policy *last = r->task ? r->plan->tasks[r->task - 1].retry : NULL;
-  *out = last;
-  if (last && is_same_policy(last, &policy)) return TG_OK;
-  struct tg_retry_policy *own = tg_arena_alloc(&r->plan->arena, sizeof *own);
-  if (!own) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
-  *own = policy;
-  *out = own;
-  return TG_OK;
 }
 
 static int ok_codes_get(struct reading *r, const json_t *list, struct tg_plan_command *command) {
@@ -293,6 +274,28 @@ static int pools_fit(struct reading *r, const struct tg_plan_task *task) {
   return TG_OK;
 }
 
+// Finds a resource among those of the plan, or adds it.
+static int resource_get(struct reading *r, const json_t *value, uint32_t *resource) {
+  struct tg_plan *plan = r->plan;
+  const char *name = json_string_value(value);
+  *resource = TG_NO_RESOURCE;
+  if (!value || json_is_null(value)) return TG_OK;
+  if (!name || !tg_resource_name_is_valid(name))
+    return fault(r, "resource", "is no name of a resource");
+  for (uint32_t i = 0; i < plan->resource_count; i++) {
+    *resource = i;
+    if (strcmp(plan->resources[i], name) == 0) return TG_OK;
+  }
+  if (plan->resource_count == TG_RESOURCES_MAX) return fault(r, "resource", "is one too many");
+  if (!plan->resources)
+    plan->resources = tg_arena_alloc(&plan->arena, TG_RESOURCES_MAX * sizeof *plan->resources);
+  const char *own = tg_arena_strdup(&plan->arena, name);
+  if (!plan->resources || !own) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  *resource = plan->resource_count++;
+  plan->resources[*resource] = own;
+  return TG_OK;
+}
+
 static int task_get(struct reading *r, const json_t *object, struct tg_graph_builder *edges) {
   struct tg_plan_task *task = &r->plan->tasks[r->task];
   int64_t line, priority;
@@ -325,6 +328,7 @@ static int task_get(struct reading *r, const json_t *object, struct tg_graph_bui
   const json_t *map = json_object_get(object, "map");
   if (!code && json_is_object(map)) code = map_get(r, map, &task->map);
   if (!code) code = pools_get(r, json_object_get(object, "pool"), &task->pools, &task->pool_count);
+  if (!code) code = resource_get(r, json_object_get(object, "resource"), &task->resource);
   return code ? code : pools_fit(r, task);
 }
 

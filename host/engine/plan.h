@@ -30,6 +30,7 @@ struct tg_plan_command {
 };
 
 #define TG_NO_TASK UINT32_MAX
+#define TG_NO_RESOURCE UINT32_MAX
 
 /// How a task is run for each item of a list.
 struct tg_plan_map {
@@ -51,18 +52,21 @@ struct tg_plan_pool {
 
 struct tg_plan_task {
   const char *name, *word, *doc;
-  const uint32_t *to;                    // of a branch: the tasks it chooses among
-  const struct tg_retry_policy *retry;   // tasks of the same policy that follow each other share it
+  enum tg_runner_kind runner;
+  uint32_t line;
+  enum tg_trigger_rule when;
+  const uint32_t *to; // of a branch: the tasks it chooses among
+  uint32_t to_count;
+  int64_t timeout_ms; // 0 for none
+  int32_t priority;
+  struct tg_retry_policy retry;
   const char *const *tags;               // NULL-terminated
   const char *const *produces;           // NULL-terminated
   const struct tg_plan_command *command; // NULL for scripts
   const struct tg_plan_map *map;         // NULL unless it is one
   const struct tg_plan_pool *pools;
-  int64_t timeout_ms; // 0 for none
-  uint32_t line, to_count, pool_count;
-  int32_t priority;
-  enum tg_trigger_rule when;
-  enum tg_runner_kind runner;
+  uint32_t pool_count;
+  uint32_t resource; // index in the plan's, or TG_NO_RESOURCE
   bool is_setup, is_teardown, has_fallback;
 };
 
@@ -74,6 +78,8 @@ struct tg_plan {
   uint32_t tasks_max;               // running at once in a run, 0 for no limit
   const struct tg_plan_pool *pools; // that it declares, with their sizes
   uint32_t pool_count;
+  const char **resources; // that its tasks name, each once
+  uint32_t resource_count;
   uint32_t runs_max; // of the pipeline at once, 0 for no limit
   json_t *params;    // the list of parameter schemas (model/params.h)
   json_t *triggers;  // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...

@@ -45,5 +45,6 @@ struct tg_observer {
   void (*task_log)(void *self, const struct tg_live_run *run, uint32_t task, const char *level,
                    const char *text, size_t len);
   void (*run_ended)(void *self, const struct tg_live_run *run);
+  void (*resource_turned)(void *self, const struct tg_resource *resource);
   void *self;
 };

@@ -8,10 +8,12 @@
 #include <stdint.h>
 
 enum tg_timer_kind {
-  TG_TIMER_RETRY,   // a task may be tried again
-  TG_TIMER_ATTEMPT, // an attempt's time is over
-  TG_TIMER_RUN,     // a run's time is over
-  TG_TIMER_STARTS,  // attempts that still run are to be recorded as started
+  TG_TIMER_RETRY,    // a task may be tried again
+  TG_TIMER_ATTEMPT,  // an attempt's time is over
+  TG_TIMER_RUN,      // a run's time is over
+  TG_TIMER_RESOURCE, // the breaker of a resource can be asked again
+  TG_TIMER_HELD,     // a unit may not wait for a breaker any longer
+  TG_TIMER_STARTS,   // attempts that still run are to be recorded as started
 };
 
 struct tg_engine_timer {

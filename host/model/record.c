@@ -52,6 +52,10 @@ static bool record_own(struct tg_batch *batch, struct tg_record *r) {
   case TG_RECORD_ASSET_VERSION:
     return own(batch, &r->asset_version.asset) && own(batch, &r->asset_version.partition) &&
            own(batch, &r->asset_version.facts);
+  case TG_RECORD_RESOURCE:
+    return own(batch, &r->resource.name) && own(batch, &r->resource.phase) &&
+           own(batch, &r->resource.reason) && own(batch, &r->resource.breaker) &&
+           own(batch, &r->resource.budget);
   case TG_RECORD_COUNT:
     break;
   }

@@ -38,10 +38,9 @@ struct tg_run {
   const char *child_key;  // and what it was started for: unique, so that it is started once
   int64_t logical_at;
   int64_t interval_start, interval_end; // the data it is about: start <= t < end; 0 for none
-  const char *backfill; // id of the backfill that it belongs to, or NULL
   enum tg_run_state state;
-  int64_t created_at, started_at, ended_at; // started_at: 0 while it is queued
-  struct tg_failure failure;                // why it ended so, or is being stopped, or was skipped
+  int64_t created_at, ended_at;
+  struct tg_failure failure;
 };
 
 /// A node of a run's frozen graph. Tasks without a row are waiting.
@@ -102,6 +101,7 @@ struct tg_attempt {
   int64_t started_at, ended_at;
   int64_t retry_at;      // when the next try may start, 0 if there is none
   bool is_fallback_next; // that try is the task's fallback
+  bool was_held;         // it waited for the breaker of its resource before it began
   struct tg_failure failure;
   const char *traceback;
 };
@@ -136,6 +136,16 @@ struct tg_asset_version {
   int64_t created_at;
 };
 
+/// What is known of a resource that tasks name: its circuit breaker, and its budget of retries.
+struct tg_resource {
+  const char *name;
+  const char *phase;            // of the breaker: "closed", "open", "half_open"
+  int64_t opened_at;            // 0 while it is closed
+  int64_t retry_at;             // while it is open: when it may be probed
+  const char *reason;           // the failure that opened it, or NULL
+  const char *breaker, *budget; // the states, as retry/breaker.h and retry/budget.h write them
+};
+
 /// X(NAME, struct, field of the union)
 #define TG_RECORDS(X)                                                                              \
   X(RUN, tg_run, run)                                                                              \
@@ -146,7 +156,8 @@ struct tg_asset_version {
   X(ATTEMPT, tg_attempt, attempt)                                                                  \
   X(DECISION, tg_decision, decision)                                                               \
   X(CHECK, tg_check, check)                                                                        \
-  X(ASSET_VERSION, tg_asset_version, asset_version)
+  X(ASSET_VERSION, tg_asset_version, asset_version)                                                \
+  X(RESOURCE, tg_resource, resource)
 
 #define X(name, type, field) TG_RECORD_##name,
 enum tg_record_kind { TG_RECORDS(X) TG_RECORD_COUNT };

@@ -10,10 +10,10 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
     [TG_RECORD_RUN] =
         "INSERT INTO runs (number, id, pipeline, bundle, params, occurrence, trigger, rerun,"
         " rerun_of, logical_at, state, created_at, ended_at, error_code, error_class,"
-        " error_message, parent, child_key, interval_start, interval_end, backfill, started_at)"
+        " error_message, parent, child_key, interval_start, interval_end)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20, ?21, ?22) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13,"
-        " error_code = ?14, error_class = ?15, error_message = ?16, started_at = ?22",
+        " ?19, ?20) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13,"
+        " error_code = ?14, error_class = ?15, error_message = ?16",
     [TG_RECORD_TASK] =
         "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
         " ON CONFLICT (run, task) DO UPDATE SET state = ?4, attempts = ?5, started_at = ?6,"
@@ -24,7 +24,7 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
         "INSERT OR REPLACE INTO items VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [TG_RECORD_STEP] = "INSERT OR REPLACE INTO steps VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [TG_RECORD_ATTEMPT] =
-        "INSERT INTO attempts VALUES (?1, ?2, ?14, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?15, ?10,"
+        "INSERT INTO attempts VALUES (?1, ?2, ?14, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?15, ?16, ?10,"
         " ?11, ?12, ?13)"
         " ON CONFLICT (run, task, item, number) DO UPDATE SET state = ?4, worker = ?5, ended_at = "
         "?8,"
@@ -35,6 +35,7 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
     [TG_RECORD_ASSET_VERSION] = ("INSERT INTO asset_versions (asset, partition, run, task, attempt,"
                                  " rows, facts, created_at)"
                                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
+    [TG_RECORD_RESOURCE] = "INSERT OR REPLACE INTO resources VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 };
 
 int tg_writer_init(struct tg_writer *writer, sqlite3 *db, struct tg_error *err) {
@@ -82,8 +83,6 @@ static void run_bind(sqlite3_stmt *s, const struct tg_run *run, char id[TG_ID_TE
   tg_bind_text(s, 18, run->child_key);
   tg_bind_time(s, 19, run->interval_start);
   tg_bind_time(s, 20, run->interval_end);
-  tg_bind_text(s, 21, run->backfill);
-  tg_bind_time(s, 22, run->started_at);
 }
 
 static void task_bind(sqlite3_stmt *s, const struct tg_task *task) {
@@ -150,6 +149,7 @@ static void attempt_bind(sqlite3_stmt *s, const struct tg_attempt *attempt) {
   tg_bind_text(s, 13, attempt->traceback);
   int_bind(s, 14, item_number(attempt->item));
   int_bind(s, 15, attempt->is_fallback_next);
+  int_bind(s, 16, attempt->was_held);
 }
 
 static void decision_bind(sqlite3_stmt *s, const struct tg_decision *decision) {
@@ -185,6 +185,16 @@ static void asset_version_bind(sqlite3_stmt *s, const struct tg_asset_version *v
     int_bind(s, 6, version->rows);
   tg_bind_text(s, 7, version->facts);
   int_bind(s, 8, version->created_at);
+}
+
+static void resource_bind(sqlite3_stmt *s, const struct tg_resource *resource) {
+  tg_bind_text(s, 1, resource->name);
+  tg_bind_text(s, 2, resource->phase);
+  tg_bind_time(s, 3, resource->opened_at);
+  tg_bind_time(s, 4, resource->retry_at);
+  tg_bind_text(s, 5, resource->reason);
+  tg_bind_text(s, 6, resource->breaker);
+  tg_bind_text(s, 7, resource->budget);
 }
 
 // Another run of the same occurrence is the one thing that may be there already.
@@ -226,6 +236,9 @@ int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, stru
     break;
   case TG_RECORD_ASSET_VERSION:
     asset_version_bind(s, &record->asset_version);
+    break;
+  case TG_RECORD_RESOURCE:
+    resource_bind(s, &record->resource);
     break;
   case TG_RECORD_COUNT:
     break;

@@ -35,10 +35,8 @@ CREATE TABLE runs (
   logical_at    INTEGER NOT NULL,
   interval_start INTEGER,              -- the data it is about: start <= t < end
   interval_end  INTEGER,
-  backfill      TEXT,                  -- id of the backfill that it belongs to
   state         TEXT NOT NULL,
   created_at    INTEGER NOT NULL,
-  started_at    INTEGER,               -- NULL while it is queued
   ended_at      INTEGER,
   error_code    TEXT,
   error_class   TEXT,
@@ -46,8 +44,6 @@ CREATE TABLE runs (
   UNIQUE (pipeline, occurrence, params, rerun)
 );
 CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
-CREATE INDEX runs_by_backfill ON runs (backfill) WHERE backfill IS NOT NULL;
-CREATE INDEX runs_open ON runs (number) WHERE ended_at IS NULL;
 CREATE INDEX runs_by_pipeline ON runs (pipeline, state);
 
 CREATE TABLE tasks (                   -- a task without a row is waiting
@@ -115,6 +111,7 @@ CREATE TABLE attempts (
   ended_at      INTEGER,
   retry_at      INTEGER,
   is_fallback_next INTEGER NOT NULL,
+  was_held      INTEGER NOT NULL,      -- by the breaker of its resource, before it began
   error_code    TEXT,
   error_class   TEXT,
   error_message TEXT,
@@ -159,18 +156,15 @@ CREATE TABLE asset_versions (
 CREATE INDEX asset_versions_by_asset ON asset_versions (asset, version);
 CREATE INDEX asset_versions_by_run ON asset_versions (run);
 
-CREATE TABLE events (                  -- what happened: CloudEvents 1.0
-  number      INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order in which they were received
-  id          TEXT NOT NULL,
-  source      TEXT NOT NULL,
-  type        TEXT NOT NULL,
-  subject     TEXT,
-  time        INTEGER,                 -- when it happened, if it says so
-  received_at INTEGER NOT NULL,
-  body        TEXT NOT NULL,           -- the whole event
-  UNIQUE (source, id)                  -- one that comes again is the same
-);
-CREATE INDEX events_by_type ON events (type, number);
+CREATE TABLE resources (               -- what tasks share outside: breakers and retry budgets
+  name      TEXT PRIMARY KEY,
+  phase     TEXT NOT NULL,             -- of the breaker: closed, open, half_open
+  opened_at INTEGER,
+  retry_at  INTEGER,                   -- while it is open: when it may be probed
+  reason    TEXT,                      -- the failure that opened it
+  breaker   TEXT NOT NULL,             -- the states as host/retry writes them
+  budget    TEXT NOT NULL
+) WITHOUT ROWID;
 
 CREATE TABLE kv (                      -- tidegate.store
   pipeline   TEXT NOT NULL,

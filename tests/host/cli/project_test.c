@@ -194,6 +194,65 @@ static void refuses_a_folder_that_is_none(void **state) {
   tg_project_deinit(&project);
 }
 
+static void reads_what_holds_for_resources(void **state) {
+  const struct folder *folder = *state;
+  struct tg_project project;
+  file_write(
+      folder, "tidegate.yaml",
+      "resources:\n"
+      "  databricks:\n"
+      "    breaker: { failures: 3, open: 2m, probes: 2, successes: 2, retry_after_max: 3h }\n"
+      "    retries: { ratio: 0.5, reserve: 0.25, cap: 4 }\n"
+      "  warehouse: { breaker: { share: 0.25, calls: 8, window: 5m, lease: 10m } }\n"
+      "  other: { breaker: false, retries: false }\n"
+      "  plain:\n");
+  project_open(&project, folder, NULL);
+  assert_int_equal(project.resource_count, 4);
+  const struct tg_resource_rules *rules = project.resources;
+  assert_string_equal(rules[0].name, "databricks");
+  assert_int_equal(rules[0].breaker.failures_max, 3);
+  assert_int_equal(rules[0].breaker.open_ms, 120000);
+  assert_int_equal(rules[0].breaker.probes_max, 2);
+  assert_int_equal(rules[0].breaker.successes_to_close, 2);
+  assert_int_equal(rules[0].breaker.retry_after_max_ms, 3 * 3600000);
+  assert_int_equal(rules[0].budget.ratio_milli, 500);
+  assert_int_equal(rules[0].budget.reserve_milli, 250);
+  assert_int_equal(rules[0].budget.cap_milli, 4000);
+  assert_int_equal(rules[1].breaker.failures_max, 0); // the share is its only rule
+  assert_int_equal(rules[1].breaker.share_permille, 250);
+  assert_int_equal(rules[1].breaker.calls_min, 8);
+  assert_int_equal(rules[1].breaker.window_ms, 300000);
+  assert_int_equal(rules[1].breaker.lease_ms, 600000);
+  assert_false(rules[2].has_breaker || rules[2].has_budget);
+  assert_true(rules[3].has_breaker && rules[3].has_budget);
+  assert_int_equal(rules[3].breaker.failures_max, 5);
+  tg_project_deinit(&project);
+}
+
+static void says_what_is_wrong_with_a_resource(void **state) {
+  static const struct {
+    const char *text, *message;
+  } cases[] = {
+      {"resources: [a]\n", "tidegate.yaml:1:1: resources takes a mapping of names"},
+      {"resources:\n  a b: {}\n",
+       "tidegate.yaml:2:3: a resource has a name of 1 to 128 bytes without spaces"},
+      {"resources:\n  a: { braker: {} }\n",
+       "tidegate.yaml:2:8: unknown key \"braker\"; did you mean \"breaker\"?"},
+      {"resources:\n  a: { breaker: { share: 2 } }\n",
+       "tidegate.yaml:2:19: share takes a number from 0.001 to 1"},
+      {"resources:\n  a: { breaker: { open: 0s } }\n",
+       "tidegate.yaml:2:8: open must be at least 1ms"},
+      {"resources:\n  a: { retries: { cap: 0.5 } }\n",
+       "tidegate.yaml:2:8: cap must be 0 (no retries) or at least 1"},
+      {"resources:\n  a: { retries: { ratio: -1 } }\n",
+       "tidegate.yaml:2:19: ratio takes a number from 0 to 1000000"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    file_write(*state, "tidegate.yaml", cases[i].text);
+    expect_error(*state, NULL, TG_EINVALID, cases[i].message);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, folder_setup, folder_teardown)
@@ -201,7 +260,8 @@ int main(void) {
       TEST(lays_an_environment_over_it),         TEST(names_an_environment_that_is_not_there),
       TEST(names_the_place_and_the_nearest_key), TEST(names_the_place_of_a_wrong_value),
       TEST(is_found_from_a_folder_below),        TEST(is_the_current_folder_where_none_is_above),
-      TEST(refuses_a_folder_that_is_none),
+      TEST(refuses_a_folder_that_is_none),       TEST(reads_what_holds_for_resources),
+      TEST(says_what_is_wrong_with_a_resource),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,6 +105,8 @@ static void task_put(struct tg_buf *out, const struct specs *specs, size_t at) {
   flag_put(out, text, " fallback=1", "fallback");
   if (field_of(text, " map=1")) map_put(out, specs, text);
   if ((value = field_of(text, " w="))) tg_buf_putf(out, ",\"pool\":{\"w\":%d}", atoi(value));
+  if ((value = field_of(text, " resource=")))
+    tg_buf_putf(out, ",\"resource\":\"%.*s\"", (int)strcspn(value, " "), value);
   tg_buf_putc(out, '}');
 }
 
@@ -229,6 +231,19 @@ static void step_put(struct rig_store *store, const struct tg_step *step) {
   row->result = keep(store, step->result);
 }
 
+static void resource_put(struct rig_store *store, const struct tg_resource *resource) {
+  size_t at = 0;
+  while (at < store->resource_count && strcmp(store->resources[at].name, resource->name) != 0) at++;
+  assert_true(at < sizeof store->resources / sizeof *store->resources);
+  if (at == store->resource_count) store->resource_count++;
+  store->resources[at] = *resource;
+  store->resources[at].name = keep(store, resource->name);
+  store->resources[at].phase = keep(store, resource->phase);
+  store->resources[at].reason = keep(store, resource->reason);
+  store->resources[at].breaker = keep(store, resource->breaker);
+  store->resources[at].budget = keep(store, resource->budget);
+}
+
 const struct tg_item *rig_store_item(const struct rig_store *store, uint32_t task, uint32_t item) {
   for (size_t i = 0; i < store->item_count; i++)
     if (store->items[i].task == task && store->items[i].index == item) return &store->items[i];
@@ -244,6 +259,7 @@ void rig_store_apply(struct rig_store *store, const struct tg_batch *batch) {
     if (record->kind == TG_RECORD_MAP_ITEMS) map_items_put(store, &record->map_items);
     if (record->kind == TG_RECORD_ITEM) item_put(store, &record->item);
     if (record->kind == TG_RECORD_STEP) step_put(store, &record->step);
+    if (record->kind == TG_RECORD_RESOURCE) resource_put(store, &record->resource);
   }
 }
 
@@ -425,6 +441,10 @@ static void effect_take(struct rig *rig, const struct tg_effect *effect) {
     word(rig, "%s:%u/%u", rig->plan->tasks[effect->unit].name, run->tasks[effect->unit].map->done,
          run->tasks[effect->unit].map->count);
     break;
+  case TG_EFFECT_RESOURCE:
+    word(rig, "%s:%s", effect->resource->name,
+         tg_breaker_phase_word(effect->resource->breaker.phase));
+    break;
   case TG_EFFECT_RUN_BEGUN:
     assert_true(rig->store.has_run);
     break;
@@ -501,6 +521,11 @@ void rig_run(struct rig *rig) {
   rig_run_carrying(rig, NULL, 0);
 }
 
+void rig_rule(struct rig *rig, const struct tg_resource_rules *rules) {
+  step(rig, &(struct tg_input){.kind = TG_INPUT_RESOURCES,
+                               .resources = {.rules = rules, .rule_count = 1}});
+}
+
 void rig_resume(struct rig *rig, const struct rig_store *store) {
   struct tg_task tasks[64];
   size_t count = 0;
@@ -514,6 +539,11 @@ void rig_resume(struct rig *rig, const struct rig_store *store) {
   for (size_t i = 0; i < store->map_count; i++) map_items_put(&rig->store, &store->maps[i]);
   for (size_t i = 0; i < store->item_count; i++) item_put(&rig->store, &store->items[i]);
   for (size_t i = 0; i < store->step_count; i++) step_put(&rig->store, &store->steps[i]);
+  for (size_t i = 0; i < store->resource_count; i++)
+    resource_put(&rig->store, &store->resources[i]);
+  step(rig, &(struct tg_input){
+                .kind = TG_INPUT_RESOURCES,
+                .resources = {.records = store->resources, .record_count = store->resource_count}});
   step(rig, &(struct tg_input){.kind = TG_INPUT_RESUME,
                                .resume = {.run = &store->run,
                                           .plan = rig->plan,

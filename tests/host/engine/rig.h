@@ -4,6 +4,7 @@
 //
 //   commit  start:a#1  start:m[0]#1 (an item)  cancel:a=timeout  a=success (a task told)
 //   a:new  a:done(7)  a:refused (a step answered)  m:1/3 (items that have ended)  end=failed
+//   db:open (a breaker that turned)
 //
 // The rig keeps what was made durable as the store would, and fails the test when the engine starts
 // a task too early or changes what is final.
@@ -38,6 +39,8 @@ struct rig_store {
   size_t item_count;
   struct tg_step steps[256];
   size_t step_count;
+  struct tg_resource resources[16];
+  size_t resource_count;
 };
 
 struct rig {
@@ -65,7 +68,8 @@ struct rig {
 /// Makes a plan of tasks like "c after=a,b when=one_success to=d retry=3 timeout=1000 priority=5";
 /// `limits` is the inside of the plan's limits ("\"tasks\":1"), or NULL. The list ends with NULL.
 /// More words: setup=1 teardown=1 fallback=1; a map has map=1 and may have over=m depth=1 limit=2
-/// per_key=1 fail_after=2 share=0.5 items_max=3; the one pool is "w", of which w=2 takes two.
+/// per_key=1 fail_after=2 share=0.5 items_max=3; the one pool is "w", of which w=2 takes two; and
+/// resource=db.
 struct tg_plan *rig_plan(const char *limits, ...);
 
 /// The slots of the pool of the plans that are made next; 4 at first.
@@ -78,6 +82,10 @@ void rig_run(struct rig *rig);
 void rig_run_carrying(struct rig *rig, const struct tg_task *tasks, size_t count);
 void rig_run_carrying_items(struct rig *rig, const struct tg_map_items *map,
                             const struct tg_item *items, size_t count);
+
+/// Says what holds for a resource.
+void rig_rule(struct rig *rig, const struct tg_resource_rules *rules);
+
 void rig_resume(struct rig *rig, const struct rig_store *store);
 
 /// Makes the oldest batch durable; rig_settle makes all of them so.

@@ -1,0 +1,161 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- What becomes of failures: breakers, budgets, deadlines, last resorts, policies for retries.
+local project = require "support.project"
+
+local box
+
+-- Starts an HTTP server that ends with the test; gives its address.
+local function serve()
+  project.shell(([[cd %s && exec 9>files/stop
+    (while test -d files && ! test -e files/over; do sleep 0.02; done) | %s >files/port 2>&1 &
+    while ! test -s files/port; do sleep 0.01; done]])
+    :format(project.quote(box.dir), project.quote(project.http_server)))
+  return "http://127.0.0.1:" .. box:read("files/port"):match "%d+"
+end
+
+after_each(function()
+  if not box then return end
+  box:write("files/over", "")
+  box:close()
+  box = nil
+end)
+
+local function settings(text)
+  box:write("tidegate.yaml", "files:\n  - { path: files, write: true }\n" .. text)
+end
+
+-- In a pipeline's file: calls the server by a path that files/<name> holds, and leaves a line in
+-- files/log.
+local CALL = [[
+local file, http = require "tidegate.file", require "tidegate.http"
+local function call(ctx)
+  local path = file.read("files/path"):match "%S+"
+  assert(file.write("files/log", (file.read("files/log") or "") .. ctx.task .. " " .. path .. "\n"))
+  local answer, err = http.get(path)
+  if not answer then return nil, err end
+  local sound, bad = answer:check()
+  if not sound then return nil, bad end
+  return answer.status
+end
+]]
+
+local function pipeline(tasks, fields)
+  box = project.new()
+  box:write("pipelines/p.lua", ([[
+local tg = require "tidegate"
+%s
+return tg.pipeline "p" {
+  %s
+  tasks = {
+%s
+  },
+}
+]]):format(CALL, fields or "", tasks))
+end
+
+-- Kills the host of a run in the background once a query of its store gives a text.
+local function killed_when(query, text)
+  project.shell(("cd %s && { %s >/dev/null 2>&1 & pid=$!; " ..
+    "for i in $(seq 2000); do [ \"$(sqlite3 .tidegate/state.db %s 2>/dev/null)\" = %s ] && break; " ..
+    "sleep 0.01; done; kill -9 $pid; wait $pid; } 2>/dev/null"):format(
+    project.quote(box.dir), project.command { "run", "p" }, project.quote(query),
+    project.quote(text)))
+  assert.equal(text, box:sql(query))
+end
+
+local function why(...)
+  local reasons = box:document("why", "last", ...).reasons
+  local texts = {}
+  for i, reason in ipairs(reasons) do texts[i] = reason.kind .. ": " .. reason.text end
+  return table.concat(texts, "\n")
+end
+
+describe("a circuit breaker", function()
+  it("holds tasks of a resource that keeps failing, and lets a probe close it", function()
+    pipeline [[
+      tg.task "a" { resource = "api", run = call, retry = { attempts = 3, base = "1ms" } },
+      tg.task "b" { after = "a", when = "all_done", resource = "api", run = function(ctx)
+        return 1
+      end },
+    ]]
+    settings "resources:\n  api: { breaker: { failures: 3, open: 1500ms } }\n"
+    box:write("files/path", serve() .. "/status/503")
+    local run, result = box:run()
+    assert.equal("failed", run.states.a)
+    assert.equal("success", run.states.b)
+    assert.equal(3, #box:lines "files/log")
+    assert.matches("resource api: its breaker is open until", result.err)
+    assert.matches("last failure: .*503", result.err)
+    assert.matches("resource api: its breaker is closed", result.err)
+    assert.matches("resource: waited for resource api, whose breaker was not closed", why "b")
+    local opened = tonumber(box:sql "SELECT max(ended_at) FROM attempts WHERE task = 0")
+    local began = tonumber(box:sql "SELECT started_at FROM attempts WHERE task = 1")
+    assert.is_true(began - opened >= 1500, began - opened)
+    assert.matches("resource +1 known, every breaker is closed", box:tidegate("doctor").out)
+  end)
+
+  it("opens for as long as a Retry-After says, for every pipeline", function()
+    pipeline [[ tg.task "a" { resource = "api", run = call }, ]]
+    box:pipeline("other", [[ tg.task "b" { resource = "api", run = function() return 1 end }, ]])
+    box:write("files/path", serve() .. "/status/503?retry_after=2")
+    assert.equal("failed", (box:run()).state)
+    assert.equal("open", box:sql "SELECT phase FROM resources WHERE name = 'api'")
+    assert.equal("success", (box:run { "other" }).state)
+    local ended = tonumber(box:sql "SELECT ended_at FROM attempts WHERE run = 1")
+    local began = tonumber(box:sql "SELECT started_at FROM attempts WHERE run = 2")
+    assert.is_true(began - ended >= 1990, began - ended)
+  end)
+
+  it("that is open survives its host, and is told wherever one looks", function()
+    pipeline [[
+      tg.task "a" { resource = "api", run = call },
+      tg.task "b" { after = "a", when = "all_done", resource = "api", run = function() return 1 end },
+    ]]
+    settings "resources:\n  api: { breaker: { failures: 1, open: 6s } }\n"
+    box:write("files/path", serve() .. "/status/500")
+    killed_when("SELECT group_concat(phase) FROM resources", "open")
+    local opens = tonumber(box:sql "SELECT retry_at FROM resources")
+    assert.matches("waits for resource api: its breaker is open until", why "b")
+    assert.matches("waits for resource api", why())
+    assert.matches("WAITS FOR", box:tidegate("show", "last").out)
+    assert.matches("warn +resource +resource api: its breaker is open", box:tidegate("doctor").out)
+    local shown = box:document("show", "last").run
+    assert.equal("open", shown.resources[1].breaker)
+    local run = box:run()
+    assert.equal("success", run.states.b)
+    local began = tonumber(box:sql "SELECT started_at FROM attempts WHERE task = 1")
+    assert.is_true(began >= opens, began - opens)
+  end)
+
+  it("is waited for until the task's time limit at most", function()
+    pipeline [[
+      tg.task "a" { resource = "api", run = call },
+      tg.task "b" { after = "a", when = "all_done", resource = "api", timeout = "2s", run = call },
+    ]]
+    settings "resources:\n  api: { breaker: { failures: 1, open: 1h } }\n"
+    box:write("files/path", serve() .. "/status/500")
+    local run = box:run()
+    assert.equal("failed", run.states.b)
+    assert.equal("timeout", run.by_name.b.error.code)
+    assert.matches("resource api is not to be used: its breaker is open until",
+      run.by_name.b.error.message)
+    assert.equal(1, #box:lines "files/log")
+  end)
+
+  it("can be switched off, and what is wrong about it is told with its place", function()
+    pipeline [[
+      tg.task "a" { resource = "api", run = call, retry = { attempts = 8, base = "1ms" } },
+    ]]
+    settings "resources:\n  api: { breaker: false }\n"
+    box:write("files/path", serve() .. "/status/500")
+    assert.equal(8, (box:run()).by_name.a.attempts)
+    settings "resources:\n  api: { breaker: { failurs: 3 } }\n"
+    local result = box:tidegate("run", "p")
+    assert.equal(2, result.code)
+    assert.matches('tidegate.yaml:4:%d+: unknown key "failurs"; did you mean "failures"', result.err)
+    settings "resources:\n  api: { breaker: { open: soon } }\n"
+    assert.matches("open takes a duration", box:tidegate("run", "p").err)
+    settings "resources:\n  api: { breaker: { probes: 9 } }\n"
+    assert.matches("probes must be between 1 and 8", box:tidegate("run", "p").err)
+  end)
+end)
