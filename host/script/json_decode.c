@@ -1,17 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text is parsed by jansson. Its tree takes many times the memory of a text that is all
-// brackets, so the caps are enforced by a look over the text before it is parsed.
+// A text that is right is read straight into Lua values (json_read). What that does not take is
+// parsed by jansson, which knows what is wrong and where. Its tree takes many times the memory of a
+// text that is all brackets, so the caps are enforced by a look over the text before all else.
 #include "script/json_module.h"
 
 #include <jansson.h>
 #include <lauxlib.h>
 
-enum { STACK_PER_LEVEL = 8 };
+#include "script/json_read.h"
+
+enum { STACK_PER_LEVEL = 8, DEPTH_HINTED_MAX = 128 };
 
 // How large a text's tree would be, if the text is well formed.
 struct size {
   size_t nodes, depth_max;
+  struct tg_json_hints hints;
 };
+
+// The arrays and objects that are open: which of the hints counts the members of each.
+struct open {
+  size_t depth, opened;
+  uint8_t hints[DEPTH_HINTED_MAX];
+};
+
+static void member_count(struct size *size, const struct open *open) {
+  if (!open->depth || open->depth > DEPTH_HINTED_MAX) return;
+  size_t hint = open->hints[open->depth - 1];
+  if (hint < TG_JSON_HINTS && size->hints.members[hint] < TG_JSON_HINT_MAX)
+    size->hints.members[hint]++;
+}
+
+static void open_push(struct open *open) {
+  uint8_t hint = (uint8_t)(open->opened < TG_JSON_HINTS ? open->opened : TG_JSON_HINTS);
+  if (open->depth < DEPTH_HINTED_MAX) open->hints[open->depth] = hint;
+  open->opened++;
+  open->depth++;
+}
 
 static size_t string_skip(const char *text, size_t len, size_t at) {
   for (at++; at < len && text[at] != '"'; at++)
@@ -22,14 +46,19 @@ static size_t string_skip(const char *text, size_t len, size_t at) {
 // Counts values: the root, one for each comma, and one for each bracket that is not closed at once.
 static struct size size_count(const char *text, size_t len) {
   struct size size = {.nodes = 1};
+  struct open open = {0};
   bool is_opened = false; // the last thing was an opening bracket
-  for (size_t i = 0, depth = 0; i < len; i++) {
+  for (size_t i = 0; i < len; i++) {
     char c = text[i];
     if (c == ' ' || c == '\n' || c == '\r' || c == '\t') continue;
     bool is_close = c == ']' || c == '}', is_open = c == '[' || c == '{';
-    if (c == ',' || (is_opened && !is_close)) size.nodes++;
-    if (is_open && ++depth > size.depth_max) size.depth_max = depth;
-    if (is_close && depth > 0) depth--;
+    if (c == ',' || (is_opened && !is_close)) {
+      size.nodes++;
+      member_count(&size, &open);
+    }
+    if (is_open) open_push(&open);
+    if (open.depth > size.depth_max) size.depth_max = open.depth;
+    if (is_close && open.depth > 0) open.depth--;
     if (c == '"') i = string_skip(text, len, i);
     is_opened = is_open;
   }
@@ -37,7 +66,7 @@ static struct size size_count(const char *text, size_t len) {
 }
 
 static int caps_check(const char *text, size_t len, const struct tg_json_caps *caps,
-                      struct tg_error *err) {
+                      struct tg_json_hints *hints, struct tg_error *err) {
   if (len > caps->bytes_max)
     return tg_error_set(err, TG_ELIMIT, "the text has more than %zu bytes", caps->bytes_max);
   struct size size = size_count(text, len);
@@ -45,7 +74,32 @@ static int caps_check(const char *text, size_t len, const struct tg_json_caps *c
     return tg_error_set(err, TG_ELIMIT, "the text has more than %zu levels", caps->depth_max);
   if (size.nodes > caps->nodes_max)
     return tg_error_set(err, TG_ELIMIT, "the text has more than %zu values", caps->nodes_max);
+  *hints = size.hints;
   return 0;
+}
+
+struct text {
+  const char *at;
+  size_t len;
+  struct tg_json_hints hints;
+  bool is_read;
+};
+
+static int read_protected(lua_State *L) {
+  struct text *text = lua_touserdata(L, 1);
+  text->is_read = tg_lua_json_read(L, text->at, text->len, &text->hints);
+  return text->is_read;
+}
+
+// Pushes the text's value if it is right, else nothing.
+static int text_push(lua_State *L, struct text *text, struct tg_error *err) {
+  if (!lua_checkstack(L, STACK_PER_LEVEL))
+    return tg_error_set(err, TG_ENOMEM, "no memory to decode");
+  lua_pushcfunction(L, read_protected);
+  lua_pushlightuserdata(L, text);
+  if (lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK) return TG_OK;
+  lua_pop(L, 1);
+  return tg_error_set(err, TG_ENOMEM, "no memory to decode");
 }
 
 static void value_push(lua_State *L, const json_t *value);
@@ -136,8 +190,10 @@ int tg_lua_json_push_at(lua_State *L, const char *text, size_t len, const struct
   struct tg_error local; // the code is returned even where nobody asks for the text
   if (!err) err = &local;
   if (place) *place = (struct tg_json_place){0};
-  int code = caps_check(text, len, caps, err);
-  if (code) return code;
+  struct text whole = {.at = text, .len = len};
+  int code = caps_check(text, len, caps, &whole.hints, err);
+  if (!code) code = text_push(L, &whole, err);
+  if (code || whole.is_read) return code;
   json_t *root = tree_parse(text, len, place, err);
   if (!root) return err->code;
   code = tree_push(L, root, err);

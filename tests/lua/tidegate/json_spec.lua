@@ -266,3 +266,53 @@ describe("json and cjson", function()
     assert.not_equal("759600000012345", cjson.encode(759600000012345))
   end)
 end)
+
+-- A text beside an escaped NUL is read by another parser, so each text can be read by both.
+local function read_both(text)
+  local one, fault_of_one = json.decode(text)
+  local other, fault_of_other = json.decode('["\\u0000",' .. text .. "]")
+  return one, fault_of_one, other and other[2], fault_of_other
+end
+
+describe("json text", function()
+  it("may have every escape", function()
+    assert.equal('"\\/\b\f\n\r\t', json.decode [["\"\\\/\b\f\n\r\t"]])
+    assert.equal("aé€😀z", json.decode [["a\u00e9\u20AC\uD83d\uDE00z"]])
+    assert.equal("\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}\u{10ffff}",
+      json.decode [["\u007f\u0080\u07ff\u0800\uffff\ud800\udc00\udbff\udfff"]])
+    assert.equal("a\0b", json.decode [["a\u0000b"]])
+    for _, text in ipairs { [["\ud800"]], [["\udc00"]], [["\ud800\u0041"]], [["\x41"]], [["\u12g4"]],
+      [["\u12]], [["\]] } do
+      assert.equal("invalid", select(2, json.decode(text)).code, text)
+    end
+  end)
+
+  it("may be larger than what is looked at ahead", function()
+    local rows, wide = {}, {}
+    for i = 1, 300 do rows[i] = { id = i, tags = { "a", "b" } } end
+    for i = 1, 5000 do wide[i], wide["k" .. i] = i, nil end
+    assert.same(rows, round(rows))
+    assert.same(wide, round(wide))
+  end)
+
+  it("says the same to both parsers", function()
+    local seeds = {
+      '{"run":"r1","attempt":1,"params":{},"interval":{"start":"2024-01-01T00:00:00Z"},"x":[]}',
+      '[1,-2.5e3,0,-0,1E+2,0.125,123456789012345678,1234567890123456789,true,false,null]',
+      [[{"a":"\u00e9\n\\\"\/","b":["\ud83d\ude00","é€😀",""],"a":2, "c" : [ [ ] , { } ] }]],
+    }
+    local pieces = { '"', "\\", "{", "}", "[", "]", ",", ":", "0", "1e5", "-", ".", "\\u00", "\xff",
+      "\xc3\xa9", "null", "tru", " ", "\n", "\1", "e" }
+    math.randomseed(11)
+    for i = 1, 6000 do
+      local text = seeds[i % #seeds + 1]
+      for _ = 1, math.random(0, 3) do
+        local at = math.random(#text)
+        text = text:sub(1, at) .. pieces[math.random(#pieces)] .. text:sub(at + math.random(1, 3))
+      end
+      local one, fault_of_one, other, fault_of_other = read_both(text)
+      assert.equal(not fault_of_one, not fault_of_other, text)
+      assert.same(one, other, text)
+    end
+  end)
+end)
