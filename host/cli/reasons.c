@@ -308,7 +308,8 @@ static bool carried_tell(struct tg_teller *teller, uint32_t task) {
 }
 
 // Says why a failed task got no further attempt.
-static const char *stop_text(const struct tg_teller *teller, uint32_t task, char text[128]) {
+static const char *stop_text(const struct tg_teller *teller, uint32_t task,
+                             char text[TG_ERROR_TEXT_MAX]) {
   const struct tg_retry_policy *policy = &teller->view->plan->tasks[task].retry;
   size_t count;
   const struct tg_attempt *first = attempts_of(teller, task, &count);
@@ -316,15 +317,20 @@ static const char *stop_text(const struct tg_teller *teller, uint32_t task, char
   for (size_t i = 0; i < count; i++) tries += first[i].state == TG_ATTEMPT_FAILED;
   const struct tg_attempt *last = count ? &first[count - 1] : NULL;
   if (!last || last->state != TG_ATTEMPT_FAILED) return "";
+  if (last->stop) {
+    snprintf(text, TG_ERROR_TEXT_MAX, "; %s", last->stop);
+    return text;
+  }
   switch (tg_retry_decide(policy, tries, last->failure.class, last->seed, 0,
                           last->ended_at - first->started_at)
               .stop) {
   case TG_RETRY_STOP_CLASS:
-    snprintf(text, 128, "; the class %s is not tried again", tg_class_word(last->failure.class));
+    snprintf(text, TG_ERROR_TEXT_MAX, "; the class %s is not tried again",
+             tg_class_word(last->failure.class));
     return text;
   case TG_RETRY_STOP_ATTEMPTS:
     if (policy->attempts_max <= 1) return "; it has no retry";
-    snprintf(text, 128, "; its %u attempts were used up", policy->attempts_max);
+    snprintf(text, TG_ERROR_TEXT_MAX, "; its %u attempts were used up", policy->attempts_max);
     return text;
   case TG_RETRY_STOP_TOTAL:
     return "; its time for retries was used up";
@@ -335,7 +341,7 @@ static const char *stop_text(const struct tg_teller *teller, uint32_t task, char
 
 static void task_end_tell(struct tg_teller *teller, uint32_t task) {
   const struct tg_task *record = task_at(teller, task);
-  char text[128];
+  char text[TG_ERROR_TEXT_MAX];
   if (!tg_task_state_is_terminal(record->state)) return;
   bool is_failed = record->state == TG_TASK_FAILED;
   bool has_attempt = first_attempt(teller, task) != NULL;

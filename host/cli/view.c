@@ -341,15 +341,16 @@ json_t *tg_view_step_json(const struct tg_view *view, const struct tg_step *step
 }
 
 json_t *tg_view_attempt_json(const struct tg_view *view, const struct tg_attempt *attempt) {
-  return json_pack("{s:s, s:o, s:i, s:b, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "task",
-                   tg_view_task_name(view, attempt->task), "item", item_number_json(attempt->item),
-                   "attempt", (int)attempt->number, "fallback", tg_view_is_fallback(view, attempt),
-                   "state", tg_attempt_state_word(attempt->state), "worker", (int)attempt->worker,
-                   "started_at", tg_view_time_json(attempt->started_at), "ended_at",
-                   tg_view_time_json(attempt->ended_at), "duration_ms",
-                   duration_json(attempt->started_at, attempt->ended_at), "retry_at",
-                   tg_view_time_json(attempt->retry_at), "error", failure_json(&attempt->failure),
-                   "traceback", tg_view_text_json(attempt->traceback));
+  return json_pack(
+      "{s:s, s:o, s:i, s:b, s:b, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "task",
+      tg_view_task_name(view, attempt->task), "item", item_number_json(attempt->item), "attempt",
+      (int)attempt->number, "fallback", tg_view_is_fallback(view, attempt), "was_held",
+      attempt->was_held, "state", tg_attempt_state_word(attempt->state), "worker",
+      (int)attempt->worker, "started_at", tg_view_time_json(attempt->started_at), "ended_at",
+      tg_view_time_json(attempt->ended_at), "duration_ms",
+      duration_json(attempt->started_at, attempt->ended_at), "retry_at",
+      tg_view_time_json(attempt->retry_at), "error", failure_json(&attempt->failure), "stop",
+      tg_view_text_json(attempt->stop), "traceback", tg_view_text_json(attempt->traceback));
 }
 
 json_t *tg_view_decision_json(const struct tg_view *view, const struct tg_decision *decision) {

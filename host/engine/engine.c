@@ -213,6 +213,7 @@ static void run_over(struct tg_engine *engine, struct tg_live_run *run) {
 
 static void attempt_applied(struct tg_engine *engine, struct tg_live_run *run,
                             const struct tg_attempt *record) {
+  if (tg_live_is_retried(record)) run->retries_deciding--;
   uint32_t unit = tg_live_unit(run, record->task, record->item);
   if (unit == UINT32_MAX) return;
   const struct tg_live_task *t = &run->tasks[unit];

@@ -90,6 +90,11 @@ enum tg_guard_verdict tg_engine_guard(struct tg_engine *engine, struct tg_live_r
 void tg_engine_guard_report(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                             uint64_t ticket, const struct tg_error *err);
 
+// Takes a retry out of the budgets of its run and its resource; says in `why` which of them has
+// none left.
+bool tg_engine_retry_grant(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                           char *why, size_t size);
+
 // A unit that waits for a breaker may not wait longer; what it waited for when its run was stopped,
 // false when it did not wait.
 void tg_engine_held_over(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);

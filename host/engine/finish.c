@@ -21,6 +21,27 @@ static void last_resort_decide(struct tg_engine *engine, struct tg_live_run *run
   notes->worker_losses = 0;
 }
 
+// Says with the failure why it is not tried again although it could be.
+static void retry_refuse(struct tg_engine *engine, struct tg_attempt *attempt, const char *why) {
+  char text[TG_ERROR_TEXT_MAX];
+  struct tg_batch *batch = tg_engine_batch(engine);
+  if (!batch) return;
+  snprintf(text, sizeof text, "%.700s; not tried again: %s",
+           attempt->failure.text ? attempt->failure.text : "", why);
+  attempt->stop = tg_arena_strdup(&batch->arena, why);
+  attempt->failure.text = tg_arena_strdup(&batch->arena, text);
+  if (!attempt->stop || !attempt->failure.text) tg_engine_fail(engine, TG_ENOMEM, "out of memory");
+}
+
+static void retry_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                         struct tg_attempt *attempt, int64_t delay_ms) {
+  char why[TG_NAME_BYTES_MAX + 128];
+  if (tg_engine_retry_grant(engine, run, unit, why, sizeof why))
+    attempt->retry_at = tg_engine_after(engine->now.wall_ms, delay_ms);
+  else
+    retry_refuse(engine, attempt, why);
+}
+
 static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                           struct tg_attempt *attempt, const struct tg_error *err,
                           bool is_bystander) {
@@ -45,10 +66,8 @@ static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uin
   struct tg_retry_decision retry =
       tg_retry_decide(&plan->retry, t->attempts - notes->lost, err->class, attempt->seed,
                       err->retry_after_ms, elapsed > 0 ? elapsed : 0);
-  if (retry.stop == TG_RETRY_STOP_NOT)
-    attempt->retry_at = tg_engine_after(engine->now.wall_ms, retry.delay_ms);
-  else
-    last_resort_decide(engine, run, unit, attempt);
+  if (retry.stop == TG_RETRY_STOP_NOT) retry_decide(engine, run, unit, attempt, retry.delay_ms);
+  if (!attempt->retry_at) last_resort_decide(engine, run, unit, attempt);
 }
 
 static enum tg_task_state state_after(const struct tg_attempt *attempt) {

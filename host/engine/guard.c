@@ -98,7 +98,10 @@ enum tg_guard_verdict tg_engine_guard(struct tg_engine *engine, struct tg_live_r
   if (!state || (t->is_parked && state->breaker.phase != TG_BREAKER_CLOSED)) return TG_GUARD_LETS;
   struct tg_breaker_answer answer = tg_resource_ask(&engine->resources, state, engine->now.wall_ms);
   *ticket = answer.ticket;
-  if (answer.verdict != TG_BREAKER_REFUSE) return TG_GUARD_LETS;
+  if (answer.verdict != TG_BREAKER_REFUSE) {
+    if (!t->attempts) tg_resource_deposit(state, engine->now.wall_ms);
+    return TG_GUARD_LETS;
+  }
   struct tg_live_notes *notes = tg_engine_note(engine, t);
   if (!notes) return TG_GUARD_ENDS;
   if (!t->is_held) notes->held_at = engine->now.wall_ms;
@@ -138,6 +141,23 @@ void tg_engine_guard_report(struct tg_engine *engine, struct tg_live_run *run, u
   if (state)
     tg_engine_check(
         engine, tg_resource_report(&engine->resources, state, engine->now.wall_ms, ticket, err));
+}
+
+bool tg_engine_retry_grant(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                           char *why, size_t size) {
+  uint32_t max = run->plan->retries_max;
+  if (max && run->retries + run->retries_deciding >= max) {
+    snprintf(why, size, "the run's budget of %u %s is used up", max,
+             max == 1 ? "retry" : "retries");
+    return false;
+  }
+  struct tg_resource_state *state = state_of(engine, run, unit);
+  if (state && !tg_resource_spend(&engine->resources, state, engine->now.wall_ms)) {
+    snprintf(why, size, "resource %s has no retries left in its budget", state->name);
+    return false;
+  }
+  run->retries_deciding++;
+  return true;
 }
 
 void tg_engine_resources_ring(struct tg_engine *engine) {

@@ -323,7 +323,12 @@ static int step_apply(struct tg_live_run *live, const struct tg_step *record) {
   return step->name && (!record->result || step->result) ? TG_OK : TG_ENOMEM;
 }
 
+bool tg_live_is_retried(const struct tg_attempt *attempt) {
+  return attempt->state == TG_ATTEMPT_FAILED && attempt->retry_at && !attempt->is_fallback_next;
+}
+
 static int attempt_apply(struct tg_live_run *live, const struct tg_attempt *record) {
+  if (tg_live_is_retried(record)) live->retries++;
   uint32_t unit = tg_live_unit(live, record->task, record->item);
   if (unit == UINT32_MAX) return TG_OK;
   struct tg_live_task *t = &live->tasks[unit];

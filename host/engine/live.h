@@ -76,7 +76,9 @@ struct tg_live_run {
                          // for room in it, or for its breaker
   uint32_t *settled;     // tasks whose state is settled but not recorded
   uint32_t settled_count;
-  uint32_t running, open;    // attempts in flight; tasks that are not terminal
+  uint32_t running, open; // attempts in flight; tasks that are not terminal
+  uint32_t retries,
+      retries_deciding;      // granted, by the records; and those whose record is on its way
   struct tg_failure stopped; // why it is being cancelled; code 0 if it is not
   bool is_durable;           // its creation is; nothing starts before
   bool is_ending;            // its end is recorded but not durable
@@ -96,6 +98,9 @@ const struct tg_live_notes *tg_live_notes(const struct tg_live_task *t);
 
 /// Gives the notes of a unit to write in, or NULL when memory is out.
 struct tg_live_notes *tg_live_note(struct tg_live_task *t);
+
+/// Says whether an attempt's record grants a retry.
+bool tg_live_is_retried(const struct tg_attempt *attempt);
 
 /// Gives the start of a unit's first attempt, 0 if there was none.
 int64_t tg_live_first_started_at(const struct tg_live_task *t);

@@ -419,19 +419,26 @@ static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_
   return code;
 }
 
+// An absent limit is 0: there is none.
+static int limit_get(const json_t *limits, const char *name, int64_t max, int64_t *value,
+                     struct tg_error *err) {
+  const json_t *item = json_object_get(limits, name);
+  *value = json_integer_value(item);
+  if (!item || (json_is_integer(item) && *value >= 0 && *value <= max)) return TG_OK;
+  return tg_error_set(err, TG_EINVALID, "malformed plan: limits are out of range");
+}
+
 static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_error *err) {
-  const json_t *timeout_item = json_object_get(limits, "timeout_ms");
-  const json_t *tasks_item = json_object_get(limits, "tasks");
-  const json_t *runs_item = json_object_get(limits, "runs");
-  int64_t timeout = json_integer_value(timeout_item), tasks = json_integer_value(tasks_item);
-  int64_t runs = json_integer_value(runs_item);
-  if ((timeout_item && !json_is_integer(timeout_item)) || timeout < 0 || timeout > INT64_MAX / 2 ||
-      (tasks_item && !json_is_integer(tasks_item)) || tasks < 0 || tasks > UINT32_MAX ||
-      (runs_item && !json_is_integer(runs_item)) || runs < 0 || runs > UINT32_MAX)
-    return tg_error_set(err, TG_EINVALID, "malformed plan: limits are out of range");
-  plan->timeout_ms = timeout;
+  int64_t tasks, runs, retries;
+  int code;
+  if ((code = limit_get(limits, "timeout_ms", INT64_MAX / 2, &plan->timeout_ms, err)) ||
+      (code = limit_get(limits, "tasks", UINT32_MAX, &tasks, err)) ||
+      (code = limit_get(limits, "runs", UINT32_MAX, &runs, err)) ||
+      (code = limit_get(limits, "retries", UINT32_MAX, &retries, err)))
+    return code;
   plan->tasks_max = (uint32_t)tasks;
   plan->runs_max = (uint32_t)runs;
+  plan->retries_max = (uint32_t)retries;
   return TG_OK;
 }
 

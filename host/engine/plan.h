@@ -80,9 +80,10 @@ struct tg_plan {
   uint32_t pool_count;
   const char **resources; // that its tasks name, each once
   uint32_t resource_count;
-  uint32_t runs_max; // of the pipeline at once, 0 for no limit
-  json_t *params;    // the list of parameter schemas (model/params.h)
-  json_t *triggers;  // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
+  uint32_t retries_max; // of all tasks of a run together, 0 for no limit
+  uint32_t runs_max;    // of the pipeline at once, 0 for no limit
+  json_t *params;       // the list of parameter schemas (model/params.h)
+  json_t *triggers;     // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
   struct tg_plan_task *tasks;
   uint32_t count;
   struct tg_graph graph;

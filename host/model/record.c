@@ -42,7 +42,8 @@ static bool record_own(struct tg_batch *batch, struct tg_record *r) {
   case TG_RECORD_STEP:
     return own(batch, &r->step.name) && own(batch, &r->step.result);
   case TG_RECORD_ATTEMPT:
-    return own(batch, &r->attempt.failure.text) && own(batch, &r->attempt.traceback);
+    return own(batch, &r->attempt.failure.text) && own(batch, &r->attempt.stop) &&
+           own(batch, &r->attempt.traceback);
   case TG_RECORD_DECISION:
     return own(batch, &r->decision.policy) && own(batch, &r->decision.version) &&
            own(batch, &r->decision.input) && own(batch, &r->decision.output) &&

@@ -103,6 +103,7 @@ struct tg_attempt {
   bool is_fallback_next; // that try is the task's fallback
   bool was_held;         // it waited for the breaker of its resource before it began
   struct tg_failure failure;
+  const char *stop; // why there is no further try although there could be one, or NULL
   const char *traceback;
 };
 

@@ -288,6 +288,7 @@ static void attempt_read(struct query *q, void *item) {
       .item = item_number(number(q, 13)),
       .is_fallback_next = number(q, 14) != 0,
       .was_held = number(q, 15) != 0,
+      .stop = text(q, 16),
   };
 }
 
@@ -296,7 +297,7 @@ int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_aren
   return run_collect(history,
                      "SELECT run, task, number, state, worker, seed, started_at, ended_at,"
                      " retry_at, error_code, error_class, error_message, traceback, item,"
-                     " is_fallback_next, was_held FROM"
+                     " is_fallback_next, was_held, stop FROM"
                      " attempts WHERE run = ?1 ORDER BY task, item, number",
                      run, arena, sizeof **attempts, attempt_read, (void **)attempts, count, err);
 }

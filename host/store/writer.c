@@ -25,11 +25,11 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
     [TG_RECORD_STEP] = "INSERT OR REPLACE INTO steps VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [TG_RECORD_ATTEMPT] =
         "INSERT INTO attempts VALUES (?1, ?2, ?14, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?15, ?16, ?10,"
-        " ?11, ?12, ?13)"
+        " ?11, ?12, ?17, ?13)"
         " ON CONFLICT (run, task, item, number) DO UPDATE SET state = ?4, worker = ?5, ended_at = "
         "?8,"
         " retry_at = ?9, is_fallback_next = ?15, error_code = ?10, error_class = ?11, "
-        "error_message = ?12, traceback = ?13",
+        "error_message = ?12, stop = ?17, traceback = ?13",
     [TG_RECORD_DECISION] = "INSERT INTO decisions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [TG_RECORD_CHECK] = "INSERT OR REPLACE INTO checks VALUES (?1, ?2, ?3, ?4, ?5)",
     [TG_RECORD_ASSET_VERSION] = ("INSERT INTO asset_versions (asset, partition, run, task, attempt,"
@@ -150,6 +150,7 @@ static void attempt_bind(sqlite3_stmt *s, const struct tg_attempt *attempt) {
   int_bind(s, 14, item_number(attempt->item));
   int_bind(s, 15, attempt->is_fallback_next);
   int_bind(s, 16, attempt->was_held);
+  tg_bind_text(s, 17, attempt->stop);
 }
 
 static void decision_bind(sqlite3_stmt *s, const struct tg_decision *decision) {

@@ -159,3 +159,59 @@ describe("a circuit breaker", function()
     assert.matches("probes must be between 1 and 8", box:tidegate("run", "p").err)
   end)
 end)
+
+describe("a budget of retries", function()
+  it("of a run is shared by its tasks and items, and named by who it stops", function()
+    pipeline([[
+      tg.task "a" { retry = { attempts = 9, base = "1ms" }, run = function()
+        error { class = "transient", message = "no luck" }
+      end },
+      tg.map "m" { over = function() return { 1, 2, 3 } end, fail_after = 9, after = "a",
+        when = "all_done", retry = { attempts = 9, base = "1ms" }, run = function()
+          error { class = "transient", message = "no luck" }
+        end },
+    ]], "limits = { retries = 4 },")
+    local run, result = box:run()
+    assert.equal(1, result.code)
+    assert.equal(5, run.by_name.a.attempts)
+    assert.equal("no luck; not tried again: the run's budget of 4 retries is used up",
+      run.by_name.a.error.message)
+    assert.equal("3", box:sql "SELECT count(*) FROM attempts WHERE task = 1 AND item >= 0")
+    assert.matches("ended failed; the run's budget of 4 retries is used up", why "a")
+    local attempts = box:document("show", "last").run.attempts
+    assert.equal("the run's budget of 4 retries is used up", attempts[5].stop)
+  end)
+
+  it("of a run is not filled again when its host is killed", function()
+    pipeline([[
+      tg.task "a" { retry = { attempts = 9, base = "1ms" }, run = function(ctx)
+        if ctx.attempt == 3 then while file.stat("files/wait") do end end
+        error { class = "transient", message = "no luck" }
+      end },
+    ]], "limits = { retries = 3 },")
+    box:write("files/wait", "")
+    killed_when("SELECT group_concat(state) FROM attempts", "failed,failed,running")
+    os.remove(box.dir .. "/files/wait")
+    assert.equal("failed", (box:run()).state)
+    -- Two were granted before, one is after; the attempt that was lost is none.
+    assert.equal("failed,failed,lost,failed,failed",
+      box:sql "SELECT group_concat(state) FROM attempts")
+  end)
+
+  it("of a resource is one for the whole host, from run to run", function()
+    pipeline [[
+      tg.task "a" { resource = "api", retry = { attempts = 9, base = "1ms" }, run = function()
+        error { class = "transient", message = "no luck" }
+      end },
+    ]]
+    settings [[
+resources:
+  api: { breaker: false, retries: { ratio: 0.5, reserve: 0, cap: 3 } }
+]]
+    local first, second = box:run(), box:run()
+    assert.equal(4, first.by_name.a.attempts) -- the cap
+    assert.matches("resource api has no retries left", first.by_name.a.error.message)
+    assert.equal(1, second.by_name.a.attempts)
+    assert.equal(2, (box:run()).by_name.a.attempts) -- each first try is worth a half
+  end)
+end)

@@ -115,6 +115,7 @@ CREATE TABLE attempts (
   error_code    TEXT,
   error_class   TEXT,
   error_message TEXT,
+  stop          TEXT,                  -- why there is no further try although there could be one
   traceback     TEXT,
   PRIMARY KEY (run, task, item, number)
 ) WITHOUT ROWID;

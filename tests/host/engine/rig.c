@@ -191,6 +191,7 @@ static void attempt_put(struct rig_store *store, const struct tg_attempt *attemp
   }
   *row = *attempt;
   row->failure.text = keep(store, attempt->failure.text);
+  row->stop = keep(store, attempt->stop);
   row->traceback = keep(store, attempt->traceback);
 }
 
