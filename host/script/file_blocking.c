@@ -5,14 +5,12 @@
 #include <string.h>
 
 #include "files/service.h"
+#include "script/blocking.h"
 #include "script/file_module.h"
-#include "script/lua_body.h"
 #include "script/lua_error.h"
 
-#define BLOCKING "tidegate.file.blocking"
-
 struct blocking {
-  struct tg_world world;
+  struct tg_blocking blocking; // the first member
   struct tg_files files;
 };
 
@@ -35,17 +33,15 @@ static int files_start(struct blocking *self, struct tg_error *err) {
   return code;
 }
 
-static int request(struct tg_world *world, lua_State *L, enum tg_request kind, struct tg_buf *body,
-                   tg_world_reply *reply) {
-  (void)kind;
-  struct blocking *self = (struct blocking *)world;
-  struct tg_error err;
-  struct tg_buf *answer = tg_lua_new_body(L); // in a userdata, for pushing it can raise
-  int code = files_start(self, &err);
-  if (!code) code = tg_files_service_call(&self->files, body->data, body->len, answer, &err);
-  tg_buf_deinit(body);
-  struct tg_reader in = tg_reader_of(tg_buf_text(answer), answer->len);
-  return reply(L, code ? &err : NULL, &in);
+static int answer(struct tg_blocking *blocking, const struct tg_buf *body, struct tg_buf *reply,
+                  struct tg_error *err) {
+  struct blocking *self = (struct blocking *)blocking;
+  int code = files_start(self, err);
+  return code ? code : tg_files_service_call(&self->files, body->data, body->len, reply, err);
+}
+
+static void files_close(struct tg_blocking *self) {
+  tg_files_deinit(&((struct blocking *)self)->files);
 }
 
 static int root_add(lua_State *L, struct tg_files *files, lua_Integer i, struct tg_error *err) {
@@ -70,26 +66,13 @@ static int l_file_allow(lua_State *L) {
   return 1;
 }
 
-static int l_blocking_gc(lua_State *L) {
-  struct blocking *self = lua_touserdata(L, 1);
-  tg_files_deinit(&self->files);
-  return 0;
-}
-
 __attribute__((visibility("default"))) int luaopen_tidegate__file(lua_State *L);
 
 int luaopen_tidegate__file(lua_State *L) {
-  struct blocking *self = lua_newuserdatauv(L, sizeof *self, 0);
-  *self = (struct blocking){.world.request = request};
-  if (luaL_newmetatable(L, BLOCKING)) {
-    lua_pushcfunction(L, l_blocking_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  lua_setfield(L, LUA_REGISTRYINDEX, BLOCKING ".it"); // as long as the state lives
-  tg_file_module_push(L, &self->world);
-  lua_pushlightuserdata(L, self);
-  lua_pushcclosure(L, l_file_allow, 1);
-  lua_setfield(L, -2, "allow");
+  struct blocking self = {.blocking = {.answer = answer, .close = files_close}};
+  struct tg_blocking *kept =
+      tg_blocking_new(L, "tidegate.file.blocking", &self.blocking, sizeof self);
+  tg_file_module_push(L, &kept->world);
+  tg_blocking_add(L, kept, "allow", l_file_allow);
   return 1;
 }

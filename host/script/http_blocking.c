@@ -8,20 +8,19 @@
 
 #include "http/service.h"
 #include "loop/loop.h"
+#include "script/blocking.h"
 #include "script/http_module.h"
-#include "script/lua_body.h"
-
-#define BLOCKING "tidegate.http.blocking"
 
 struct blocking {
-  struct tg_world world;
+  struct tg_blocking blocking; // the first member
   struct tg_loop *loop;
   struct tg_http *client;
 };
 
 struct wait {
   struct tg_buf *reply;
-  struct tg_error err; // code 0 if it went well
+  struct tg_error *err;
+  int code;
   bool is_done;
 };
 
@@ -36,9 +35,9 @@ static void request_done(void *self, const struct tg_error *err, struct tg_buf *
   struct wait *wait = self;
   wait->is_done = true;
   if (err)
-    wait->err = *err;
+    wait->code = (*wait->err = *err).code;
   else if (!tg_buf_put(wait->reply, reply->data, reply->len))
-    tg_error_set(&wait->err, TG_ENOMEM, "out of memory for a response");
+    wait->code = tg_error_set(wait->err, TG_ENOMEM, "out of memory for a response");
 }
 
 static int client_open(struct blocking *self, struct tg_error *err) {
@@ -48,46 +47,33 @@ static int client_open(struct blocking *self, struct tg_error *err) {
   return self->client ? 0 : err->code;
 }
 
-static int service_run(struct blocking *self, const struct tg_buf *body, struct wait *wait) {
+static int answer(struct tg_blocking *blocking, const struct tg_buf *body, struct tg_buf *reply,
+                  struct tg_error *err) {
+  struct blocking *self = (struct blocking *)blocking;
   struct tg_http_service_call *call;
-  int code = client_open(self, &wait->err);
+  struct wait wait = {.reply = reply, .err = err};
+  int code = client_open(self, err);
   if (!code)
-    code = tg_http_service_start(self->client, body->data, body->len, request_done, wait, &call,
-                                 &wait->err);
-  while (!code && !wait->is_done) tg_loop_turn(self->loop, true);
-  return code ? code : wait->err.code;
+    code =
+        tg_http_service_start(self->client, body->data, body->len, request_done, &wait, &call, err);
+  while (!code && !wait.is_done) tg_loop_turn(self->loop, true);
+  return code ? code : wait.code;
 }
 
-static int request(struct tg_world *world, lua_State *L, enum tg_request kind, struct tg_buf *body,
-                   tg_world_reply *reply) {
-  (void)kind;
-  struct wait wait = {.reply = tg_lua_new_body(L)};
-  int code = service_run((struct blocking *)world, body, &wait);
-  tg_buf_deinit(body);
-  struct tg_reader in = tg_reader_of(tg_buf_text(wait.reply), wait.reply->len);
-  return reply(L, code ? &wait.err : NULL, &in);
-}
-
-static int l_blocking_gc(lua_State *L) {
-  struct blocking *self = lua_touserdata(L, 1);
+static void client_close(struct tg_blocking *blocking) {
+  struct blocking *self = (struct blocking *)blocking;
   tg_http_free(self->client);
   tg_loop_free(self->loop);
   self->client = NULL;
   self->loop = NULL;
-  return 0;
 }
 
 __attribute__((visibility("default"))) int luaopen_tidegate_http(lua_State *L);
 
 int luaopen_tidegate_http(lua_State *L) {
-  struct blocking *self = lua_newuserdatauv(L, sizeof *self, 0);
-  *self = (struct blocking){.world.request = request};
-  if (luaL_newmetatable(L, BLOCKING)) {
-    lua_pushcfunction(L, l_blocking_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  lua_setfield(L, LUA_REGISTRYINDEX, BLOCKING ".it"); // as long as the state lives
-  tg_http_module_push(L, &self->world);
+  struct blocking self = {.blocking = {.answer = answer, .close = client_close}};
+  struct tg_blocking *kept =
+      tg_blocking_new(L, "tidegate.http.blocking", &self.blocking, sizeof self);
+  tg_http_module_push(L, &kept->world);
   return 1;
 }

@@ -8,16 +8,14 @@
 
 #include "base/file.h"
 #include "base/limits.h"
-#include "script/lua_body.h"
+#include "script/blocking.h"
 #include "script/lua_error.h"
 #include "script/sql_module.h"
 #include "warehouse/sql.h"
 #include "warehouse/sql_request.h"
 
-#define BLOCKING "tidegate.sql.blocking"
-
 struct blocking {
-  struct tg_world world;
+  struct tg_blocking blocking; // the first member
   struct tg_sql sql;
 };
 
@@ -40,18 +38,16 @@ static int default_open(struct blocking *self, struct tg_error *err) {
   return database_open(self, path ? path : ".tidegate/warehouse.db", err);
 }
 
-static int request(struct tg_world *world, lua_State *L, enum tg_request kind, struct tg_buf *body,
-                   tg_world_reply *reply) {
-  (void)kind;
-  struct blocking *self = (struct blocking *)world;
-  struct tg_error err;
-  struct tg_buf *answer = tg_lua_new_body(L); // in a userdata, for pushing it can raise
-  answer->max = TG_SQL_RESULT_BYTES_MAX;
-  int code = default_open(self, &err);
-  if (!code) code = tg_sql_request_run(&self->sql, body->data, body->len, answer, &err);
-  tg_buf_deinit(body);
-  struct tg_reader in = tg_reader_of(tg_buf_text(answer), answer->len);
-  return reply(L, code ? &err : NULL, &in);
+static int answer(struct tg_blocking *blocking, const struct tg_buf *body, struct tg_buf *reply,
+                  struct tg_error *err) {
+  struct blocking *self = (struct blocking *)blocking;
+  reply->max = TG_SQL_RESULT_BYTES_MAX;
+  int code = default_open(self, err);
+  return code ? code : tg_sql_request_run(&self->sql, body->data, body->len, reply, err);
+}
+
+static void database_close(struct tg_blocking *self) {
+  tg_sql_close(&((struct blocking *)self)->sql);
 }
 
 static int l_sql_open(lua_State *L) {
@@ -62,26 +58,14 @@ static int l_sql_open(lua_State *L) {
   return 1;
 }
 
-static int l_blocking_gc(lua_State *L) {
-  struct blocking *self = lua_touserdata(L, 1);
-  tg_sql_close(&self->sql);
-  return 0;
-}
-
 __attribute__((visibility("default"))) int luaopen_tidegate__sql(lua_State *L);
 
 int luaopen_tidegate__sql(lua_State *L) {
-  struct blocking *self = lua_newuserdatauv(L, sizeof *self, 0);
-  *self = (struct blocking){.world.request = request, .sql.deadline_ms = INT64_MAX};
-  if (luaL_newmetatable(L, BLOCKING)) {
-    lua_pushcfunction(L, l_blocking_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  lua_setfield(L, LUA_REGISTRYINDEX, BLOCKING ".it"); // as long as the state lives
-  tg_sql_module_push(L, &self->world);
-  lua_pushlightuserdata(L, self);
-  lua_pushcclosure(L, l_sql_open, 1);
-  lua_setfield(L, -2, "open");
+  struct blocking self = {.blocking = {.answer = answer, .close = database_close},
+                          .sql.deadline_ms = INT64_MAX};
+  struct tg_blocking *kept =
+      tg_blocking_new(L, "tidegate.sql.blocking", &self.blocking, sizeof self);
+  tg_sql_module_push(L, &kept->world);
+  tg_blocking_add(L, kept, "open", l_sql_open);
   return 1;
 }

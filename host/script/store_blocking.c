@@ -10,19 +10,17 @@
 
 #include "ipc/wire.h"
 #include "loop/loop.h"
-#include "script/lua_body.h"
+#include "script/blocking.h"
 #include "script/lua_error.h"
 #include "script/lua_option.h"
 #include "script/store_module.h"
 #include "store/kv_service.h"
 #include "store/store.h"
 
-#define BLOCKING "tidegate.store.blocking"
-
 enum { DATA_SIZE = 4096, PIPELINE_SIZE = 256 };
 
 struct blocking {
-  struct tg_world world;
+  struct tg_blocking blocking; // the first member
   struct tg_loop *loop;
   struct tg_store *store; // NULL until it is used
   char data[DATA_SIZE], pipeline[PIPELINE_SIZE];
@@ -30,11 +28,13 @@ struct blocking {
 
 struct wait {
   struct tg_buf *reply;
-  struct tg_error err; // code 0 if it went well
+  struct tg_error *err;
+  int code;
   bool is_done;
 };
 
-static void store_close(struct blocking *self) {
+static void store_close(struct tg_blocking *blocking) {
+  struct blocking *self = (struct blocking *)blocking;
   if (self->store) tg_store_close(self->store);
   tg_loop_free(self->loop);
   self->store = NULL;
@@ -46,7 +46,7 @@ static int store_open(struct blocking *self, struct tg_error *err) {
   self->loop = tg_loop_new(err);
   if (!self->loop) return err->code;
   int code = tg_store_open(self->loop, self->data, &self->store, err);
-  if (code) store_close(self);
+  if (code) store_close(&self->blocking);
   return code;
 }
 
@@ -57,7 +57,7 @@ static int store_choose(struct blocking *self, const char *data, const char *pip
     return tg_error_set(err, TG_EINVALID,
                         "a folder's name has at most %d bytes, a pipeline's at most %d",
                         DATA_SIZE - 1, PIPELINE_SIZE - 1);
-  store_close(self);
+  store_close(&self->blocking);
   snprintf(self->data, sizeof self->data, "%s", data);
   snprintf(self->pipeline, sizeof self->pipeline, "%s", pipeline);
   return TG_OK;
@@ -67,29 +67,20 @@ static void request_done(void *self, const struct tg_error *err, const struct tg
   struct wait *wait = self;
   wait->is_done = true;
   if (err)
-    wait->err = *err;
+    wait->code = (*wait->err = *err).code;
   else if (!tg_buf_put(wait->reply, reply->data, reply->len))
-    tg_error_set(&wait->err, TG_ENOMEM, "out of memory for a reply");
+    wait->code = tg_error_set(wait->err, TG_ENOMEM, "out of memory for a reply");
 }
 
-static int service_run(struct blocking *self, const struct tg_buf *body, struct wait *wait) {
-  int code = store_open(self, &wait->err);
-  if (code != TG_OK) return code;
-  tg_kv_service_call(self->store, self->pipeline, body->data, body->len, request_done, wait);
-  while (!wait->is_done) tg_loop_turn(self->loop, true);
-  return wait->err.code;
-}
-
-static int request(struct tg_world *world, lua_State *L, enum tg_request kind, struct tg_buf *body,
-                   tg_world_reply *reply) {
-  (void)kind;
-  struct tg_buf *own = tg_lua_new_body(L); // in userdata, for what follows can raise
-  *own = *body;
-  tg_buf_init(body, body->max);
-  struct wait wait = {.reply = tg_lua_new_body(L), .err = {.code = TG_OK}};
-  int code = service_run((struct blocking *)world, own, &wait);
-  struct tg_reader in = tg_reader_of(tg_buf_text(wait.reply), wait.reply->len);
-  return reply(L, code ? &wait.err : NULL, &in);
+static int answer(struct tg_blocking *blocking, const struct tg_buf *body, struct tg_buf *reply,
+                  struct tg_error *err) {
+  struct blocking *self = (struct blocking *)blocking;
+  struct wait wait = {.reply = reply, .err = err};
+  int code = store_open(self, err);
+  if (code) return code;
+  tg_kv_service_call(self->store, self->pipeline, body->data, body->len, request_done, &wait);
+  while (!wait.is_done) tg_loop_turn(self->loop, true);
+  return wait.code;
 }
 
 static int l_store_open(lua_State *L) {
@@ -108,38 +99,17 @@ static int l_store_open(lua_State *L) {
   return 1;
 }
 
-static int l_blocking_gc(lua_State *L) {
-  store_close(lua_touserdata(L, 1));
-  return 0;
-}
-
 __attribute__((visibility("default"))) int luaopen_tidegate_store(lua_State *L);
 
-// A module that is loaded again begins again: the folder is let go of now, not when the collector
-// comes to it.
-static void previous_close(lua_State *L) {
-  if (lua_getfield(L, LUA_REGISTRYINDEX, BLOCKING ".it") == LUA_TUSERDATA)
-    store_close(lua_touserdata(L, -1));
-  lua_pop(L, 1);
-}
-
 int luaopen_tidegate_store(lua_State *L) {
-  previous_close(L);
-  struct blocking *self = lua_newuserdatauv(L, sizeof *self, 0);
-  *self = (struct blocking){.world.request = request};
+  struct blocking self = {.blocking = {.answer = answer, .close = store_close}};
   const char *data = getenv("TIDEGATE_DATA"), *pipeline = getenv("TIDEGATE_PIPELINE");
   struct tg_error err;
-  if (store_choose(self, data ? data : ".tidegate", pipeline ? pipeline : "lua", &err))
+  if (store_choose(&self, data ? data : ".tidegate", pipeline ? pipeline : "lua", &err))
     return luaL_error(L, "tidegate.store: %s", err.text);
-  if (luaL_newmetatable(L, BLOCKING)) {
-    lua_pushcfunction(L, l_blocking_gc);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
-  lua_setfield(L, LUA_REGISTRYINDEX, BLOCKING ".it"); // as long as the state lives
-  tg_store_module_push(L, &self->world);
-  lua_pushlightuserdata(L, self);
-  lua_pushcclosure(L, l_store_open, 1);
-  lua_setfield(L, -2, "open");
+  struct tg_blocking *kept =
+      tg_blocking_new(L, "tidegate.store.blocking", &self.blocking, sizeof self);
+  tg_store_module_push(L, &kept->world);
+  tg_blocking_add(L, kept, "open", l_store_open);
   return 1;
 }
