@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,19 +6,7 @@
 
 #include "host/worker/stand.h"
 
-static struct stand stand;
-
-static int setup(void **state) {
-  (void)state;
-  stand_init(&stand);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  stand_deinit(&stand);
-  return 0;
-}
+STAND_FIXTURE
 
 static void the_files_of_a_bundle_are_those_it_was_built_of(void **state) {
   (void)state;
@@ -154,12 +137,11 @@ static void a_file_that_ends_its_workers_is_a_fault(void **state) {
 int main(int argc, char **argv) {
   stand_main(argc, argv);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(the_files_of_a_bundle_are_those_it_was_built_of, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(the_same_files_are_the_same_version, setup, teardown),
-      cmocka_unit_test_setup_teardown(faults_are_told_and_the_worker_goes_on, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_file_that_is_not_there_is_a_fault, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_file_that_ends_its_workers_is_a_fault, setup, teardown),
+      STAND_TEST(the_files_of_a_bundle_are_those_it_was_built_of),
+      STAND_TEST(the_same_files_are_the_same_version),
+      STAND_TEST(faults_are_told_and_the_worker_goes_on),
+      STAND_TEST(a_file_that_is_not_there_is_a_fault),
+      STAND_TEST(a_file_that_ends_its_workers_is_a_fault),
   };
   return cmocka_run_group_tests_name("host/worker/bundles", tests, NULL, NULL);
 }

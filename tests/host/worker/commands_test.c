@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,22 +10,7 @@
 #include "base/limits.h"
 #include "host/worker/stand.h"
 
-static struct stand stand;
-
-static int setup(void **state) {
-  (void)state;
-  stand_init(&stand);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  stand_deinit(&stand);
-  return 0;
-}
-
-#define PIPELINE(tasks)                                                                            \
-  "local tg = require 'tidegate'\nreturn tg.pipeline 'p' { tasks = {\n" tasks "\n} }"
+STAND_FIXTURE
 
 static char *log_of(const char *task, uint32_t number, size_t *len) {
   char id[TG_ID_TEXT_LEN + 1], path[256];
@@ -219,18 +199,15 @@ static void a_command_is_tried_again_with_the_same_key(void **state) {
 int main(int argc, char **argv) {
   stand_main(argc, argv);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(a_command_ends_as_its_exit_code_says, setup, teardown),
-      cmocka_unit_test_setup_teardown(the_last_line_of_json_is_its_result, setup, teardown),
-      cmocka_unit_test_setup_teardown(its_environment_is_what_was_asked_for, setup, teardown),
-      cmocka_unit_test_setup_teardown(it_gets_its_arguments_its_input_and_its_folder, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(a_command_over_its_time_is_ended_with_all_it_started, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(what_a_command_leaves_behind_is_ended_and_said, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(a_flood_of_output_is_kept_in_part, setup, teardown),
-      cmocka_unit_test_setup_teardown(cancelling_ends_a_command, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_command_is_tried_again_with_the_same_key, setup, teardown),
+      STAND_TEST(a_command_ends_as_its_exit_code_says),
+      STAND_TEST(the_last_line_of_json_is_its_result),
+      STAND_TEST(its_environment_is_what_was_asked_for),
+      STAND_TEST(it_gets_its_arguments_its_input_and_its_folder),
+      STAND_TEST(a_command_over_its_time_is_ended_with_all_it_started),
+      STAND_TEST(what_a_command_leaves_behind_is_ended_and_said),
+      STAND_TEST(a_flood_of_output_is_kept_in_part),
+      STAND_TEST(cancelling_ends_a_command),
+      STAND_TEST(a_command_is_tried_again_with_the_same_key),
   };
   return cmocka_run_group_tests_name("host/worker/commands", tests, NULL, NULL);
 }

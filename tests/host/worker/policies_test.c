@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,19 +6,7 @@
 #include "host/worker/stand.h"
 #include "store/kv_service.h"
 
-static struct stand stand;
-
-static int setup(void **state) {
-  (void)state;
-  stand_init(&stand);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  stand_deinit(&stand);
-  return 0;
-}
+STAND_FIXTURE
 
 // Three branches, one after the other; between two of them a task waits for the test to edit.
 static const char pipeline[] =
@@ -201,16 +184,13 @@ static void many_edits_leave_one_state_in_the_worker(void **state) {
 int main(int argc, char **argv) {
   stand_main(argc, argv);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(an_edit_counts_from_the_next_decision_on, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_broken_edit_leaves_the_last_good_version_in_force, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(an_edit_of_a_module_of_the_policy_counts_too, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(a_policy_that_is_gone_is_asked_as_it_was, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_policy_that_does_not_end_costs_its_own_decision, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(a_policy_that_raises_fails_the_task, setup, teardown),
-      cmocka_unit_test_setup_teardown(many_edits_leave_one_state_in_the_worker, setup, teardown),
+      STAND_TEST(an_edit_counts_from_the_next_decision_on),
+      STAND_TEST(a_broken_edit_leaves_the_last_good_version_in_force),
+      STAND_TEST(an_edit_of_a_module_of_the_policy_counts_too),
+      STAND_TEST(a_policy_that_is_gone_is_asked_as_it_was),
+      STAND_TEST(a_policy_that_does_not_end_costs_its_own_decision),
+      STAND_TEST(a_policy_that_raises_fails_the_task),
+      STAND_TEST(many_edits_leave_one_state_in_the_worker),
   };
   return cmocka_run_group_tests_name("host/worker/policies", tests, NULL, NULL);
 }

@@ -1,29 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <string.h>
 
 #include "host/worker/stand.h"
 
-static struct stand stand;
-
-static int setup(void **state) {
-  (void)state;
-  stand_init(&stand);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  stand_deinit(&stand);
-  return 0;
-}
-
-#define PIPELINE(tasks)                                                                            \
-  "local tg = require 'tidegate'\nreturn tg.pipeline 'p' { tasks = {\n" tasks "\n} }"
+STAND_FIXTURE
 
 static void a_script_reaches_what_the_host_offers(void **state) {
   (void)state;
@@ -120,12 +100,11 @@ static void open_requests_end_with_their_attempt(void **state) {
 int main(int argc, char **argv) {
   stand_main(argc, argv);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(a_script_reaches_what_the_host_offers, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_host_that_is_not_there_is_told_as_transient, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(outputs_are_given_to_those_downstream_only, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_transaction_ends_with_its_attempt, setup, teardown),
-      cmocka_unit_test_setup_teardown(open_requests_end_with_their_attempt, setup, teardown),
+      STAND_TEST(a_script_reaches_what_the_host_offers),
+      STAND_TEST(a_host_that_is_not_there_is_told_as_transient),
+      STAND_TEST(outputs_are_given_to_those_downstream_only),
+      STAND_TEST(a_transaction_ends_with_its_attempt),
+      STAND_TEST(open_requests_end_with_their_attempt),
   };
   return cmocka_run_group_tests_name("host/worker/requests", tests, NULL, NULL);
 }

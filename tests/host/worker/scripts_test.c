@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,22 +7,7 @@
 
 #include "host/worker/stand.h"
 
-static struct stand stand;
-
-static int setup(void **state) {
-  (void)state;
-  stand_init(&stand);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  stand_deinit(&stand);
-  return 0;
-}
-
-#define PIPELINE(tasks)                                                                            \
-  "local tg = require 'tidegate'\nreturn tg.pipeline 'p' { tasks = {\n" tasks "\n} }"
+STAND_FIXTURE
 
 static void a_task_gives_its_result_to_the_next(void **state) {
   (void)state;
@@ -226,19 +206,16 @@ static void what_a_task_logs_is_kept_and_heard(void **state) {
 int main(int argc, char **argv) {
   stand_main(argc, argv);
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(a_task_gives_its_result_to_the_next, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_failure_has_the_class_the_task_gave_it, setup, teardown),
-      cmocka_unit_test_setup_teardown(what_is_no_plain_data_is_no_result, setup, teardown),
-      cmocka_unit_test_setup_teardown(an_endless_loop_ends_with_its_time, setup, teardown),
-      cmocka_unit_test_setup_teardown(killed_workers_cost_no_retry_and_no_run, setup, teardown),
-      cmocka_unit_test_setup_teardown(a_worker_that_does_not_answer_is_killed_and_its_others_go_on,
-                                      setup, teardown),
-      cmocka_unit_test_setup_teardown(a_task_that_always_kills_its_worker_fails_alone, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(cancelling_a_run_ends_its_attempts, setup, teardown),
-      cmocka_unit_test_setup_teardown(upstreams_may_give_more_than_a_message_holds, setup,
-                                      teardown),
-      cmocka_unit_test_setup_teardown(what_a_task_logs_is_kept_and_heard, setup, teardown),
+      STAND_TEST(a_task_gives_its_result_to_the_next),
+      STAND_TEST(a_failure_has_the_class_the_task_gave_it),
+      STAND_TEST(what_is_no_plain_data_is_no_result),
+      STAND_TEST(an_endless_loop_ends_with_its_time),
+      STAND_TEST(killed_workers_cost_no_retry_and_no_run),
+      STAND_TEST(a_worker_that_does_not_answer_is_killed_and_its_others_go_on),
+      STAND_TEST(a_task_that_always_kills_its_worker_fails_alone),
+      STAND_TEST(cancelling_a_run_ends_its_attempts),
+      STAND_TEST(upstreams_may_give_more_than_a_message_holds),
+      STAND_TEST(what_a_task_logs_is_kept_and_heard),
   };
   return cmocka_run_group_tests_name("host/worker/scripts", tests, NULL, NULL);
 }

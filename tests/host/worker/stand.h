@@ -3,8 +3,12 @@
 // script workers and commands. The script workers are this test program, started again by itself.
 #pragma once
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include "cli/host.h"
 #include "engine/plan.h"
@@ -30,6 +34,11 @@ struct stand {
   struct tg_decision *decisions;
   size_t task_count, attempt_count, decision_count;
 };
+
+/// A pipeline of a few tasks, as text.
+#define STAND_PIPELINE(name, tasks)                                                                \
+  "local tg = require 'tidegate'\nreturn tg.pipeline '" name "' { tasks = {\n" tasks "\n} }"
+#define PIPELINE(tasks) STAND_PIPELINE("p", tasks)
 
 /// Starts a script worker when the program was started as one; else returns. First thing in main.
 void stand_main(int argc, char **argv);
@@ -78,3 +87,18 @@ const struct tg_attempt *stand_attempt(const struct stand *stand, const char *ta
 
 /// Gives the process ids of the script workers that live.
 size_t stand_workers(pid_t *pids, size_t max);
+
+/// Declares a test file's stand; STAND_TEST makes it before a test and takes it down afterwards.
+#define STAND_FIXTURE                                                                              \
+  static struct stand stand;                                                                       \
+  static int setup(void **state) {                                                                 \
+    (void)state;                                                                                   \
+    stand_init(&stand);                                                                            \
+    return 0;                                                                                      \
+  }                                                                                                \
+  static int teardown(void **state) {                                                              \
+    (void)state;                                                                                   \
+    stand_deinit(&stand);                                                                          \
+    return 0;                                                                                      \
+  }
+#define STAND_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)

@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,30 +9,16 @@
 #include "base/limits.h"
 #include "host/worker/stand.h"
 
-static struct stand stand;
+STAND_FIXTURE
 
-static int setup(void **state) {
-  (void)state;
-  stand_init(&stand);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  stand_deinit(&stand);
-  return 0;
-}
-
-#define PIPELINE(name, tasks)                                                                      \
-  "local tg = require 'tidegate'\nreturn tg.pipeline '" name "' { tasks = {\n" tasks "\n} }"
 #define PARENT(fields)                                                                             \
-  PIPELINE("p", "tg.run 'c' { pipeline = 'child'" fields " },"                                     \
-                "tg.task 'after' { after = 'c', run = function(ctx) return ctx.output.c end }")
+  PIPELINE("tg.run 'c' { pipeline = 'child'" fields " },"                                          \
+           "tg.task 'after' { after = 'c', run = function(ctx) return ctx.output.c end }")
 
 // A child that leaves a line each time it runs, and stays until the file "go" is there.
 #define CHILD                                                                                      \
-  PIPELINE("child", "tg.cmd 'work' { shell = true, argv = 'echo ran >>log; "                       \
-                    "while ! test -e go; do sleep 0.01; done' }")
+  STAND_PIPELINE("child", "tg.cmd 'work' { shell = true, argv = 'echo ran >>log; "                 \
+                          "while ! test -e go; do sleep 0.01; done' }")
 
 // What the store has of the children.
 struct children {
@@ -126,7 +107,7 @@ static void its_outputs_are_those_of_the_task(void **state) {
 static void its_failure_fails_the_task(void **state) {
   (void)state;
   stand_write(&stand, "pipelines/child.lua",
-              PIPELINE("child", "tg.task 'bad' { run = function() error 'boom' end }"));
+              STAND_PIPELINE("child", "tg.task 'bad' { run = function() error 'boom' end }"));
   stand_run(&stand, 1, PARENT(""));
   assert_int_equal(stand.end, TG_RUN_FAILED);
   assert_non_null(strstr(failure_of("c"), "ended failed"));
@@ -139,7 +120,7 @@ static void one_that_is_not_there_or_has_faults_is_told(void **state) {
   assert_int_equal(stand.end, TG_RUN_FAILED);
   assert_non_null(strstr(failure_of("c"), "child"));
   stand_close(&stand);
-  stand_write(&stand, "pipelines/child.lua", PIPELINE("child", "tg.nothing 'x' {}"));
+  stand_write(&stand, "pipelines/child.lua", STAND_PIPELINE("child", "tg.nothing 'x' {}"));
   stand_run(&stand, 1, PARENT(""));
   assert_non_null(strstr(failure_of("c"), "pipeline child has faults"));
 }
@@ -304,10 +285,10 @@ static void one_that_is_not_waited_for_lets_its_parent_go_on(void **state) {
 static void each_task_has_a_child_of_its_own(void **state) {
   (void)state;
   stand_write(&stand, "pipelines/child.lua",
-              PIPELINE("child", "tg.task 'a' { run = function() return 1 end }"));
+              STAND_PIPELINE("child", "tg.task 'a' { run = function() return 1 end }"));
   stand_run(&stand, 1,
-            PIPELINE("p", "tg.run 'one' { pipeline = 'child' },"
-                          "tg.run 'two' { pipeline = 'child' }"));
+            PIPELINE("tg.run 'one' { pipeline = 'child' },"
+                     "tg.run 'two' { pipeline = 'child' }"));
   assert_int_equal(stand.end, TG_RUN_SUCCESS);
   struct children children;
   children_read(&children);
@@ -319,9 +300,9 @@ static void each_task_has_a_child_of_its_own(void **state) {
 static void pipelines_that_start_each_other_come_to_an_end(void **state) {
   (void)state;
   stand_write(&stand, "pipelines/child.lua",
-              PIPELINE("child", "tg.run 'a' { pipeline = 'other' }"));
+              STAND_PIPELINE("child", "tg.run 'a' { pipeline = 'other' }"));
   stand_write(&stand, "pipelines/other.lua",
-              PIPELINE("other", "tg.run 'b' { pipeline = 'child' }"));
+              STAND_PIPELINE("other", "tg.run 'b' { pipeline = 'child' }"));
   stand_run(&stand, 1, PARENT(""));
   assert_int_equal(stand.end, TG_RUN_FAILED);
   struct children children;
@@ -335,7 +316,7 @@ static void pipelines_that_start_each_other_come_to_an_end(void **state) {
 int main(int argc, char **argv) {
   stand_main(argc, argv);
   const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) STAND_TEST(name)
       TEST(its_outputs_are_those_of_the_task),
       TEST(its_failure_fails_the_task),
       TEST(one_that_is_not_there_or_has_faults_is_told),
