@@ -23,24 +23,22 @@ int tg_file_code(int errnum) {
   }
 }
 
-int tg_file_read(const char *path, struct tg_buf *buf, struct tg_error *err) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return tg_error_errno(err, tg_file_code(errno), errno, "cannot open %s", path);
-  int code = TG_OK;
+int tg_file_read_from(int fd, const char *name, struct tg_buf *buf, struct tg_error *err) {
   for (;;) {
     char block[65536];
     ssize_t got = read(fd, block, sizeof block);
-    if (got == 0) break;
+    if (got == 0) return TG_OK;
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      code = tg_error_errno(err, TG_EIO, errno, "cannot read %s", path);
-      break;
-    }
-    if (!tg_buf_put(buf, block, (size_t)got)) {
-      code = tg_error_set(err, TG_ELIMIT, "%s is larger than %zu bytes", path, buf->max);
-      break;
-    }
+    if (got < 0) return tg_error_errno(err, TG_EIO, errno, "cannot read %s", name);
+    if (!tg_buf_put(buf, block, (size_t)got))
+      return tg_error_set(err, TG_ELIMIT, "%s is larger than %zu bytes", name, buf->max);
   }
+}
+
+int tg_file_read(const char *path, struct tg_buf *buf, struct tg_error *err) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return tg_error_errno(err, tg_file_code(errno), errno, "cannot open %s", path);
+  int code = tg_file_read_from(fd, path, buf, err);
   close(fd);
   return code;
 }

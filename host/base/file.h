@@ -12,6 +12,11 @@
 /// Errors: TG_ENOT_FOUND, TG_EDENIED, TG_ELIMIT, TG_EIO
 int tg_file_read(const char *path, struct tg_buf *buf, struct tg_error *err);
 
+/// Reads a stream to its end; `name` is what an error calls it.
+///
+/// Errors: TG_ELIMIT, TG_EIO
+int tg_file_read_from(int fd, const char *name, struct tg_buf *buf, struct tg_error *err);
+
 /// Writes a file: temporary file beside it, fsync, rename, fsync of the folder.
 ///
 /// Errors: TG_EDENIED, TG_EFULL, TG_EIO; the old file is then untouched

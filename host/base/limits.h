@@ -15,6 +15,10 @@
 #define TG_ATTEMPT_LOG_BYTES_MAX (8 * TG_MIB) // what is kept of an attempt's output
 #define TG_KV_KEY_BYTES_MAX 512               // a key of tidegate.store
 #define TG_KV_VALUE_BYTES_MAX (1 * TG_MIB)    // a value of tidegate.store
+#define TG_EVENT_BYTES_MAX (256 * TG_KIB)     // one event
+#define TG_EVENT_TEXT_BYTES_MAX 4096          // one of its attributes
+#define TG_EVENT_DEPTH_MAX 32                 // nesting of its data
+#define TG_EVENTS_BYTES_MAX (64 * TG_MIB)     // events that are sent together
 
 // What tidegate.json reads and writes for a script.
 #define TG_JSON_BYTES_MAX (64 * TG_MIB)
@@ -79,7 +83,7 @@
 #define TG_SCRIPT_DEPTH_MAX 150              // coroutines resumed or closed inside one another
 #define TG_SCRIPT_REFUSALS_MAX 8             // refused allocations, until an attempt is stopped
 #define TG_STRING_BYTES_MAX (64 * TG_MIB)    // one string that a library function makes
-#define TG_PATTERN_STEPS_MAX 2000000         // of one call (10 ms), beside 16 for each byte
+#define TG_PATTERN_STEPS_MAX 10000000        // of one call (60 ms), beside 16 for each byte
 #define TG_PATTERN_BYTES_MAX (64 * TG_KIB)   // one pattern
 #define TG_LIST_LENGTH_MAX 50000000          // elements a table function walks in one call
 #define TG_UNPACK_MAX 250000                 // values one call may return

@@ -40,7 +40,7 @@ const struct tg_option tg_global_options[] = {
 
 // Verbs that are planned and not built: naming one is not a typing mistake.
 static const char *const later_verbs[] = {
-    "serve", "event", "policy", "contract", "assets", "init", "lineage", "backup", "restore",
+    "serve", "policy", "contract", "assets", "init", "lineage", "backup", "restore",
 };
 
 struct parser {

@@ -8,7 +8,6 @@
 
 #include "base/units.h"
 #include "cli/backfill.h"
-#include "cli/decide.h"
 #include "cli/exit.h"
 #include "cli/load.h"
 #include "cli/table.h"
@@ -36,9 +35,17 @@ static int params_fill(struct filler *filler, struct tg_error *err) {
   size_t count;
   const char **params = tg_args_all(backfill->args, "param", &backfill->arena, &count);
   int code = params ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for parameters");
-  for (size_t i = 0; i < backfill->count && !code; i++)
-    code = tg_decide_params(&backfill->arena, backfill->plan, params, count,
-                            filler->list[i].start_ms, &filler->list[i].params, err);
+  for (size_t i = 0; i < backfill->count && !code; i++) {
+    struct tg_occurrence *occurrence = &filler->list[i];
+    struct tg_freeze freeze = {.version = backfill->version,
+                               .schema = backfill->plan->params,
+                               .given = params,
+                               .count = count,
+                               .logical_at = occurrence->start_ms,
+                               .interval_start = occurrence->start_ms,
+                               .interval_end = occurrence->end_ms};
+    code = tg_host_freeze(backfill->host, &freeze, &backfill->arena, &occurrence->params, err);
+  }
   return code;
 }
 

@@ -156,7 +156,7 @@ static int children_end(struct target *target, struct tg_error *err) {
   struct tg_run *children;
   size_t count = 0;
   tg_id_format(target->launch.run.id, id);
-  struct tg_run_filter filter = {.state = TG_RUN_RUNNING, .parent = id};
+  struct tg_run_filter filter = {.state = -1, .is_open = true, .parent = id};
   int code = tg_history_runs(target->canceller->records.history, &filter, &target->launch.arena,
                              &children, &count, err);
   for (size_t i = 0; i < count && !code; i++)

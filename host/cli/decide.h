@@ -20,7 +20,3 @@ struct tg_decide_options {
 /// Errors: TG_EINVALID (parameters, selection); those of the store
 int tg_decide(struct tg_launch *launch, struct tg_host *host,
               const struct tg_decide_options *options, struct tg_error *err);
-
-/// Gives the parameters of a run as the text that runs are compared by.
-int tg_decide_params(struct tg_arena *arena, const struct tg_plan *plan, const char *const *params,
-                     size_t count, int64_t logical_at, const char **text, struct tg_error *err);

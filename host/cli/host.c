@@ -17,6 +17,7 @@ struct tg_host {
   struct tg_services services;
   struct tg_files files;
   struct tg_worker_runner *runner;
+  struct tg_intake *intake;
   char warehouse_path[4096];
   struct tg_buf secret; // the last one that was read from a file
   struct tg_error failed;
@@ -108,7 +109,10 @@ static int store_open(struct tg_host *host, const struct tg_project *project,
   if (!code && !services->conductor) code = TG_ENOMEM;
   if (!code) code = resources_bring(host, project, history, err);
   tg_history_close(history);
-  return code;
+  if (code) return code;
+  host->intake =
+      tg_intake_new(services->store, project->data, tg_loop_clock(services->loop), NULL, NULL);
+  return host->intake ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for the host");
 }
 
 static int parts_open(struct tg_host *host, const struct tg_project *project, bool has_store,
@@ -169,6 +173,7 @@ void tg_host_close(struct tg_host *host) {
   struct tg_services *services = &host->services;
   if (services->conductor) tg_conductor_stop(services->conductor);
   tg_store_close(services->store);
+  tg_intake_free(host->intake);
   tg_worker_runner_free(host->runner);
   tg_conductor_free(services->conductor);
   tg_warehouse_free(services->warehouse);
@@ -182,6 +187,10 @@ void tg_host_close(struct tg_host *host) {
 
 const struct tg_services *tg_host_services(const struct tg_host *host) {
   return &host->services;
+}
+
+struct tg_intake *tg_host_intake(const struct tg_host *host) {
+  return host->intake;
 }
 
 struct tg_scripts *tg_host_scripts(struct tg_host *host) {
@@ -223,4 +232,30 @@ int tg_host_build(struct tg_host *host, enum tg_bundle_kind kind, const char *pa
   *faults = build.faults;
   if (err && build.err.code) *err = build.err;
   return build.err.code;
+}
+
+struct frozen {
+  struct tg_arena *arena;
+  const char **params;
+  struct tg_error err;
+  bool is_done;
+};
+
+static void frozen(void *self, const struct tg_error *err, const char *params) {
+  struct frozen *frozen = self;
+  *frozen->params = params ? tg_arena_strdup(frozen->arena, params) : NULL;
+  if (err)
+    frozen->err = *err;
+  else if (!*frozen->params)
+    tg_error_set(&frozen->err, TG_ENOMEM, "no memory for parameters");
+  frozen->is_done = true;
+}
+
+int tg_host_freeze(struct tg_host *host, const struct tg_freeze *freeze, struct tg_arena *arena,
+                   const char **params, struct tg_error *err) {
+  struct frozen answer = {.arena = arena, .params = params};
+  tg_freeze(tg_scripts_asks(tg_host_scripts(host)), freeze, frozen, &answer);
+  while (!answer.is_done) tg_loop_turn(host->services.loop, true);
+  if (err && answer.err.code) *err = answer.err;
+  return answer.err.code;
 }

@@ -3,7 +3,9 @@
 // ended in the right order. A host without a store only builds.
 #pragma once
 
+#include "cli/intake.h"
 #include "cli/project.h"
+#include "worker/freeze.h"
 #include "worker/runner.h"
 
 struct tg_host;
@@ -25,8 +27,17 @@ const struct tg_services *tg_host_services(const struct tg_host *host);
 int tg_host_build(struct tg_host *host, enum tg_bundle_kind kind, const char *path,
                   const struct tg_version **version, char **faults, struct tg_error *err);
 
+/// Freezes the parameters of a run and waits for them (worker/freeze.h).
+///
+/// Errors: TG_EINVALID naming the parameter; what the script raised
+int tg_host_freeze(struct tg_host *host, const struct tg_freeze *freeze, struct tg_arena *arena,
+                   const char **params, struct tg_error *err);
+
 /// Gives the carrier of script attempts.
 struct tg_scripts *tg_host_scripts(struct tg_host *host);
+
+/// Gives its intake of events; NULL without a store.
+struct tg_intake *tg_host_intake(const struct tg_host *host);
 
 /// Runs the loop until tg_host_stop is called.
 ///

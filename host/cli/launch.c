@@ -109,6 +109,14 @@ static void bundle_keep(const struct tg_launch *launch, struct tg_conductor *con
                                                              .count = version->count});
 }
 
+// What it had started goes on beside it, whether or not it asks for it again.
+static void children_resume(const struct tg_launch *launch, struct tg_host *host) {
+  char id[TG_ID_TEXT_LEN + 1];
+  tg_id_format(launch->run.id, id);
+  tg_subruns_resume(tg_scripts_subruns(tg_host_scripts(host)), id,
+                    launch->cancelled || launch->run.state == TG_RUN_CANCELLING);
+}
+
 void tg_launch_start(struct tg_launch *launch, struct tg_host *host) {
   struct tg_conductor *conductor = tg_host_services(host)->conductor;
   struct tg_input input = {0};
@@ -120,4 +128,5 @@ void tg_launch_start(struct tg_launch *launch, struct tg_host *host) {
     run_input(launch, &input);
   }
   tg_conductor_input(conductor, &input);
+  if (launch->kind == TG_LAUNCH_RESUMED) children_resume(launch, host);
 }

@@ -168,12 +168,14 @@ enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_run *last) {
   if (!last) return only == TG_ONLY_FAILED ? TG_WAY_LEAVE : TG_WAY_NEW;
   switch (last->state) {
   case TG_RUN_RUNNING:
+  case TG_RUN_QUEUED:
+  case TG_RUN_CANCELLING:
     return TG_WAY_CONTINUE;
   case TG_RUN_SUCCESS:
     return only == TG_ONLY_ALL ? TG_WAY_AGAIN : TG_WAY_LEAVE;
   default:
     break;
   }
-  if (only == TG_ONLY_MISSING) return TG_WAY_LEAVE;
+  if (only == TG_ONLY_MISSING && last->state != TG_RUN_SKIPPED) return TG_WAY_LEAVE;
   return only == TG_ONLY_ALL ? TG_WAY_AGAIN : TG_WAY_REPAIR;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "cli/progress_line.h"
 #include "cli/text.h"
 
@@ -22,13 +23,12 @@ enum {
   PENDING_BYTES_MAX = 1 << 20, // of lines between two frames; more are shown at once
 };
 
+// A task that runs or waits for its next attempt. Of the others only their state is known.
 struct task_view {
-  enum tg_task_state state;
-  uint32_t attempt;
+  uint32_t task, attempt;
   int64_t started_ms, retry_at;
   double done, total;
-  uint32_t before, after; // in the list of tasks that are shown, by start; UINT32_MAX for none
-  bool is_shown;
+  struct task_view *before, *after; // by start
 };
 
 struct tg_progress {
@@ -36,8 +36,9 @@ struct tg_progress {
   enum tg_progress_mode mode;
   bool is_finished;
   struct tg_progress_target target;
-  struct task_view *tasks;
-  uint32_t first, last, shown_count; // tasks that run or wait for their next attempt
+  uint8_t *states;     // enum tg_task_state of each task
+  struct tg_map views; // struct task_view by task
+  struct task_view *first, *last;
   uint32_t counts[TG_TASK_STATE_COUNT];
   int64_t started_ms, drawn_ms;
   uint32_t frame_lines, spin;
@@ -71,20 +72,19 @@ struct tg_progress *tg_progress_new(const struct tg_plan *plan, enum tg_progress
                                     bool has_color, struct tg_progress_target target,
                                     int64_t started_ms) {
   struct tg_progress *progress = calloc(1, sizeof *progress);
-  struct task_view *tasks = calloc((size_t)plan->count + 1, sizeof *tasks);
-  if (!progress || !tasks) {
+  uint8_t *states = calloc((size_t)plan->count + 1, sizeof *states); // waiting
+  if (!progress || !states) {
     free(progress);
-    free(tasks);
+    free(states);
     return NULL;
   }
   *progress = (struct tg_progress){
       .mode = mode,
       .target = target,
-      .tasks = tasks,
-      .first = UINT32_MAX,
-      .last = UINT32_MAX,
+      .states = states,
       .started_ms = started_ms,
   };
+  tg_map_init(&progress->views);
   tg_progress_style_init(&progress->style, plan, mode == TG_PROGRESS_JSON, has_color);
   progress->counts[TG_TASK_WAITING] = plan->count;
   tg_buf_init(&progress->pending, SIZE_MAX / 2);
@@ -99,49 +99,46 @@ static void pending_write(struct tg_progress *progress) {
   tg_buf_clear(&progress->pending);
 }
 
-static void show(struct tg_progress *progress, uint32_t index) {
-  struct task_view *task = &progress->tasks[index];
-  if (task->is_shown) return;
-  task->is_shown = true;
-  task->before = progress->last;
-  task->after = UINT32_MAX;
-  if (progress->last == UINT32_MAX)
-    progress->first = index;
-  else
-    progress->tasks[progress->last].after = index;
-  progress->last = index;
-  progress->shown_count++;
+static struct task_view *view_of(const struct tg_progress *progress, uint32_t task) {
+  return tg_map_get_number(&progress->views, task);
 }
 
-static void unshow(struct tg_progress *progress, uint32_t index) {
-  struct task_view *task = &progress->tasks[index];
-  if (!task->is_shown) return;
-  task->is_shown = false;
-  if (task->before == UINT32_MAX)
-    progress->first = task->after;
-  else
-    progress->tasks[task->before].after = task->after;
-  if (task->after == UINT32_MAX)
-    progress->last = task->before;
-  else
-    progress->tasks[task->after].before = task->before;
-  progress->shown_count--;
+// Without memory for it a task is not shown while it runs; its end still is.
+static struct task_view *view_add(struct tg_progress *progress, uint32_t task, int64_t now_ms) {
+  struct task_view *view = malloc(sizeof *view);
+  if (!view || tg_map_put_number(&progress->views, task, view) != 0) {
+    free(view);
+    return NULL;
+  }
+  *view = (struct task_view){.task = task, .started_ms = now_ms, .before = progress->last};
+  *(view->before ? &view->before->after : &progress->first) = view;
+  progress->last = view;
+  return view;
 }
 
-static void change_apply(struct tg_progress *progress, const struct tg_progress_change *change,
-                         int64_t now_ms) {
-  struct task_view *task = &progress->tasks[change->task];
-  progress->counts[task->state]--;
+static void view_remove(struct tg_progress *progress, struct task_view *view) {
+  *(view->before ? &view->before->after : &progress->first) = view->after;
+  *(view->after ? &view->after->before : &progress->last) = view->before;
+  tg_map_remove_number(&progress->views, view->task);
+  free(view);
+}
+
+// Gives when the task was started, 0 if it was not.
+static int64_t change_apply(struct tg_progress *progress, const struct tg_progress_change *change,
+                            int64_t now_ms) {
+  bool is_shown = change->state == TG_TASK_RUNNING || change->retry_at;
+  struct task_view *view = view_of(progress, change->task);
+  if (!view && is_shown) view = view_add(progress, change->task, now_ms);
+  progress->counts[progress->states[change->task]]--;
   progress->counts[change->state]++;
-  if (change->state == TG_TASK_RUNNING && !task->started_ms) task->started_ms = now_ms;
-  if (change->attempt != task->attempt) task->done = task->total = 0;
-  task->state = change->state;
-  task->attempt = change->attempt;
-  task->retry_at = change->retry_at;
-  if (change->state == TG_TASK_RUNNING || change->retry_at)
-    show(progress, change->task);
-  else
-    unshow(progress, change->task);
+  progress->states[change->task] = (uint8_t)change->state;
+  if (!view) return 0;
+  int64_t started_ms = view->started_ms;
+  if (change->attempt != view->attempt) view->done = view->total = 0;
+  view->attempt = change->attempt;
+  view->retry_at = change->retry_at;
+  if (!is_shown) view_remove(progress, view);
+  return started_ms;
 }
 
 // Says whether a change is worth a line; in live mode what goes on is seen below.
@@ -152,10 +149,10 @@ static bool has_line(const struct tg_progress *progress, const struct tg_progres
 
 void tg_progress_task(struct tg_progress *progress, const struct tg_progress_change *change,
                       int64_t now_ms) {
-  change_apply(progress, change, now_ms);
-  if (progress->mode == TG_PROGRESS_QUIET || !has_line(progress, change)) return;
-  tg_progress_line_change(&progress->pending, &progress->style, change,
-                          progress->tasks[change->task].started_ms, now_ms);
+  if (progress->mode == TG_PROGRESS_QUIET) return;
+  int64_t started_ms = change_apply(progress, change, now_ms);
+  if (!has_line(progress, change)) return;
+  tg_progress_line_change(&progress->pending, &progress->style, change, started_ms, now_ms);
   if (progress->mode != TG_PROGRESS_LIVE) pending_write(progress);
 }
 
@@ -164,8 +161,10 @@ void tg_progress_known(struct tg_progress *progress, uint32_t task, enum tg_task
 }
 
 void tg_progress_report(struct tg_progress *progress, uint32_t task, double done, double total) {
-  progress->tasks[task].done = done;
-  progress->tasks[task].total = total;
+  struct task_view *view = view_of(progress, task);
+  if (!view) return;
+  view->done = done;
+  view->total = total;
 }
 
 static void bar_put(struct tg_buf *out, double done, double total) {
@@ -185,13 +184,12 @@ static void frame_line_put(struct tg_progress *progress, const char *line, uint3
   progress->frame_lines++;
 }
 
-static void task_line_put(struct tg_progress *progress, uint32_t index, uint32_t width,
-                          int64_t now_ms) {
-  const struct task_view *task = &progress->tasks[index];
+static void task_line_put(struct tg_progress *progress, const struct task_view *task,
+                          uint32_t width, int64_t now_ms) {
   struct tg_buf line;
   tg_buf_init(&line, LINE_BYTES_MAX);
   tg_buf_putf(&line, "%c ", task->retry_at ? '.' : "|/-\\"[progress->spin % 4]);
-  tg_progress_put_name(&line, &progress->style, index, false);
+  tg_progress_put_name(&line, &progress->style, task->task, false);
   tg_buf_puts(&line, "  ");
   tg_progress_put_duration(&line, now_ms - task->started_ms);
   if (task->attempt > 1) tg_buf_putf(&line, "  attempt %u", task->attempt);
@@ -218,9 +216,9 @@ static void summary_line_put(struct tg_progress *progress, uint32_t width, int64
 
 static void tasks_lines_put(struct tg_progress *progress, uint32_t width, uint32_t lines_max,
                             int64_t now_ms) {
-  uint32_t lines = progress->shown_count, left = lines;
+  uint32_t lines = (uint32_t)progress->views.count, left = lines;
   if (lines > lines_max) lines = lines_max - 1;
-  for (uint32_t at = progress->first; at != UINT32_MAX && lines; at = progress->tasks[at].after) {
+  for (const struct task_view *at = progress->first; at && lines; at = at->after) {
     task_line_put(progress, at, width, now_ms);
     lines--;
     left--;
@@ -301,6 +299,8 @@ void tg_progress_free(struct tg_progress *progress) {
   if (progress->mode == TG_PROGRESS_LIVE && !progress->is_finished) live_end(progress);
   tg_buf_deinit(&progress->pending);
   tg_buf_deinit(&progress->frame);
-  free(progress->tasks);
+  while (progress->first) view_remove(progress, progress->first);
+  tg_map_deinit(&progress->views);
+  free(progress->states);
   free(progress);
 }

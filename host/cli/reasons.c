@@ -310,7 +310,7 @@ static bool carried_tell(struct tg_teller *teller, uint32_t task) {
 // Says why a failed task got no further attempt.
 static const char *stop_text(const struct tg_teller *teller, uint32_t task,
                              char text[TG_ERROR_TEXT_MAX]) {
-  const struct tg_retry_policy *policy = &teller->view->plan->tasks[task].retry;
+  const struct tg_retry_policy *policy = teller->view->plan->tasks[task].retry;
   size_t count;
   const struct tg_attempt *first = attempts_of(teller, task, &count);
   uint32_t tries = 0;

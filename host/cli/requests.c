@@ -1,37 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/requests.h"
 
-#include <dirent.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/file.h"
 #include "base/log.h"
+#include "cli/inbox.h"
+#include "cli/intake.h"
 #include "cli/launch.h"
 
 static const char reason[] = "cancelled from the command line";
-static const char suffix[] = ".cancel";
-
-static void path_put(const char *data, const struct tg_run *run, char path[TG_REQUEST_PATH_MAX]) {
-  char id[TG_ID_TEXT_LEN + 1];
-  tg_id_format(run->id, id);
-  snprintf(path, TG_REQUEST_PATH_MAX, "%s/requests/%s%s", data, id, suffix);
-}
 
 int tg_request_cancel(const char *data, const struct tg_run *run, struct tg_error *err) {
-  char path[TG_REQUEST_PATH_MAX];
-  snprintf(path, sizeof path, "%s/requests", data);
-  int code = tg_file_make_folder(path, err);
-  if (code) return code;
-  path_put(data, run, path);
-  return tg_file_write(path, "", 0, err);
+  char id[TG_ID_TEXT_LEN + 1];
+  tg_id_format(run->id, id);
+  return tg_inbox_put(data, id, "cancel", "", 0, err);
 }
 
 void tg_request_forget(const char *data, const struct tg_run *run) {
-  char path[TG_REQUEST_PATH_MAX];
-  path_put(data, run, path);
-  unlink(path);
+  char id[TG_ID_TEXT_LEN + 1];
+  tg_id_format(run->id, id);
+  tg_inbox_remove(data, id, "cancel");
 }
 
 // --- Cancelling ---
@@ -67,7 +53,7 @@ int tg_run_cancel(struct tg_host *host, struct tg_history *history, const struct
   size_t count = 0;
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(run->id, id);
-  struct tg_run_filter filter = {.state = TG_RUN_RUNNING, .parent = id};
+  struct tg_run_filter filter = {.state = -1, .is_open = true, .parent = id};
   tg_arena_init(&arena);
   int code = one_cancel(host, history, run, err);
   if (!code) code = tg_history_runs(history, &filter, &arena, &children, &count, err);
@@ -78,15 +64,6 @@ int tg_run_cancel(struct tg_host *host, struct tg_history *history, const struct
 }
 
 // --- Requests ---
-
-// Takes the id out of the name of a request.
-static bool id_of(const char *name, char id[TG_ID_TEXT_LEN + 1]) {
-  struct tg_id known;
-  if (strlen(name) != TG_ID_TEXT_LEN + strlen(suffix)) return false;
-  memcpy(id, name, TG_ID_TEXT_LEN);
-  id[TG_ID_TEXT_LEN] = 0;
-  return strcmp(name + TG_ID_TEXT_LEN, suffix) == 0 && tg_id_parse(id, &known);
-}
 
 static void request_obey(struct tg_host *host, const char *id) {
   struct tg_history *history = NULL;
@@ -104,15 +81,16 @@ static void request_obey(struct tg_host *host, const char *id) {
 }
 
 void tg_requests_obey(struct tg_host *host) {
-  char folder[TG_REQUEST_PATH_MAX], path[TG_REQUEST_PATH_MAX + 64], id[TG_ID_TEXT_LEN + 1];
-  snprintf(folder, sizeof folder, "%s/requests", tg_host_services(host)->data);
-  DIR *requests = opendir(folder);
-  struct dirent *entry;
-  while (requests && (entry = readdir(requests))) {
-    if (!id_of(entry->d_name, id)) continue;
-    request_obey(host, id);
-    snprintf(path, sizeof path, "%s/%.60s", folder, entry->d_name);
-    unlink(path);
+  const char *data = tg_host_services(host)->data;
+  struct tg_arena arena;
+  struct tg_id known;
+  size_t count;
+  tg_arena_init(&arena);
+  char **names = tg_inbox_list(data, "cancel", &arena, &count);
+  for (size_t i = 0; i < count; i++) {
+    if (tg_id_parse(names[i], &known)) request_obey(host, names[i]);
+    tg_inbox_remove(data, names[i], "cancel");
   }
-  if (requests) closedir(requests);
+  tg_arena_deinit(&arena);
+  tg_intake_look(tg_host_intake(host));
 }

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process asks of the host that holds the data folder: a file <data>/requests/<run>.cancel,
-// written whole, which the host's watch looks for a few times a second, does and removes.
+// What a process asks of the host that holds the data folder, through the inbox (inbox.h).
 //
 // Cancelling reaches the run and every child run below it, whether it is live in the host or was
 // left by one that ended: the latter is resumed for its teardowns only.
 #pragma once
 
 #include "cli/host.h"
-
-enum { TG_REQUEST_PATH_MAX = 4200 };
 
 /// Asks the host to cancel a run. Asking again changes nothing.
 ///
@@ -18,7 +15,7 @@ int tg_request_cancel(const char *data, const struct tg_run *run, struct tg_erro
 /// Takes a request back.
 void tg_request_forget(const char *data, const struct tg_run *run);
 
-/// Does what is asked for. One that cannot be done is logged and removed.
+/// Does what is asked for, events among it. What cannot be done is logged and removed.
 void tg_requests_obey(struct tg_host *host);
 
 /// Cancels a run that has not ended, and its child runs.

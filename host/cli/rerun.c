@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/decide.h"
 #include "cli/drive.h"
 #include "cli/exit.h"
 #include "cli/faults.h"
@@ -53,9 +52,8 @@ static int latest_load(struct rerunner *r, struct tg_error *err) {
 static int bundle_load(struct rerunner *r, const char **bundle) {
   struct tg_error err;
   bool is_original = tg_args_choice(r->drive.args, "bundle", BUNDLE_LATEST) == BUNDLE_ORIGINAL;
-  // A dry run gives nothing to the workers.
-  struct tg_host *host = is_original && !is_dry(r) ? r->drive.host : NULL;
-  int code = tg_launch_bundle(&r->launch, host, r->records.history, r->of.bundle, &err);
+  int code = tg_launch_bundle(&r->launch, is_original ? r->drive.host : NULL, r->records.history,
+                              r->of.bundle, &err);
   if (code) return tg_exit_report(&err);
   *bundle = r->of.bundle;
   int exit_code = is_original ? TG_EXIT_SUCCESS : latest_load(r, &err);
@@ -72,13 +70,20 @@ static bool is_given(const char *const *given, size_t count, const char *name) {
   return false;
 }
 
-static bool has_param(const struct tg_plan *plan, const char *name) {
+static const json_t *param_find(const struct tg_plan *plan, const char *name) {
   for (size_t i = 0; i < json_array_size(plan->params); i++) {
     const json_t *schema = json_array_get(plan->params, i);
     const char *known = json_string_value(json_object_get(schema, "name"));
-    if (known && strcmp(known, name) == 0) return true;
+    if (known && strcmp(known, name) == 0) return schema;
   }
-  return false;
+  return NULL;
+}
+
+// Says whether a parameter is left to be computed anew: when what it may follow from has changed.
+static bool is_left_out(const struct tg_plan *plan, const char *name, size_t given) {
+  const json_t *schema = param_find(plan, name);
+  const char *how = json_string_value(json_object_get(schema, "default_is"));
+  return !schema || (given && how && strcmp(how, "computed") == 0);
 }
 
 // Adds what the run had to what is given, as a person would give it. Parameters that the pipeline
@@ -88,7 +93,8 @@ static size_t frozen_add(struct rerunner *r, const char **texts, size_t given) {
   const char *name;
   size_t count = given;
   json_object_foreach(frozen, name, value) {
-    if (json_is_null(value) || !has_param(r->launch.plan, name) || is_given(texts, given, name))
+    if (json_is_null(value) || is_left_out(r->launch.plan, name, given) ||
+        is_given(texts, given, name))
       continue;
     char *own = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
     struct tg_buf text;
@@ -102,7 +108,8 @@ static size_t frozen_add(struct rerunner *r, const char **texts, size_t given) {
   return count;
 }
 
-static int params_freeze(struct rerunner *r, const char **params, struct tg_error *err) {
+static int params_freeze(struct rerunner *r, const char *bundle, const char **params,
+                         struct tg_error *err) {
   struct tg_arena *arena = &r->launch.arena;
   size_t given;
   json_t *frozen = json_loads(r->of.params, 0, NULL);
@@ -112,8 +119,17 @@ static int params_freeze(struct rerunner *r, const char **params, struct tg_erro
   json_decref(frozen);
   if (!own || !texts) return tg_error_set(err, TG_ENOMEM, "no memory for parameters");
   memcpy(texts, own, given * sizeof *texts);
-  size_t count = frozen_add(r, texts, given);
-  return tg_decide_params(arena, r->launch.plan, texts, count, r->of.logical_at, params, err);
+  bool has_interval = r->of.interval_end != 0;
+  struct tg_freeze freeze = {
+      .version = tg_bundles_find(tg_scripts_bundles(tg_host_scripts(r->drive.host)), bundle),
+      .schema = r->launch.plan->params,
+      .given = texts,
+      .count = frozen_add(r, texts, given),
+      .logical_at = r->of.logical_at,
+      .interval_start = has_interval ? r->of.interval_start : r->of.logical_at,
+      .interval_end = has_interval ? r->of.interval_end : r->of.logical_at,
+  };
+  return tg_host_freeze(r->drive.host, &freeze, arena, params, err);
 }
 
 // --- What it would do ---
@@ -182,7 +198,7 @@ static int new_rerun(struct rerunner *r) {
   struct tg_error err;
   int exit_code = bundle_load(r, &how.bundle);
   if (exit_code) return exit_code;
-  int code = params_freeze(r, &how.params, &err);
+  int code = params_freeze(r, how.bundle, &how.params, &err);
   if (!code) code = tg_launch_rerun(&r->launch, r->records.history, &how, &err);
   if (!code && !has_work(&r->launch))
     code = tg_error_set(&err, TG_EINVALID,
@@ -209,12 +225,12 @@ static int unfinished_go(struct rerunner *r, const struct tg_run *run) {
 
 // Finds a rerun of the run that its host did not finish.
 static int unfinished_find(struct rerunner *r, const struct tg_run **found, struct tg_error *err) {
-  struct tg_run_filter filter = {.state = TG_RUN_RUNNING};
+  struct tg_run_filter filter = {.state = -1, .is_open = true};
   struct tg_run *runs;
   size_t count;
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(r->of.id, id);
-  *found = r->of.state == TG_RUN_RUNNING ? &r->of : NULL;
+  *found = !tg_run_state_is_terminal(r->of.state) ? &r->of : NULL;
   if (*found) return TG_OK;
   int code = tg_history_runs(r->records.history, &filter, &r->launch.arena, &runs, &count, err);
   for (size_t i = 0; i < count && !code && !*found; i++)

@@ -22,9 +22,10 @@ static void row_add(struct tg_table *table, const struct tg_run *run) {
   char duration[TG_DURATION_TEXT_MAX] = "";
   tg_id_format(run->id, id);
   id[ID_COLUMNS] = 0;
-  tg_time_format(run->created_at, started);
+  tg_time_format(run->started_at ? run->started_at : run->created_at, started);
   memcpy(started + strlen("2026-11-20T05:00:00"), "Z", sizeof "Z");
-  if (run->ended_at) tg_duration_format(run->ended_at - run->created_at, duration);
+  if (run->ended_at && run->started_at)
+    tg_duration_format(run->ended_at - run->started_at, duration);
   const char *state = tg_run_state_word(run->state);
   tg_table_add(table, (struct tg_cell[]){
                           {id, TG_STYLE_PLAIN},
@@ -89,7 +90,7 @@ const struct tg_verb tg_verb_runs = {
     .options =
         (const struct tg_option[]){
             {"pipeline", 0, TG_OPTION_TEXT, "NAME", "of this pipeline only", NULL, NULL},
-            {"state", 0, TG_OPTION_CHOICE, "STATE", "running, success, failed or cancelled",
+            {"state", 0, TG_OPTION_CHOICE, "STATE", "running, queued, success, failed, ...",
              state_choices, NULL},
             {"limit", 'n', TG_OPTION_COUNT, "N", "at most so many (default 20)", NULL, NULL},
             {NULL, 0, TG_OPTION_FLAG, NULL, NULL, NULL, NULL},

@@ -50,8 +50,8 @@ static void state_put(const struct tg_run *run, const struct tg_output *output,
   char duration[TG_DURATION_TEXT_MAX];
   tg_buf_putf(out, "%-10s", "state");
   tg_text_put_styled(out, state, tg_style_of_state(state), output->has_color);
-  if (run->ended_at) {
-    tg_duration_format(run->ended_at - run->created_at, duration);
+  if (run->ended_at && run->started_at) {
+    tg_duration_format(run->ended_at - run->started_at, duration);
     tg_buf_putf(out, " after %s", duration);
   }
   tg_buf_putc(out, '\n');
@@ -65,13 +65,15 @@ static void head_lines_put(const struct tg_run *run, const struct tg_output *out
   head_put(out, "pipeline", run->pipeline);
   state_put(run, output, out);
   if (run->failure.code) head_put(out, "error", run->failure.text);
-  time_put(out, "started", run->created_at);
+  if (run->started_at != run->created_at) time_put(out, "queued", run->created_at);
+  time_put(out, "started", run->started_at);
   time_put(out, "ended", run->ended_at);
   time_put(out, "for", run->logical_at);
   time_put(out, "until", run->interval_end);
   head_put(out, "trigger", run->trigger);
   if (run->rerun_of) head_put(out, "rerun of", run->rerun_of);
   if (run->parent) head_put(out, "child of", run->parent);
+  if (run->backfill) head_put(out, "backfill", run->backfill);
   head_put(out, "bundle", run->bundle);
   params_put(out, run->params);
 }
@@ -114,8 +116,8 @@ static void child_row(struct tg_table *table, const struct tg_view_child *child)
   tg_text_put_spaces(&name, 2u * (child->depth - 1u));
   tg_buf_puts(&name, child->run.pipeline);
   tg_id_format(child->run.id, id);
-  if (child->run.ended_at)
-    tg_duration_format(child->run.ended_at - child->run.created_at, duration);
+  if (child->run.ended_at && child->run.started_at)
+    tg_duration_format(child->run.ended_at - child->run.started_at, duration);
   tg_table_add(table, (struct tg_cell[]){
                           {tg_buf_text(&name), TG_STYLE_BOLD},
                           {state, tg_style_of_state(state)},

@@ -138,9 +138,10 @@ enum tg_style tg_style_of_state(const char *word) {
     const char *word;
     enum tg_style style;
   } styles[] = {
-      {"success", TG_STYLE_GOOD}, {"failed", TG_STYLE_BAD},  {"lost", TG_STYLE_BAD},
-      {"running", TG_STYLE_BUSY}, {"ready", TG_STYLE_BUSY},  {"upstream_failed", TG_STYLE_WARN},
-      {"skipped", TG_STYLE_DIM},  {"waiting", TG_STYLE_DIM}, {"cancelled", TG_STYLE_WARN},
+      {"success", TG_STYLE_GOOD}, {"failed", TG_STYLE_BAD},      {"lost", TG_STYLE_BAD},
+      {"running", TG_STYLE_BUSY}, {"ready", TG_STYLE_BUSY},      {"upstream_failed", TG_STYLE_WARN},
+      {"skipped", TG_STYLE_DIM},  {"waiting", TG_STYLE_DIM},     {"cancelled", TG_STYLE_WARN},
+      {"queued", TG_STYLE_DIM},   {"cancelling", TG_STYLE_WARN},
   };
   for (size_t i = 0; i < sizeof styles / sizeof *styles; i++)
     if (strcmp(word, styles[i].word) == 0) return styles[i].style;

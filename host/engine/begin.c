@@ -14,7 +14,7 @@ static struct tg_live_run *run_add(struct tg_engine *engine, const struct tg_run
   while (*at) at = &(*at)->next;
   *at = live;
   if (plan->timeout_ms) {
-    int64_t left = run->created_at + plan->timeout_ms - engine->now.wall_ms;
+    int64_t left = run->started_at + plan->timeout_ms - engine->now.wall_ms;
     tg_engine_timer(engine,
                     &(struct tg_engine_timer){.at_ms = tg_engine_after(engine->now.mono_ms, left),
                                               .kind = TG_TIMER_RUN,
@@ -44,7 +44,7 @@ void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input
   struct tg_run run = *input->run.run;
   run.number = ++engine->last_run;
   run.state = TG_RUN_RUNNING;
-  run.created_at = engine->now.wall_ms;
+  run.created_at = run.started_at = engine->now.wall_ms;
   struct tg_live_run *live = run_add(engine, &run, input->run.plan);
   if (!live) return;
   tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_RUN, .run = run});
@@ -78,16 +78,12 @@ static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
   tg_engine_record(engine, &lost);
 }
 
-// That a run is being cancelled has no record of its own; the first task or item that was says so.
-static void cancel_resume(struct tg_live_run *run, const char *reason) {
-  for (uint32_t i = 0; i < run->count && !run->stopped.code; i++) {
-    if (run->tasks[i].state != TG_TASK_CANCELLED) continue;
-    run->stopped = tg_live_notes(&run->tasks[i])->failure; // its text lives as long as the task
-  }
-  if (!run->stopped.code && reason)
-    run->stopped = (struct tg_failure){.code = TG_ECANCELLED,
-                                       .class = TG_CLASS_CANCELLED,
-                                       .text = tg_arena_strdup(&run->arena, reason)};
+// A run that was being stopped goes on to its end.
+static void stop_resume(struct tg_engine *engine, struct tg_live_run *run, const char *reason) {
+  if (run->run.state == TG_RUN_CANCELLING)
+    run->stopped = run->run.failure;
+  else if (reason)
+    tg_engine_run_stop(engine, run, TG_ECANCELLED, reason);
 }
 
 // Maps come first, because their items are found through them.
@@ -106,7 +102,7 @@ void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input
     apply(engine, run, &(struct tg_record){.kind = TG_RECORD_STEP, .step = input->resume.steps[i]});
   for (size_t i = 0; i < input->resume.attempt_count; i++)
     attempt_resume(engine, run, &input->resume.attempts[i]);
-  cancel_resume(run, input->resume.cancelled);
+  stop_resume(engine, run, input->resume.cancelled);
   run->is_replaying = false;
   for (uint32_t i = 0; i < run->plan->count && run->map_count; i++)
     tg_engine_check(engine, tg_live_map_admit(run, i));

@@ -260,7 +260,6 @@ static void parked_cancel(struct tg_engine *engine, struct tg_live_run *run, uin
   tg_engine_record(engine, &record);
 }
 
-// The reason is kept with each task, for a host that takes the run up again.
 static void task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
   char text[TG_ERROR_TEXT_MAX];
   struct tg_record record =
@@ -318,11 +317,17 @@ static void items_cancel(struct tg_engine *engine, struct tg_live_run *run) {
   }
 }
 
-static void run_cancel(struct tg_engine *engine, struct tg_live_run *run, int code,
-                       const char *reason) {
+// That a run is being stopped is recorded with what it ends at once, so that a host that takes it
+// up after a crash goes on stopping it.
+void tg_engine_run_stop(struct tg_engine *engine, struct tg_live_run *run, int code,
+                        const char *reason) {
   if (run->stopped.code || run->is_ending) return;
   run->stopped = (struct tg_failure){
       .code = code, .class = tg_code_class(code), .text = tg_arena_strdup(&run->arena, reason)};
+  struct tg_record record = {.kind = TG_RECORD_RUN, .run = run->run};
+  record.run.state = TG_RUN_CANCELLING;
+  record.run.failure = run->stopped;
+  tg_engine_record(engine, &record);
   for (uint32_t i = 0; i < run->count; i++)
     if (run->tasks[i].attempt && !tg_live_plan(run, i)->is_teardown)
       tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_CANCEL,
@@ -371,7 +376,7 @@ static void timer_fire(struct tg_engine *engine, const struct tg_engine_timer *t
     if (t) tg_engine_held_over(engine, run, timer->unit);
     break;
   case TG_TIMER_RUN:
-    if (run) run_cancel(engine, run, TG_ETIMEOUT, "the run's time limit passed");
+    if (run) tg_engine_run_stop(engine, run, TG_ETIMEOUT, "the run's time limit passed");
     break;
   }
 }
@@ -418,7 +423,7 @@ static void input_take(struct tg_engine *engine, const struct tg_input *input) {
     break;
   case TG_INPUT_CANCEL:
     run = tg_engine_find_run(engine, input->cancel.run);
-    if (run) run_cancel(engine, run, input->cancel.code, input->cancel.reason);
+    if (run) tg_engine_run_stop(engine, run, input->cancel.code, input->cancel.reason);
     break;
   case TG_INPUT_STEP:
     tg_engine_step_take(engine, input);

@@ -75,6 +75,10 @@ struct tg_record tg_engine_attempt_record(const struct tg_live_run *run, uint32_
 // Arms the timer of a unit that waits for its next attempt.
 void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
 
+// Stops a run: what has not begun is cancelled, what runs is told to end, teardowns still run.
+void tg_engine_run_stop(struct tg_engine *engine, struct tg_live_run *run, int code,
+                        const char *reason);
+
 void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input);
 void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input);
 void tg_engine_ready_start(struct tg_engine *engine, struct tg_live_run *run);

@@ -64,7 +64,7 @@ static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uin
   if (t->is_fallback) return; // there is nothing after the last resort
   int64_t elapsed = engine->now.wall_ms - tg_live_first_started_at(t);
   struct tg_retry_decision retry =
-      tg_retry_decide(&plan->retry, t->attempts - notes->lost, err->class, attempt->seed,
+      tg_retry_decide(plan->retry, t->attempts - notes->lost, err->class, attempt->seed,
                       err->retry_after_ms, elapsed > 0 ? elapsed : 0);
   if (retry.stop == TG_RETRY_STOP_NOT) retry_decide(engine, run, unit, attempt, retry.delay_ms);
   if (!attempt->retry_at) last_resort_decide(engine, run, unit, attempt);

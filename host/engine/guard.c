@@ -41,8 +41,8 @@ static int64_t own_limit(const struct tg_live_run *run, uint32_t unit) {
   int64_t limit = INT64_MAX;
   int64_t first_at = tg_live_first_started_at(t);
   if (plan->timeout_ms) limit = tg_engine_after(tg_live_notes(t)->held_at, plan->timeout_ms);
-  if (plan->retry.total_ms && first_at)
-    limit = earlier(limit, tg_engine_after(first_at, plan->retry.total_ms));
+  if (plan->retry->total_ms && first_at)
+    limit = earlier(limit, tg_engine_after(first_at, plan->retry->total_ms));
   return limit;
 }
 

@@ -16,6 +16,7 @@ static void run_own(struct tg_live_run *live, const struct tg_run *run) {
   live->run.rerun_of = tg_arena_strdup(&live->arena, run->rerun_of);
   live->run.parent = tg_arena_strdup(&live->arena, run->parent);
   live->run.child_key = tg_arena_strdup(&live->arena, run->child_key);
+  live->run.backfill = tg_arena_strdup(&live->arena, run->backfill);
   live->run.failure.text = tg_arena_strdup(&live->arena, run->failure.text);
 }
 
@@ -357,6 +358,7 @@ int tg_live_apply(struct tg_live_run *live, const struct tg_record *record) {
   case TG_RECORD_RUN:
     live->is_durable = true;
     live->run.state = record->run.state;
+    live->run.started_at = record->run.started_at;
     live->run.ended_at = record->run.ended_at;
     live->run.failure = record->run.failure;
     live->run.failure.text = tg_arena_strdup(&live->arena, record->run.failure.text);

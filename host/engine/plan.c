@@ -121,7 +121,7 @@ static int classes_get(struct reading *r, const json_t *list, uint32_t *classes)
   return TG_OK;
 }
 
-static int retry_get(struct reading *r, const json_t *retry, struct tg_retry_policy *policy) {
+static int retry_read(struct reading *r, const json_t *retry, struct tg_retry_policy *policy) {
   tg_retry_policy_init(policy);
   policy->attempts_max = 1;
   if (!retry || json_is_null(retry)) return TG_OK;
@@ -141,6 +141,26 @@ static int retry_get(struct reading *r, const json_t *retry, struct tg_retry_pol
   const json_t *factor = json_object_get(retry, "factor");
   if (json_is_number(factor)) policy->factor = json_number_value(factor);
   return tg_retry_policy_validate(policy, r->err);
+}
+
+static bool is_same_policy(const struct tg_retry_policy *a, const struct tg_retry_policy *b) {
+  return a->attempts_max == b->attempts_max && a->backoff == b->backoff && a->jitter == b->jitter &&
+         a->base_ms == b->base_ms && a->cap_ms == b->cap_ms && a->total_ms == b->total_ms &&
+         a->factor == b->factor && a->classes == b->classes;
+}
+
+static int retry_get(struct reading *r, const json_t *retry, const struct tg_retry_policy **out) {
+  struct tg_retry_policy policy;
+  int code = retry_read(r, retry, &policy);
+  if (code) return code;
+  const struct tg_retry_policy *last = r->task ? r->plan->tasks[r->task - 1].retry : NULL;
+  *out = last;
+  if (last && is_same_policy(last, &policy)) return TG_OK;
+  struct tg_retry_policy *own = tg_arena_alloc(&r->plan->arena, sizeof *own);
+  if (!own) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  *own = policy;
+  *out = own;
+  return TG_OK;
 }
 
 static int ok_codes_get(struct reading *r, const json_t *list, struct tg_plan_command *command) {

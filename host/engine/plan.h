@@ -52,20 +52,18 @@ struct tg_plan_pool {
 
 struct tg_plan_task {
   const char *name, *word, *doc;
-  enum tg_runner_kind runner;
-  uint32_t line;
-  enum tg_trigger_rule when;
-  const uint32_t *to; // of a branch: the tasks it chooses among
-  uint32_t to_count;
-  int64_t timeout_ms; // 0 for none
-  int32_t priority;
-  struct tg_retry_policy retry;
+  const uint32_t *to;                    // of a branch: the tasks it chooses among
+  const struct tg_retry_policy *retry;   // tasks of the same policy that follow each other share it
   const char *const *tags;               // NULL-terminated
   const char *const *produces;           // NULL-terminated
   const struct tg_plan_command *command; // NULL for scripts
   const struct tg_plan_map *map;         // NULL unless it is one
   const struct tg_plan_pool *pools;
-  uint32_t pool_count;
+  int64_t timeout_ms; // 0 for none
+  uint32_t line, to_count, pool_count;
+  int32_t priority;
+  enum tg_trigger_rule when;
+  enum tg_runner_kind runner;
   uint32_t resource; // index in the plan's, or TG_NO_RESOURCE
   bool is_setup, is_teardown, has_fallback;
 };

@@ -16,6 +16,7 @@
 // An error is u8 code, u8 class, i64 retry_after_ms, text; code 0 means there is none.
 // An outcome is an error, traceback (text), result (JSON bytes, empty for nil) and facts (JSON
 // bytes, empty for none): {"chosen":["task"],"assets":[...],"checks":[...]}.
+// DECIDE asks a policy, or a pipeline for the parameters of a run that it computes.
 // Files are a list of (path, text). A SOURCE request has attempt 0: it belongs to a LOAD.
 #pragma once
 

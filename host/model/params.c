@@ -237,6 +237,26 @@ static int given_read(const json_t *schema, const char *text, json_t **value,
                       name_of(schema), type_of(schema, "type")->prose, text);
 }
 
+static bool is_computed(const json_t *schema) {
+  return strcmp(schema_text(schema, "default_is"), "computed") == 0;
+}
+
+// Says what is missing, what it takes, and how it is given.
+static int required_error(const json_t *schema, struct tg_error *err) {
+  const char *words[WORDS_MAX];
+  size_t count = words_collect(json_object_get(schema, "values"), NULL, words);
+  struct tg_buf takes;
+  tg_buf_init(&takes, PROSE_BYTES_MAX);
+  tg_buf_puts(&takes, count ? "one of " : type_of(schema, "type")->prose);
+  for (size_t i = 0; i < count; i++) tg_buf_putf(&takes, "%s%s", i ? ", " : "", words[i]);
+  int code = tg_error_set(err, TG_EINVALID,
+                          "parameter \"%s\" is required and has no default: it takes %s; give it "
+                          "with -p %s=VALUE",
+                          name_of(schema), tg_buf_text(&takes), name_of(schema));
+  tg_buf_deinit(&takes);
+  return code;
+}
+
 static int default_read(const json_t *schema, int64_t logical_at_ms, json_t **value,
                         struct tg_error *err) {
   if (strcmp(schema_text(schema, "default_is"), "logical_date") == 0) {
@@ -246,9 +266,7 @@ static int default_read(const json_t *schema, int64_t logical_at_ms, json_t **va
   } else if (json_object_get(schema, "default")) {
     *value = json_incref(json_object_get(schema, "default"));
   } else if (json_is_true(json_object_get(schema, "required"))) {
-    return tg_error_set(err, TG_EINVALID,
-                        "parameter \"%s\" has no default; give it with -p %s=VALUE",
-                        name_of(schema), name_of(schema));
+    return required_error(schema, err);
   } else {
     *value = json_null();
   }
@@ -271,6 +289,7 @@ static int param_resolve(const json_t *schema, const char *const *given, size_t 
                          int64_t logical_at_ms, json_t *params, struct tg_error *err) {
   const char *text = given_find(given, count, name_of(schema));
   json_t *value = NULL;
+  if (!text && is_computed(schema)) return TG_OK; // a script's turn comes later
   int code = text ? given_read(schema, text, &value, err)
                   : default_read(schema, logical_at_ms, &value, err);
   if (!code && !json_is_null(value)) code = value_check(schema, value, err);
@@ -349,5 +368,32 @@ done:
     json_decref(result);
   else
     *params = result;
+  return code;
+}
+
+bool tg_params_want_script(const json_t *schema, const json_t *params) {
+  static const char *const checked[] = {"pattern", "min_length", "max_length"};
+  for (size_t i = 0; i < json_array_size(schema); i++) {
+    const json_t *one = json_array_get(schema, i);
+    if (is_computed(one) && !json_object_get(params, name_of(one))) return true;
+    for (size_t k = 0; k < sizeof checked / sizeof *checked; k++)
+      if (json_object_get(one, checked[k])) return true;
+  }
+  return false;
+}
+
+int tg_params_add_computed(const json_t *schema, const json_t *values, json_t *params,
+                           struct tg_error *err) {
+  int code = TG_OK;
+  for (size_t i = 0; i < json_array_size(schema) && !code; i++) {
+    const json_t *one = json_array_get(schema, i);
+    if (!is_computed(one) || json_object_get(params, name_of(one))) continue;
+    json_t *value = json_object_get(values, name_of(one));
+    code = value
+               ? value_check(one, value, err)
+               : tg_error_set(err, TG_EINVALID, "parameter \"%s\" was not computed", name_of(one));
+    if (!code && json_object_set(params, name_of(one), value) != 0)
+      code = tg_error_set(err, TG_ENOMEM, "no memory for the parameters");
+  }
   return code;
 }

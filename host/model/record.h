@@ -38,9 +38,10 @@ struct tg_run {
   const char *child_key;  // and what it was started for: unique, so that it is started once
   int64_t logical_at;
   int64_t interval_start, interval_end; // the data it is about: start <= t < end; 0 for none
+  const char *backfill; // id of the backfill that it belongs to, or NULL
   enum tg_run_state state;
-  int64_t created_at, ended_at;
-  struct tg_failure failure;
+  int64_t created_at, started_at, ended_at; // started_at: 0 while it is queued
+  struct tg_failure failure;                // why it ended so, or is being stopped, or was skipped
 };
 
 /// A node of a run's frozen graph. Tasks without a row are waiting.

@@ -58,7 +58,7 @@ static int plain_encode(lua_State *L, int index, const char *what, const char *n
   tg_buf_clear(out);
   int code = tg_lua_json_encode(L, index, &result_caps, out, &fault);
   if (code != TG_OK) {
-    tg_error_set(err, code, "the task's %s cannot be kept: %s", what, fault.text);
+    tg_error_set(err, code, "%s cannot be kept: %s", what, fault.text);
     err->class = TG_CLASS_BUG;
     tg_buf_clear(out);
   }
@@ -88,9 +88,10 @@ static void attempt_returned(struct tg_attempt *attempt, int nresults) {
   if (is_failure)
     tg_lua_read_error(L, -2, &err);
   else
-    plain_encode(L, -3, "result", "null", &worker->result, &err);
+    plain_encode(L, -3, "the task's result", "null", &worker->result, &err);
   struct tg_error facts_err = {.code = TG_OK};
-  if (plain_encode(L, is_failure ? -1 : -2, "facts", "{}", &worker->facts, &facts_err) != TG_OK &&
+  if (plain_encode(L, is_failure ? -1 : -2, "the task's facts", "{}", &worker->facts, &facts_err) !=
+          TG_OK &&
       err.code == TG_OK)
     err = facts_err;
   if (worker->facts.len == 4 && memcmp(worker->facts.data, "null", 4) == 0) worker->facts.len = 0;
@@ -141,7 +142,7 @@ static void attempt_finish(struct tg_fiber *fiber, enum tg_turn turn, int nresul
 static int l_attempt_prepare(lua_State *L) {
   struct tg_attempt *attempt = lua_touserdata(L, 1);
   struct tg_error err;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, attempt->bundle->call_ref);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, attempt->bundle->run_ref);
   lua_pushinteger(L, attempt->task);
   if (tg_lua_json_push(L, attempt->context.data, attempt->context.len, &context_caps, &err))
     return luaL_error(L, "the attempt's context: %s", err.text);
@@ -176,7 +177,12 @@ int tg_attempt_start(struct tg_worker *worker, struct tg_reader *body, struct tg
   given.context = tg_wire_get_bytes(body);
   if (!tg_reader_is_done(body) || tg_map_get_number(&worker->attempts, id))
     return tg_error_set(err, TG_EPROTOCOL, "a START is malformed");
-  struct tg_bundle *bundle = tg_bundle_find(worker, bundle_id, TG_BUNDLE_PIPELINE, &fault);
+  struct tg_bundle *bundle = tg_bundle_find(worker, bundle_id, &fault);
+  if (bundle && bundle->kind != TG_BUNDLE_PIPELINE) {
+    tg_error_set(&fault, TG_EINVALID, "bundle %" PRIu64 " (%s) has no tasks", bundle_id,
+                 bundle->entry);
+    bundle = NULL;
+  }
   tg_buf_clear(&worker->facts);
   if (!bundle || attempt_begin(worker, id, bundle, &given, seed, &fault) != TG_OK)
     result_send(worker, id, &fault, "");
@@ -213,7 +219,7 @@ static void decided_send(struct tg_worker *worker, uint64_t id, const struct tg_
 static void decision_late(const struct tg_attempt *decision, struct tg_error *err) {
   char place[256];
   tg_fiber_place(&decision->fiber, place, sizeof place);
-  tg_error_set(err, TG_ETIMEOUT, "%s%sthe policy took longer than %d ms", place, *place ? ": " : "",
+  tg_error_set(err, TG_ETIMEOUT, "%s%sdeciding took longer than %d ms", place, *place ? ": " : "",
                TG_POLICY_MS);
 }
 
@@ -224,7 +230,7 @@ static void decision_finish(struct tg_fiber *fiber, enum tg_turn turn, int nresu
   lua_State *L = fiber->thread;
   if (turn == TG_TURN_DONE) {
     lua_settop(L, lua_gettop(L) - nresults + 1);
-    plain_encode(L, -1, "decision", "null", &worker->result, &err);
+    plain_encode(L, -1, "a decision", "null", &worker->result, &err);
   } else if (turn == TG_TURN_FAILED) {
     tg_fiber_read_error(fiber, L, &err);
   } else {
@@ -234,7 +240,7 @@ static void decision_finish(struct tg_fiber *fiber, enum tg_turn turn, int nresu
   attempt_free(decision);
 }
 
-// A policy's clock stands at the time that its input says, so that a replay sees the same.
+// A decision's clock stands at the time that its input says, so that a replay sees the same.
 static void decision_clock_set(lua_State *L, struct tg_state *state) {
   state->now_ms = 0;
   if (!lua_istable(L, -1)) return;
@@ -245,9 +251,9 @@ static void decision_clock_set(lua_State *L, struct tg_state *state) {
 static int l_decision_prepare(lua_State *L) {
   struct tg_attempt *decision = lua_touserdata(L, 1);
   struct tg_error err;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, decision->bundle->call_ref);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, decision->bundle->decide_ref);
   if (tg_lua_json_push(L, decision->context.data, decision->context.len, &context_caps, &err))
-    return luaL_error(L, "the policy's input: %s", err.text);
+    return luaL_error(L, "the input of a decision: %s", err.text);
   decision_clock_set(L, &decision->bundle->state);
   return 2;
 }
@@ -271,7 +277,7 @@ int tg_attempt_decide(struct tg_worker *worker, struct tg_reader *body, struct t
   uint64_t id = tg_wire_get_u64(body), bundle_id = tg_wire_get_u64(body);
   struct tg_slice input = tg_wire_get_bytes(body);
   if (!tg_reader_is_done(body)) return tg_error_set(err, TG_EPROTOCOL, "a DECIDE is malformed");
-  struct tg_bundle *bundle = tg_bundle_find(worker, bundle_id, TG_BUNDLE_POLICY, &fault);
+  struct tg_bundle *bundle = tg_bundle_find(worker, bundle_id, &fault);
   if (!bundle || decision_begin(worker, id, bundle, input, &fault) != TG_OK)
     decided_send(worker, id, &fault);
   return TG_OK;

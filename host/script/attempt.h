@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attempts and decisions: the fibers that run worker.run and worker.decide of a bundle.
+// Attempts and decisions: the fibers that run worker.run of a bundle, and worker.decide of a policy
+// or worker.compute of a pipeline, which decides the parameters of a run.
 //
 //   START  --> worker.run(task, context) in a fiber --> RESULT
 //   CANCEL --> the fiber is closed                  --> RESULT with the code that CANCEL gave
-//   DECIDE --> worker.decide(input) in a fiber with a budget of TG_POLICY_MS --> DECIDED
+//   DECIDE --> worker.decide(input), or worker.compute(input), in a fiber with a budget of
+//              TG_POLICY_MS --> DECIDED
 #pragma once
 
 #include "base/error.h"

@@ -117,8 +117,10 @@ static int l_build_prepare(lua_State *L) {
   struct tg_bundle *bundle = lua_touserdata(L, 1);
   bool is_policy = bundle->kind == TG_BUNDLE_POLICY;
   tg_require_library(L, "tidegate.worker");
-  lua_getfield(L, -1, is_policy ? "decide" : "run");
-  bundle->call_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_getfield(L, -1, "run");
+  bundle->run_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_getfield(L, -1, is_policy ? "decide" : "compute");
+  bundle->decide_ref = luaL_ref(L, LUA_REGISTRYINDEX);
   if (luaL_loadbufferx(L, driver, sizeof driver - 1, "=[tidegate]", "t") != LUA_OK)
     return lua_error(L);
   tg_state_load_entry(L);
@@ -195,16 +197,10 @@ int tg_bundle_drop(struct tg_worker *worker, struct tg_reader *body, struct tg_e
   return TG_OK;
 }
 
-struct tg_bundle *tg_bundle_find(struct tg_worker *worker, uint64_t id, enum tg_bundle_kind kind,
-                                 struct tg_error *err) {
+struct tg_bundle *tg_bundle_find(struct tg_worker *worker, uint64_t id, struct tg_error *err) {
   struct tg_bundle *bundle = tg_map_get_number(&worker->bundles, id);
-  if (!bundle || !bundle->is_ready || bundle->is_dropped)
-    tg_error_set(err, TG_ENOT_FOUND, "bundle %" PRIu64 " is not loaded", id);
-  else if (bundle->kind != kind)
-    tg_error_set(err, TG_EINVALID, "bundle %" PRIu64 " (%s) is of the other kind", id,
-                 bundle->entry);
-  else
-    return bundle;
+  if (bundle && bundle->is_ready && !bundle->is_dropped) return bundle;
+  tg_error_set(err, TG_ENOT_FOUND, "bundle %" PRIu64 " is not loaded", id);
   return NULL;
 }
 

@@ -27,8 +27,9 @@ struct tg_bundle {
   uint64_t id;
   enum tg_bundle_kind kind;
   struct tg_state state;
-  char *entry;  // path of the file
-  int call_ref; // worker.run or worker.decide, in the registry
+  char *entry;    // path of the file
+  int run_ref;    // worker.run, in the registry
+  int decide_ref; // and worker.decide, or of a pipeline worker.compute
   bool is_ready, is_dropped;
 };
 
@@ -40,9 +41,8 @@ int tg_bundle_drop(struct tg_worker *worker, struct tg_reader *body, struct tg_e
 
 /// Finds a bundle that was built and not dropped.
 ///
-/// Errors: TG_ENOT_FOUND; TG_EINVALID when it is of the other kind
-struct tg_bundle *tg_bundle_find(struct tg_worker *worker, uint64_t id, enum tg_bundle_kind kind,
-                                 struct tg_error *err);
+/// Errors: TG_ENOT_FOUND
+struct tg_bundle *tg_bundle_find(struct tg_worker *worker, uint64_t id, struct tg_error *err);
 
 /// Frees the bundle if it was dropped and has no fiber any more. Called when a fiber was closed.
 void tg_bundle_release(struct tg_bundle *bundle);

@@ -44,7 +44,8 @@ void tg_scheduler_tell(struct tg_scheduler *scheduler, enum tg_request kind, str
 static const char *request_refusal(const struct tg_fiber *fiber, enum tg_request kind) {
   bool is_source = kind == TG_REQUEST_SOURCE;
   if (fiber && fiber->kind == TG_FIBER_DECISION)
-    return "a policy decides from its input alone and cannot ask for anything";
+    return "a policy, or the default of a parameter, comes from its input alone and cannot ask "
+           "for anything";
   if (fiber && fiber->kind == TG_FIBER_ATTEMPT)
     return is_source ? "sources are read only while the pipeline is loaded" : NULL;
   return fiber && is_source ? NULL
@@ -111,10 +112,9 @@ static int request_make(struct tg_world *world, lua_State *L, enum tg_request ki
 
 // --- Turns ---
 
-// The hook counts instructions, and some are slow (comparing huge strings, walking emptied tables):
-// after some processor time a signal makes the one that runs look at the clock. The timer stands
-// still while the worker waits.
-enum { INTERRUPT_MS = 20 };
+// After some processor time a signal makes the one that runs look at the clock. The timer stands
+// still while the worker waits; the kernel looks at it every 4 ms or so.
+enum { INTERRUPT_MS = 4 };
 
 static struct tg_timekeeper *volatile interruptible; // the signal handler has no argument for it
 
@@ -124,18 +124,19 @@ static void on_interrupt(int signal) {
   if (timekeeper) tg_slice_interrupt(timekeeper);
 }
 
-void tg_scheduler_interrupt(void) {
+void tg_scheduler_interrupt(struct tg_scheduler *scheduler) {
   struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
   struct itimerval every = {{.tv_usec = INTERRUPT_MS * 1000}, {.tv_usec = INTERRUPT_MS * 1000}};
   sigaction(SIGPROF, &action, NULL);
-  setitimer(ITIMER_PROF, &every, NULL);
+  scheduler->has_interrupts = setitimer(ITIMER_PROF, &every, NULL) == 0;
 }
 
 void tg_scheduler_init(struct tg_scheduler *scheduler, struct tg_channel *channel,
                        const struct tg_clock *clock) {
   *scheduler =
       (struct tg_scheduler){.world.request = request_make, .channel = channel, .clock = clock};
-  TAILQ_INIT(&scheduler->ready);
+  TAILQ_INIT(&scheduler->fresh);
+  TAILQ_INIT(&scheduler->busy);
   tg_map_init(&scheduler->waiting);
 }
 
@@ -143,16 +144,19 @@ void tg_scheduler_deinit(struct tg_scheduler *scheduler) {
   tg_map_deinit(&scheduler->waiting);
 }
 
-static void ready_push(struct tg_fiber *fiber) {
+static void ready_push(struct tg_fiber *fiber, struct tg_fiber_list *queue) {
   fiber->state = TG_FIBER_READY;
-  TAILQ_INSERT_TAIL(&fiber->scheduler->ready, fiber, link);
+  fiber->queue = queue;
+  TAILQ_INSERT_TAIL(queue, fiber, link);
 }
 
-// Runs C code or a turn on behalf of a fiber: its random numbers are those of the state meanwhile.
+// Runs C code or a turn on behalf of a fiber: its random numbers are those of the state meanwhile,
+// and what is built or decided must come out the same again.
 static void current_set(struct tg_scheduler *scheduler, struct tg_fiber *fiber) {
   struct tg_fiber *old = scheduler->current;
   if (old) memcpy(old->random, old->box->random, sizeof old->random);
   if (fiber) memcpy(fiber->box->random, fiber->random, sizeof fiber->random);
+  if (fiber) fiber->box->is_deterministic = fiber->kind != TG_FIBER_ATTEMPT;
   scheduler->current = fiber;
   interruptible = fiber ? &fiber->box->slice : NULL;
 }
@@ -162,8 +166,11 @@ static bool is_late(const struct tg_fiber *fiber) {
          tg_clock_mono_ms(fiber->scheduler->clock) >= fiber->meter.deadline_ms;
 }
 
-static void turn_give(struct tg_scheduler *scheduler, struct tg_fiber *fiber) {
+// Gives the first of a queue its turn.
+static void turn_give(struct tg_scheduler *scheduler, struct tg_fiber_list *queue) {
+  struct tg_fiber *fiber = TAILQ_FIRST(queue);
   int nresults = 0;
+  TAILQ_REMOVE(queue, fiber, link);
   fiber->state = TG_FIBER_RUNNING;
   current_set(scheduler, fiber);
   enum tg_turn turn = tg_script_turn(fiber->thread, &fiber->meter, fiber->nargs, &nresults);
@@ -172,26 +179,31 @@ static void turn_give(struct tg_scheduler *scheduler, struct tg_fiber *fiber) {
   if (turn == TG_TURN_WAIT) {
     fiber->state = TG_FIBER_WAITING;
   } else if (turn == TG_TURN_SLICE && !is_late(fiber)) {
-    ready_push(fiber);
+    ready_push(fiber, &scheduler->busy);
   } else {
     if (turn == TG_TURN_DONE) fiber->state = TG_FIBER_ENDED;
     fiber->finish(fiber, turn, nresults);
   }
 }
 
-bool tg_scheduler_is_runnable(const struct tg_scheduler *scheduler) {
-  return !TAILQ_EMPTY(&scheduler->ready) &&
-         out_pending(scheduler) < (size_t)TG_WORKER_OUT_BYTES_MAX;
+static bool is_clogged(const struct tg_scheduler *scheduler) {
+  return out_pending(scheduler) >= (size_t)TG_WORKER_OUT_BYTES_MAX;
 }
 
-void tg_scheduler_run(struct tg_scheduler *scheduler, int64_t ms) {
+bool tg_scheduler_is_runnable(const struct tg_scheduler *scheduler) {
+  return !(TAILQ_EMPTY(&scheduler->fresh) && TAILQ_EMPTY(&scheduler->busy)) &&
+         !is_clogged(scheduler);
+}
+
+int tg_scheduler_run(struct tg_scheduler *scheduler, int64_t ms) {
   int64_t end = tg_clock_mono_ms(scheduler->clock) + ms;
-  while (tg_scheduler_is_runnable(scheduler)) {
-    struct tg_fiber *fiber = TAILQ_FIRST(&scheduler->ready);
-    TAILQ_REMOVE(&scheduler->ready, fiber, link);
-    turn_give(scheduler, fiber);
-    if (tg_clock_mono_ms(scheduler->clock) >= end) break;
-  }
+  while (!TAILQ_EMPTY(&scheduler->fresh) && !is_clogged(scheduler) &&
+         tg_clock_mono_ms(scheduler->clock) < end)
+    turn_give(scheduler, &scheduler->fresh);
+  if (TAILQ_EMPTY(&scheduler->busy) || is_clogged(scheduler)) return 0;
+  int failure = tg_channel_flush(scheduler->channel);
+  if (failure == 0) turn_give(scheduler, &scheduler->busy);
+  return failure;
 }
 
 int64_t tg_scheduler_expire(struct tg_scheduler *scheduler) {
@@ -224,7 +236,7 @@ int tg_scheduler_reply(struct tg_scheduler *scheduler, struct tg_reader *body,
   tg_buf_init(&fiber->body, (size_t)TG_FRAME_BYTES_MAX);
   if (!tg_buf_put(&fiber->body, body->at, (size_t)(body->end - body->at)))
     return tg_error_set(err, TG_ENOMEM, "the worker has no memory for a reply");
-  ready_push(fiber);
+  ready_push(fiber, &fiber->scheduler->fresh);
   return TG_OK;
 }
 
@@ -319,7 +331,7 @@ int tg_fiber_start(struct tg_fiber *fiber, lua_CFunction prepare, void *self,
                    struct tg_error *err) {
   struct start start = {.fiber = fiber, .prepare = prepare, .self = self};
   int code = tg_fiber_call(fiber, l_fiber_start, &start, err);
-  if (code == TG_OK) ready_push(fiber);
+  if (code == TG_OK) ready_push(fiber, &fiber->scheduler->fresh);
   return code;
 }
 
@@ -370,7 +382,7 @@ bool tg_fiber_is_open(const struct tg_fiber *fiber) {
 void tg_fiber_close(struct tg_fiber *fiber) {
   struct tg_scheduler *scheduler = fiber->scheduler;
   waiting_clear(fiber);
-  if (fiber->state == TG_FIBER_READY) TAILQ_REMOVE(&scheduler->ready, fiber, link);
+  if (fiber->state == TG_FIBER_READY) TAILQ_REMOVE(fiber->queue, fiber, link);
   if (fiber->state != TG_FIBER_NEW && fiber->state != TG_FIBER_ENDED) {
     current_set(scheduler, fiber);
     tg_script_close(fiber->thread, &fiber->meter, TG_WORKER_GRACE_MS / 2);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fiber is a coroutine that the worker runs in turns: the build of a bundle, an attempt, or a
-// decision. The scheduler gives each ready fiber one turn after the other.
+// decision. Those that have just begun, or have just got what they waited for, go first. One that
+// used its last turn up has time: it gets the next when no other is ready and what the others made
+// is on its way to the host. So a busy fiber delays its neighbours by one turn at most.
 //
 //   start
 //     |            a turn, which is over
@@ -59,9 +61,10 @@ struct tg_fiber {
   struct tg_buf body; // of the request that is being made, then of its reply
   uint64_t log_lines_dropped;
   bool is_starved;                // it failed for want of memory
+  struct tg_fiber_list *queue;    // that it is ready in
   struct tg_fiber_list *siblings; // those of the same state
   TAILQ_ENTRY(tg_fiber) sibling_link;
-  TAILQ_ENTRY(tg_fiber) link; // in the run queue
+  TAILQ_ENTRY(tg_fiber) link; // in its queue
   /// Called once. `turn` is DONE: the top `nresults` values of the thread are the results; FAILED:
   /// the top value is the error; SLICE or WAIT: the deadline passed before the end.
   void (*finish)(struct tg_fiber *fiber, enum tg_turn turn, int nresults);
@@ -71,10 +74,11 @@ struct tg_scheduler {
   struct tg_world world;
   struct tg_channel *channel;
   const struct tg_clock *clock;
-  struct tg_fiber_list ready;
-  struct tg_map waiting;      // request -> fiber
-  size_t waiting_timed_count; // of them, those with a deadline
+  struct tg_fiber_list fresh, busy; // the ready ones: busy used its last turn up
+  struct tg_map waiting;            // request -> fiber
+  size_t waiting_timed_count;       // of them, those with a deadline
   struct tg_fiber *current;
+  bool has_interrupts; // of the timer
   uint64_t request_last;
 };
 
@@ -82,11 +86,13 @@ void tg_scheduler_init(struct tg_scheduler *scheduler, struct tg_channel *channe
                        const struct tg_clock *clock);
 void tg_scheduler_deinit(struct tg_scheduler *scheduler);
 
-/// Starts the timer of this process that interrupts long turns; it needs processor time to run out.
-void tg_scheduler_interrupt(void);
+/// Starts the timer of this process that interrupts long turns, before the first state is made. It
+/// needs processor time to run out.
+void tg_scheduler_interrupt(struct tg_scheduler *scheduler);
 
-/// Gives ready fibers their turns for about `ms`, or until none is ready.
-void tg_scheduler_run(struct tg_scheduler *scheduler, int64_t ms);
+/// Gives ready fibers their turns: the fresh ones for about `ms`, then a busy one. Returns 0, or
+/// the errno of a channel that is broken.
+int tg_scheduler_run(struct tg_scheduler *scheduler, int64_t ms);
 
 /// Says whether a turn could be given now.
 bool tg_scheduler_is_runnable(const struct tg_scheduler *scheduler);

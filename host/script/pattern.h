@@ -3,8 +3,8 @@
 //
 // A pattern is compiled into items: a set of bytes with a quantifier, a capture that opens or
 // closes, %b, %f, a back reference. The matcher walks the items with a stack of choices instead of
-// recursion, so that time and stack are bounded. A malformed part of a pattern is an item too: like
-// in Lua it is an error only for a subject that gets there.
+// recursion, so that time and stack are bounded, and so that it can pause. A malformed part of a
+// pattern is an item too: like in Lua it is an error only for a subject that gets there.
 #pragma once
 
 #include <stdbool.h>
@@ -63,26 +63,47 @@ struct tg_capture {
   ptrdiff_t len; // or TG_CAPTURE_OPEN, TG_CAPTURE_POSITION
 };
 
+/// What to try, or to undo, when the rest of the pattern does not match.
+struct tg_pattern_choice {
+  uint32_t item;
+  const char *low, *at; // GREEDY gives back from `at` down to `low`; LAZY takes more at `at`
+};
+
+enum tg_match {
+  TG_MATCH_NONE,
+  TG_MATCH_FOUND,  // from `found` to `found_end`
+  TG_MATCH_FAULT,  // `fault` says why
+  TG_MATCH_PAUSED, // tick asked for it; tg_matcher_continue goes on
+};
+
+/// A search in one subject. It may be copied while it is paused; the copy's pattern is set by the
+/// copier if that moves too.
 struct tg_matcher {
   const struct tg_pattern *pattern;
   const char *start, *end; // of the subject
   int level;               // captures so far
   struct tg_capture captures[TG_PATTERN_CAPTURES_MAX];
   int64_t steps; // left
-  /// Called every few thousand steps with their number; may leave by longjmp. May be NULL.
-  void (*tick)(void *self, int64_t steps);
+  /// Called every few thousand steps with their number; gives true for a pause. May leave by
+  /// longjmp. May be NULL.
+  bool (*tick)(void *self, int64_t steps);
   void *self;
   const char *fault; // set when the pattern is malformed, too complex or needs too many steps
+  const char *found, *found_end;
+  // Where the walk stands.
+  const char *at;
+  uint32_t item;
+  int choice_count;
+  bool is_pausing;
+  struct tg_pattern_choice choices[TG_PATTERN_CHOICES_MAX];
 };
 
-/// Readies a matcher for matches in one subject that take at most `steps` together.
+/// Readies a matcher for searches in one subject that take at most `steps` together.
 void tg_matcher_init(struct tg_matcher *matcher, const struct tg_pattern *pattern, const char *text,
                      size_t len, int64_t steps);
 
-/// Matches the pattern at `at` exactly. Gives the end of the match, or NULL for no match or a
-/// fault.
-const char *tg_matcher_match(struct tg_matcher *matcher, const char *at);
+/// Finds the first match at or after `from`; an anchored pattern is tried at `from` only.
+enum tg_match tg_matcher_find(struct tg_matcher *matcher, const char *from);
 
-/// Finds the first match at or after `*at` and moves `*at` to its start; an anchored pattern is
-/// tried at `*at` only.
-const char *tg_matcher_find(struct tg_matcher *matcher, const char **at);
+/// Goes on after a pause.
+enum tg_match tg_matcher_continue(struct tg_matcher *matcher);

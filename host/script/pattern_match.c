@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matching: a walk over the items with a stack of what else could be tried.
+// Matching: a walk over the items with a stack of what else could be tried. All of it is in the
+// matcher, so that it can stop anywhere and go on later.
 #include <string.h>
 
 #include "script/pattern.h"
@@ -11,20 +12,6 @@ static bool set_has(const uint64_t set[4], char c) {
   return set[byte >> 6] >> (byte & 63) & 1;
 }
 
-// What to try, or to undo, when the rest of the pattern does not match.
-struct choice {
-  const struct tg_pattern_item *item;
-  const char *low, *at; // GREEDY gives back from `at` down to `low`; LAZY takes more at `at`
-};
-
-struct walk {
-  struct tg_matcher *m;
-  const struct tg_pattern_item *item;
-  const char *at;
-  int count;
-  struct choice choices[TG_PATTERN_CHOICES_MAX];
-};
-
 void tg_matcher_init(struct tg_matcher *matcher, const struct tg_pattern *pattern, const char *text,
                      size_t len, int64_t steps) {
   matcher->pattern = pattern;
@@ -35,6 +22,7 @@ void tg_matcher_init(struct tg_matcher *matcher, const struct tg_pattern *patter
   matcher->tick = NULL;
   matcher->self = NULL;
   matcher->fault = NULL;
+  matcher->is_pausing = false;
 }
 
 static bool spend(struct tg_matcher *m, int64_t steps) {
@@ -45,109 +33,107 @@ static bool spend(struct tg_matcher *m, int64_t steps) {
     return false;
   }
   int64_t ticks = before / STEPS_PER_TICK - m->steps / STEPS_PER_TICK;
-  if (ticks > 0 && m->tick) m->tick(m->self, ticks * STEPS_PER_TICK);
+  if (ticks > 0 && m->tick) m->is_pausing = m->tick(m->self, ticks * STEPS_PER_TICK);
   return true;
 }
 
-static bool push(struct walk *w, const char *low, const char *at) {
-  if (w->count == TG_PATTERN_CHOICES_MAX) {
-    w->m->fault = "pattern too complex";
+static bool push(struct tg_matcher *m, const char *low, const char *at) {
+  if (m->choice_count == TG_PATTERN_CHOICES_MAX) {
+    m->fault = "pattern too complex";
     return false;
   }
-  w->choices[w->count++] = (struct choice){.item = w->item, .low = low, .at = at};
+  m->choices[m->choice_count++] = (struct tg_pattern_choice){.item = m->item, .low = low, .at = at};
   return true;
 }
 
-static bool set_matches(const struct walk *w, const struct tg_pattern_item *item, const char *at) {
-  return at < w->m->end && set_has(item->set, *at);
+static bool set_matches(const struct tg_matcher *m, const struct tg_pattern_item *item,
+                        const char *at) {
+  return at < m->end && set_has(item->set, *at);
 }
 
-static bool step_greedy(struct walk *w) {
-  const char *at = w->at;
-  while (set_matches(w, w->item, at)) at++;
-  if (!spend(w->m, at - w->at)) return false;
-  const char *low = w->at + w->item->low;
-  if (at < low || (at > low && !push(w, low, at))) return false;
-  w->at = at;
+static bool step_greedy(struct tg_matcher *m, const struct tg_pattern_item *item) {
+  const char *at = m->at;
+  while (set_matches(m, item, at)) at++;
+  if (!spend(m, at - m->at)) return false;
+  const char *low = m->at + item->low;
+  if (at < low || (at > low && !push(m, low, at))) return false;
+  m->at = at;
   return true;
 }
 
-static bool step_balance(struct walk *w) {
-  char open = (char)w->item->low, close = (char)w->item->high;
-  if (w->at == w->m->end || *w->at != open) return false;
+static bool step_balance(struct tg_matcher *m, const struct tg_pattern_item *item) {
+  char open = (char)item->low, close = (char)item->high;
+  if (m->at == m->end || *m->at != open) return false;
   int64_t depth = 1;
-  const char *at = w->at + 1;
-  for (; at < w->m->end && depth > 0; at++) {
+  const char *at = m->at + 1;
+  for (; at < m->end && depth > 0; at++) {
     if (*at == close)
       depth--;
     else if (*at == open)
       depth++;
   }
-  if (!spend(w->m, at - w->at) || depth > 0) return false;
-  w->at = at;
+  if (!spend(m, at - m->at) || depth > 0) return false;
+  m->at = at;
   return true;
 }
 
-static bool step_frontier(struct walk *w) {
-  const struct tg_matcher *m = w->m;
-  char before = w->at == m->start ? 0 : w->at[-1], here = w->at == m->end ? 0 : *w->at;
-  return !set_has(w->item->set, before) && set_has(w->item->set, here);
+static bool step_frontier(const struct tg_matcher *m, const struct tg_pattern_item *item) {
+  char before = m->at == m->start ? 0 : m->at[-1], here = m->at == m->end ? 0 : *m->at;
+  return !set_has(item->set, before) && set_has(item->set, here);
 }
 
-static bool step_back(struct walk *w) {
-  struct tg_capture *capture = &w->m->captures[w->item->low];
-  if (capture->len < 0 || w->m->end - w->at < capture->len) return false;
+static bool step_back(struct tg_matcher *m, const struct tg_capture *capture) {
+  if (capture->len < 0 || m->end - m->at < capture->len) return false;
   size_t len = (size_t)capture->len;
-  if (!spend(w->m, capture->len / 16) || memcmp(capture->start, w->at, len) != 0) return false;
-  w->at += len;
+  if (!spend(m, capture->len / 16) || memcmp(capture->start, m->at, len) != 0) return false;
+  m->at += len;
   return true;
 }
 
-static bool step_open(struct walk *w, ptrdiff_t len) {
-  if (!push(w, NULL, NULL)) return false;
-  w->m->captures[w->m->level++] = (struct tg_capture){.start = w->at, .len = len};
+static bool step_open(struct tg_matcher *m, ptrdiff_t len) {
+  if (!push(m, NULL, NULL)) return false;
+  m->captures[m->level++] = (struct tg_capture){.start = m->at, .len = len};
   return true;
 }
 
-static bool step_close(struct walk *w) {
-  struct tg_capture *capture = &w->m->captures[w->item->low];
-  if (!push(w, NULL, NULL)) return false;
-  capture->len = w->at - capture->start;
+static bool step_close(struct tg_matcher *m, struct tg_capture *capture) {
+  if (!push(m, NULL, NULL)) return false;
+  capture->len = m->at - capture->start;
   return true;
 }
 
 // Takes one item; false if it does not match here.
-static bool step(struct walk *w) {
-  switch (w->item->kind) {
+static bool step(struct tg_matcher *m, const struct tg_pattern_item *item) {
+  switch (item->kind) {
   case TG_PATTERN_ONE:
-    if (!set_matches(w, w->item, w->at)) return false;
-    w->at++;
+    if (!set_matches(m, item, m->at)) return false;
+    m->at++;
     return true;
   case TG_PATTERN_OPTIONAL:
-    if (!set_matches(w, w->item, w->at)) return true;
-    if (!push(w, w->at, w->at)) return false;
-    w->at++;
+    if (!set_matches(m, item, m->at)) return true;
+    if (!push(m, m->at, m->at)) return false;
+    m->at++;
     return true;
   case TG_PATTERN_GREEDY:
-    return step_greedy(w);
+    return step_greedy(m, item);
   case TG_PATTERN_LAZY:
-    return push(w, w->at, w->at);
+    return push(m, m->at, m->at);
   case TG_PATTERN_OPEN:
-    return step_open(w, TG_CAPTURE_OPEN);
+    return step_open(m, TG_CAPTURE_OPEN);
   case TG_PATTERN_POSITION:
-    return step_open(w, TG_CAPTURE_POSITION);
+    return step_open(m, TG_CAPTURE_POSITION);
   case TG_PATTERN_CLOSE:
-    return step_close(w);
+    return step_close(m, &m->captures[item->low]);
   case TG_PATTERN_BALANCE:
-    return step_balance(w);
+    return step_balance(m, item);
   case TG_PATTERN_FRONTIER:
-    return step_frontier(w);
+    return step_frontier(m, item);
   case TG_PATTERN_BACK:
-    return step_back(w);
+    return step_back(m, &m->captures[item->low]);
   case TG_PATTERN_TAIL:
-    return w->at == w->m->end;
+    return m->at == m->end;
   case TG_PATTERN_FAULT:
-    w->m->fault = w->item->fault;
+    m->fault = item->fault;
     return false;
   case TG_PATTERN_END:
     return true;
@@ -156,65 +142,83 @@ static bool step(struct walk *w) {
 }
 
 // Takes the newest choice another way and gives true, or drops it and gives false.
-static bool choose_again(struct walk *w, struct choice *choice) {
-  switch (choice->item->kind) {
+static bool choose_again(struct tg_matcher *m, struct tg_pattern_choice *choice) {
+  const struct tg_pattern_item *item = &m->pattern->items[choice->item];
+  switch (item->kind) {
   case TG_PATTERN_OPTIONAL:
-    w->at = choice->at;
-    w->count--;
+    m->at = choice->at;
+    m->choice_count--;
     return true;
   case TG_PATTERN_GREEDY:
-    w->at = --choice->at;
-    if (choice->at == choice->low) w->count--;
+    m->at = --choice->at;
+    if (choice->at == choice->low) m->choice_count--;
     return true;
   case TG_PATTERN_LAZY:
-    if (!set_matches(w, choice->item, choice->at)) break;
-    w->at = ++choice->at;
+    if (!set_matches(m, item, choice->at)) break;
+    m->at = ++choice->at;
     return true;
   case TG_PATTERN_OPEN:
   case TG_PATTERN_POSITION:
-    w->m->level--;
+    m->level--;
     break;
   case TG_PATTERN_CLOSE:
-    w->m->captures[choice->item->low].len = TG_CAPTURE_OPEN;
+    m->captures[item->low].len = TG_CAPTURE_OPEN;
     break;
   default:
     break;
   }
-  w->count--;
+  m->choice_count--;
   return false;
 }
 
-static bool backtrack(struct walk *w) {
-  while (w->count > 0) {
-    struct choice *choice = &w->choices[w->count - 1];
-    const struct tg_pattern_item *item = choice->item;
-    if (!choose_again(w, choice)) continue;
-    w->item = item + 1;
+static bool backtrack(struct tg_matcher *m) {
+  while (m->choice_count > 0) {
+    struct tg_pattern_choice *choice = &m->choices[m->choice_count - 1];
+    uint32_t item = choice->item;
+    if (!choose_again(m, choice)) continue;
+    m->item = item + 1;
     return true;
   }
   return false;
 }
 
-const char *tg_matcher_match(struct tg_matcher *matcher, const char *at) {
-  struct walk w;
-  w.m = matcher;
-  w.item = matcher->pattern->items;
-  w.at = at;
-  w.count = 0;
-  matcher->level = 0;
+static void walk_begin(struct tg_matcher *m, const char *from) {
+  m->found = m->at = from;
+  m->item = 0;
+  m->choice_count = 0;
+  m->level = 0;
+}
+
+// Walks on until the pattern has matched at `found`, or cannot.
+static enum tg_match walk(struct tg_matcher *m) {
   for (;;) {
-    if (!spend(matcher, 1)) return NULL;
-    if (w.item->kind == TG_PATTERN_END) return w.at;
-    if (step(&w))
-      w.item++;
-    else if (matcher->fault || !backtrack(&w))
-      return NULL;
+    if (m->is_pausing) {
+      m->is_pausing = false;
+      return TG_MATCH_PAUSED;
+    }
+    const struct tg_pattern_item *item = &m->pattern->items[m->item];
+    if (!spend(m, 1)) return TG_MATCH_FAULT;
+    if (item->kind == TG_PATTERN_END) return TG_MATCH_FOUND;
+    if (step(m, item))
+      m->item++;
+    else if (m->fault)
+      return TG_MATCH_FAULT;
+    else if (!backtrack(m))
+      return TG_MATCH_NONE;
   }
 }
 
-const char *tg_matcher_find(struct tg_matcher *matcher, const char **at) {
-  for (;; (*at)++) {
-    const char *end = tg_matcher_match(matcher, *at);
-    if (end || matcher->fault || matcher->pattern->is_anchored || *at == matcher->end) return end;
+enum tg_match tg_matcher_continue(struct tg_matcher *matcher) {
+  for (;;) {
+    enum tg_match match = walk(matcher);
+    matcher->found_end = matcher->at;
+    if (match != TG_MATCH_NONE || matcher->pattern->is_anchored || matcher->found == matcher->end)
+      return match;
+    walk_begin(matcher, matcher->found + 1);
   }
+}
+
+enum tg_match tg_matcher_find(struct tg_matcher *matcher, const char *from) {
+  walk_begin(matcher, from);
+  return tg_matcher_continue(matcher);
 }

@@ -166,7 +166,8 @@ int tg_sandbox_open(struct tg_sandbox *box, const struct tg_sandbox_options *opt
   tg_allocator_init(&box->allocator, options->bytes_max);
   box->L = lua_newstate(tg_allocator_realloc, &box->allocator);
   if (!box->L) return tg_error_set(err, TG_ENOMEM, "no memory for a Lua state");
-  tg_slice_init(&box->slice, box->L, box->options.clock, &box->allocator);
+  tg_slice_init(&box->slice, box->L, box->options.clock, &box->allocator,
+                box->options.has_interrupts);
   int code = call_protected(box, build_globals, "build a Lua state", err);
   if (code) tg_sandbox_close(box);
   return code;

@@ -42,6 +42,7 @@ struct tg_sandbox_options {
   int64_t bytes_max;                   // ceiling of the state's memory
   uint64_t seed;                       // of math.random
   bool is_deterministic;               // policies and the building of bundles
+  bool has_interrupts;                 // a timer calls tg_slice_interrupt
   const struct tg_clock *clock;        // for budgets; NULL for the machine's
   const struct tg_clock *script_clock; // for os.time, os.date, os.clock; NULL for `clock`
   /// Gets what print writes, without the newline; NULL drops it. Must not call Lua.

@@ -9,9 +9,11 @@
 #include "script/pattern.h"
 #include "script/slice.h"
 
-// One search: its subject, its pattern and the matcher.
+// One search: its subject, its pattern and the matcher. It is on the C stack until the attempt's
+// turn ends in the middle of it; from then on it is in a userdata.
 struct search {
   const char *function; // for messages
+  bool is_kept;         // in a userdata
   const char *text;
   size_t len;
   struct tg_pattern pattern;
@@ -19,20 +21,13 @@ struct search {
   struct tg_pattern_item items[TG_PATTERN_INLINE_ITEMS];
 };
 
-static void on_tick(void *self, int64_t steps) {
-  tg_slice_work(self, steps);
+static bool on_tick(void *self, int64_t steps) {
+  return tg_slice_work(self, steps);
 }
 
 // Work that is linear in the subject is always allowed; the budget is for what grows faster.
 static int64_t steps_max(size_t len) {
   return TG_PATTERN_STEPS_MAX + 16 * (int64_t)len;
-}
-
-static void ready_matcher(lua_State *L, struct tg_matcher *matcher,
-                          const struct tg_pattern *pattern, const char *text, size_t len) {
-  tg_matcher_init(matcher, pattern, text, len, steps_max(len));
-  matcher->tick = on_tick;
-  matcher->self = L;
 }
 
 static const char *check_pattern(lua_State *L, int index, const char *function, size_t *len) {
@@ -42,17 +37,41 @@ static const char *check_pattern(lua_State *L, int index, const char *function, 
   return pattern;
 }
 
+static void search_ready(lua_State *L, struct search *search, const char *function) {
+  search->function = function;
+  search->is_kept = false;
+  tg_matcher_init(&search->matcher, &search->pattern, search->text, search->len,
+                  steps_max(search->len));
+  search->matcher.tick = on_tick;
+  search->matcher.self = L;
+}
+
 // Reads subject (1) and pattern (2). A long pattern's items are left on the stack as a userdata.
 static void search_init(lua_State *L, struct search *search, const char *function) {
   size_t len;
-  search->function = function;
   search->text = luaL_checklstring(L, 1, &search->len);
   const char *pattern = check_pattern(L, 2, function, &len);
   struct tg_pattern_item *items = search->items;
   size_t needed = tg_pattern_items_max(len);
   if (needed > TG_PATTERN_INLINE_ITEMS) items = lua_newuserdatauv(L, needed * sizeof *items, 0);
   tg_pattern_compile(&search->pattern, items, pattern, len, true);
-  ready_matcher(L, &search->matcher, &search->pattern, search->text, search->len);
+  search_ready(L, search, function);
+}
+
+// Keeps a paused search: moves what begins with it, `size` bytes, to a userdata on the stack.
+static void *search_keep(lua_State *L, struct search *search, size_t size) {
+  if (search->is_kept) return search;
+  struct search *kept = lua_newuserdatauv(L, size, 0);
+  memcpy(kept, search, size);
+  kept->is_kept = true;
+  kept->matcher.pattern = &kept->pattern;
+  if (search->pattern.items == search->items) kept->pattern.items = kept->items;
+  return kept;
+}
+
+// Lets others run in the middle of a search; `again` goes on in the attempt's next turn.
+static int search_pause(lua_State *L, struct search *search, lua_KFunction again) {
+  return tg_slice_yield(L, (lua_KContext)search_keep(L, search, sizeof *search), again);
 }
 
 // Raises if the last match ended with a fault.
@@ -122,6 +141,23 @@ static int find_plain(lua_State *L, const char *text, size_t len, const char *st
   return at ? push_range(L, text, at, wanted_len) : push_nothing(L);
 }
 
+static int find_end(lua_State *L, struct search *search, enum tg_match match);
+
+static int find_again(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  struct search *search = (struct search *)context;
+  return find_end(L, search, tg_matcher_continue(&search->matcher));
+}
+
+static int find_end(lua_State *L, struct search *search, enum tg_match match) {
+  const struct tg_matcher *matcher = &search->matcher;
+  if (match == TG_MATCH_PAUSED) return search_pause(L, search, find_again);
+  check_fault(L, matcher, search->function);
+  if (match == TG_MATCH_NONE) return push_nothing(L);
+  push_range(L, search->text, matcher->found, (size_t)(matcher->found_end - matcher->found));
+  return 2 + push_captures(L, matcher, NULL, NULL);
+}
+
 static int l_string_find(lua_State *L) {
   size_t len, pattern_len;
   const char *text = luaL_checklstring(L, 1, &len);
@@ -131,11 +167,23 @@ static int l_string_find(lua_State *L) {
   if (lua_toboolean(L, 4) || is_plain(pattern, pattern_len)) return find_plain(L, text, len, at);
   struct search search;
   search_init(L, &search, "string.find");
-  const char *end = tg_matcher_find(&search.matcher, &at);
-  check_fault(L, &search.matcher, search.function);
-  if (!end) return push_nothing(L);
-  push_range(L, text, at, (size_t)(end - at));
-  return 2 + push_captures(L, &search.matcher, NULL, NULL);
+  return find_end(L, &search, tg_matcher_find(&search.matcher, at));
+}
+
+static int match_end(lua_State *L, struct search *search, enum tg_match match);
+
+static int match_again(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  struct search *search = (struct search *)context;
+  return match_end(L, search, tg_matcher_continue(&search->matcher));
+}
+
+static int match_end(lua_State *L, struct search *search, enum tg_match match) {
+  const struct tg_matcher *matcher = &search->matcher;
+  if (match == TG_MATCH_PAUSED) return search_pause(L, search, match_again);
+  check_fault(L, matcher, search->function);
+  return match == TG_MATCH_FOUND ? push_captures(L, matcher, matcher->found, matcher->found_end)
+                                 : push_nothing(L);
 }
 
 static int l_string_match(lua_State *L) {
@@ -146,9 +194,7 @@ static int l_string_match(lua_State *L) {
   if (!at) return push_nothing(L);
   struct search search;
   search_init(L, &search, "string.match");
-  const char *end = tg_matcher_find(&search.matcher, &at);
-  check_fault(L, &search.matcher, search.function);
-  return end ? push_captures(L, &search.matcher, at, end) : push_nothing(L);
+  return match_end(L, &search, tg_matcher_find(&search.matcher, at));
 }
 
 // The state of a gmatch, a userdata; the subject is kept alive by the iterator's other upvalue.
@@ -160,23 +206,38 @@ struct gmatch {
   struct tg_pattern_item items[];
 };
 
+static int gmatch_end(lua_State *L, struct search *search, enum tg_match match);
+
+static int gmatch_again(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  struct search *search = (struct search *)context;
+  return gmatch_end(L, search, tg_matcher_continue(&search->matcher));
+}
+
+static int gmatch_end(lua_State *L, struct search *search, enum tg_match match) {
+  struct gmatch *g = lua_touserdata(L, lua_upvalueindex(2));
+  struct tg_matcher *matcher = &search->matcher;
+  // An empty match right behind the last one does not count.
+  while (match == TG_MATCH_FOUND && matcher->found_end == g->last_end)
+    match = matcher->found < matcher->end ? tg_matcher_find(matcher, matcher->found + 1)
+                                          : TG_MATCH_NONE;
+  if (match == TG_MATCH_PAUSED) return search_pause(L, search, gmatch_again);
+  g->at = NULL;
+  check_fault(L, matcher, search->function);
+  if (match == TG_MATCH_NONE) return push_nothing(L);
+  g->at = g->last_end = matcher->found_end;
+  return push_captures(L, matcher, matcher->found, matcher->found_end);
+}
+
 static int gmatch_next(lua_State *L) {
   struct gmatch *g = lua_touserdata(L, lua_upvalueindex(2));
-  struct tg_matcher matcher;
-  ready_matcher(L, &matcher, &g->pattern, g->text, g->len);
-  while (g->at) {
-    const char *at = g->at, *end = tg_matcher_find(&matcher, &at);
-    check_fault(L, &matcher, "string.gmatch");
-    if (!end) break;
-    if (end == g->last_end) { // an empty match right behind the last one does not count
-      g->at = at < g->text + g->len ? at + 1 : NULL;
-      continue;
-    }
-    g->at = g->last_end = end;
-    return push_captures(L, &matcher, at, end);
-  }
-  g->at = NULL;
-  return push_nothing(L);
+  if (!g->at) return push_nothing(L);
+  struct search search;
+  search.text = g->text;
+  search.len = g->len;
+  search.pattern = g->pattern;
+  search_ready(L, &search, "string.gmatch");
+  return gmatch_end(L, &search, tg_matcher_find(&search.matcher, g->at));
 }
 
 static int l_string_gmatch(lua_State *L) {
@@ -248,38 +309,75 @@ static bool add_replacement(lua_State *L, const struct search *search, luaL_Buff
   return true;
 }
 
-static void check_size(lua_State *L, luaL_Buffer *buffer) {
-  if (luaL_bufflen(buffer) > TG_STRING_BYTES_MAX)
+// A gsub on its way. What is done of the result is in a buffer; in a pause it becomes a string, a
+// piece of the result, which stays on the Lua stack.
+struct gsub {
+  struct search search;
+  lua_Integer count, most; // of the replacements
+  const char *from;        // what is before it is in the result
+  const char *last_end;
+  size_t bytes; // of the pieces
+  int pieces;
+  bool is_changed;
+};
+
+static void check_size(lua_State *L, const struct gsub *g, luaL_Buffer *buffer) {
+  if (g->bytes + luaL_bufflen(buffer) > TG_STRING_BYTES_MAX)
     luaL_error(L, "string.gsub: the result has more than %d bytes", TG_STRING_BYTES_MAX);
 }
 
-// Replaces at most `most` matches into the buffer; gives their number.
-static lua_Integer replace(lua_State *L, struct search *search, luaL_Buffer *buffer,
-                           lua_Integer most, bool *is_changed) {
-  const char *from = search->text, *stop = from + search->len, *last_end = NULL;
-  const char *at = from; // what is before `from` is in the buffer
-  lua_Integer n = 0;
-  while (n < most) {
-    const char *end = tg_matcher_find(&search->matcher, &at);
-    check_fault(L, &search->matcher, search->function);
-    if (!end) break;
-    if (end != last_end) {
-      n++;
-      luaL_addlstring(buffer, from, (size_t)(at - from));
-      *is_changed |= add_replacement(L, search, buffer, at, end);
-      check_size(L, buffer);
-      tg_slice_work(L, 10);
-      from = at = last_end = end;
-    } else if (at == stop) { // an empty match right behind the last one does not count
-      break;
-    } else {
-      at++;
-    }
-    if (search->pattern.is_anchored) break;
+// Replaces what was found and looks for the next.
+static enum tg_match replace(lua_State *L, struct gsub *g, luaL_Buffer *buffer) {
+  struct tg_matcher *matcher = &g->search.matcher;
+  const char *at = matcher->found, *end = matcher->found_end;
+  if (end != g->last_end) {
+    g->count++;
+    luaL_addlstring(buffer, g->from, (size_t)(at - g->from));
+    g->is_changed |= add_replacement(L, &g->search, buffer, at, end);
+    check_size(L, g, buffer);
+    tg_slice_work(L, 10);
+    g->from = at = g->last_end = end;
+  } else if (at++ == matcher->end) { // an empty match right behind the last one does not count
+    return TG_MATCH_NONE;
   }
-  luaL_addlstring(buffer, from, (size_t)(stop - from));
-  check_size(L, buffer);
-  return n;
+  if (g->search.pattern.is_anchored || g->count == g->most) return TG_MATCH_NONE;
+  return tg_matcher_find(matcher, at);
+}
+
+static int gsub_go(lua_State *L, struct gsub *g, enum tg_match match);
+
+static int gsub_again(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  struct gsub *g = (struct gsub *)context;
+  return gsub_go(L, g, tg_matcher_continue(&g->search.matcher));
+}
+
+static int gsub_pause(lua_State *L, struct gsub *g, luaL_Buffer *buffer) {
+  luaL_checkstack(L, LUA_MINSTACK, "string.gsub");
+  g->bytes += luaL_bufflen(buffer);
+  g->pieces++;
+  luaL_pushresult(buffer);
+  bool is_first = !g->search.is_kept;
+  g = search_keep(L, &g->search, sizeof *g);
+  if (is_first) lua_insert(L, -2); // the pieces stay together, above it
+  return tg_slice_yield(L, (lua_KContext)g, gsub_again);
+}
+
+static int gsub_go(lua_State *L, struct gsub *g, enum tg_match match) {
+  const struct search *search = &g->search;
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  while (match == TG_MATCH_FOUND) match = replace(L, g, &buffer);
+  if (match == TG_MATCH_PAUSED) return gsub_pause(L, g, &buffer);
+  check_fault(L, &search->matcher, search->function);
+  luaL_addlstring(&buffer, g->from, (size_t)(search->text + search->len - g->from));
+  check_size(L, g, &buffer);
+  luaL_pushresult(&buffer);
+  lua_concat(L, g->pieces + 1);
+  if (!g->is_changed) lua_pushvalue(L, 1);
+  lua_pushinteger(L, g->count);
+  tg_slice_leave(L);
+  return 2;
 }
 
 static int l_string_gsub(lua_State *L) {
@@ -291,18 +389,16 @@ static int l_string_gsub(lua_State *L) {
       L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TTABLE || type == LUA_TFUNCTION,
       3, "string/function/table");
   if (type == LUA_TNUMBER) lua_tostring(L, 3);
-  lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)len + 1);
-  struct search search;
-  search_init(L, &search, "string.gsub");
-  luaL_Buffer buffer;
-  luaL_buffinit(L, &buffer);
-  bool is_changed = false;
-  lua_Integer n = replace(L, &search, &buffer, most, &is_changed);
-  luaL_pushresult(&buffer);
-  if (!is_changed) lua_pushvalue(L, 1);
-  lua_pushinteger(L, n);
-  tg_slice_leave(L);
-  return 2;
+  struct gsub g;
+  g.most = luaL_optinteger(L, 4, (lua_Integer)len + 1);
+  search_init(L, &g.search, "string.gsub");
+  g.from = g.search.text;
+  g.last_end = NULL;
+  g.count = 0;
+  g.bytes = 0;
+  g.pieces = 0;
+  g.is_changed = false;
+  return gsub_go(L, &g, g.most > 0 ? tg_matcher_find(&g.search.matcher, g.from) : TG_MATCH_NONE);
 }
 
 const luaL_Reg tg_sandbox_pattern_functions[] = {{"find", l_string_find},

@@ -51,15 +51,17 @@ void tg_meter_init(struct tg_meter *meter, int64_t deadline_ms) {
 
 static void hook(lua_State *L, lua_Debug *at);
 
-// Setting a hook walks all calls of the coroutine, so it is done only when something changes.
+// Setting a hook walks all calls of the coroutine, so it is done only when something changes. With
+// 0 instructions there is none.
 static void arm(lua_State *L, int instructions) {
-  if (lua_gethook(L) == hook && lua_gethookcount(L) == instructions) return;
-  lua_sethook(L, hook, LUA_MASKCOUNT, instructions);
+  lua_Hook wanted = instructions ? hook : NULL;
+  if (lua_gethook(L) == wanted && lua_gethookcount(L) == instructions) return;
+  lua_sethook(L, wanted, wanted ? LUA_MASKCOUNT : 0, instructions);
 }
 
 static void arm_for_turn(struct tg_timekeeper *slice, lua_State *L) {
   bool is_urgent = slice->is_due || (slice->meter && slice->meter->stopped);
-  arm(L, is_urgent ? 1 : TG_SLICE_INSTRUCTIONS);
+  arm(L, is_urgent ? 1 : slice->instructions);
 }
 
 // Setting the hook here, in the middle of an allocation, is what lua_sethook allows: it may be
@@ -76,8 +78,11 @@ void tg_slice_interrupt(struct tg_timekeeper *slice) {
 }
 
 void tg_slice_init(struct tg_timekeeper *slice, lua_State *L, const struct tg_clock *clock,
-                   struct tg_allocator *allocator) {
-  *slice = (struct tg_timekeeper){.clock = clock, .allocator = allocator, .running = L};
+                   struct tg_allocator *allocator, bool has_interrupts) {
+  *slice = (struct tg_timekeeper){.clock = clock,
+                                  .allocator = allocator,
+                                  .running = L,
+                                  .instructions = has_interrupts ? 0 : TG_SLICE_INSTRUCTIONS};
   uintptr_t word = (uintptr_t)slice;
   memcpy(lua_getextraspace(L), &word, sizeof word);
   if (!allocator) return;
@@ -156,20 +161,26 @@ static void hook(lua_State *L, lua_Debug *at) {
   stop_if_over(slice, now);
   if (meter->stopped) raise_stopped(L);
   slice->is_due = now >= slice->turn_end_ms;
-  arm(L, slice->is_due ? INSTRUCTIONS_WHEN_DUE : TG_SLICE_INSTRUCTIONS);
+  arm(L, slice->is_due ? INSTRUCTIONS_WHEN_DUE : slice->instructions);
 }
 
-void tg_slice_work(lua_State *L, int64_t steps) {
+bool tg_slice_work(lua_State *L, int64_t steps) {
   struct tg_timekeeper *slice = tg_slice_of(L);
   slice->steps += steps;
-  if (slice->steps < STEPS_PER_LOOK || !slice->meter) return;
+  if (slice->steps < STEPS_PER_LOOK || !slice->meter) return false;
   slice->steps = 0;
   int64_t now = now_ms(slice);
   stop_if_over(slice, now);
   if (slice->meter->stopped) raise_stopped(L);
-  if (now < slice->turn_end_ms) return;
+  if (now < slice->turn_end_ms) return false;
   slice->is_due = true;
   arm(L, 1);
+  return may_yield(slice, L);
+}
+
+int tg_slice_yield(lua_State *L, lua_KContext context, lua_KFunction again) {
+  tg_slice_of(L)->suspend = TG_SUSPEND_SLICE;
+  return lua_yieldk(L, 0, context, again);
 }
 
 void tg_slice_leave(lua_State *L) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time in a Lua state: turns, budgets, and the only way into a coroutine.
 //
-// Every coroutine of a state runs under one count hook. When a turn is over the hook yields, which
-// pcall cannot catch; the yield passes outward through the script's own coroutines (coroutine.h) to
-// the attempt's coroutine, and the worker gives the next attempt its turn. Where a yield is not
+// Every coroutine of a state runs under one count hook. Lua goes slower while a hook is set (more
+// than twice as slow in 5.4), so where a timer calls tg_slice_interrupt it is set only then, for
+// one look at the clock; else it is always set. When a turn is over the hook yields, which pcall
+// cannot catch; the yield passes outward through the script's own coroutines (coroutine.h) to the
+// attempt's coroutine, and the worker gives the next attempt its turn. Where a yield is not
 // possible (inside a sort comparator, a gsub callback, a metamethod called from C, a bundle that is
 // being loaded) the code goes on until its budget is over. Then the attempt is *stopped*: the hook
 // raises an error at every instruction of every coroutine that runs for this attempt, so that a
@@ -74,17 +76,19 @@ struct tg_timekeeper {
   int64_t turn_end_ms;            // a turn yields after it
   int64_t pinned_end_ms;          // a turn that cannot yield is stopped after it
   enum tg_suspend suspend;
-  bool is_due;   // the turn is over, but what ran could not yield
-  int depth;     // coroutines of the script that are being resumed inside one another
-  int nesting;   // the same, with those that are being closed
-  int pinned;    // of them, those resumed from where no yield can pass
-  int64_t steps; // work of C functions since the last look at the clock
+  int instructions; // between two looks at the clock; 0 where a timer interrupts
+  bool is_due;      // the turn is over, but what ran could not yield
+  int depth;        // coroutines of the script that are being resumed inside one another
+  int nesting;      // the same, with those that are being closed
+  int pinned;       // of them, those resumed from where no yield can pass
+  int64_t steps;    // work of C functions since the last look at the clock
 };
 
 /// Binds a time keeper to a new state, before any other thread is made in it. The allocator's
-/// on_pressure is set, so that huge allocations count as time.
+/// on_pressure is set, so that huge allocations count as time. With `has_interrupts` somebody calls
+/// tg_slice_interrupt every few ms while a script runs.
 void tg_slice_init(struct tg_timekeeper *slice, lua_State *L, const struct tg_clock *clock,
-                   struct tg_allocator *allocator);
+                   struct tg_allocator *allocator, bool has_interrupts);
 
 /// Finds the time keeper of a state, from any of its threads. The state must have one.
 struct tg_timekeeper *tg_slice_of(lua_State *L);
@@ -127,15 +131,21 @@ bool tg_script_is_owned(lua_State *co);
 bool tg_script_is_waiting(lua_State *co);
 
 /// Counts work that a C function did without running instructions (bytes copied, steps walked), and
-/// looks at the clock now and then. Raises when the attempt's budget is over. Cheap.
+/// looks at the clock now and then. Raises when the attempt's budget is over. Cheap. Gives true
+/// when the turn is over and the function may give way with tg_slice_yield; one that cannot goes
+/// on.
 ///
 /// Units:  a step is about 1 ns to 10 ns of work
-void tg_slice_work(lua_State *L, int64_t steps);
+bool tg_slice_work(lua_State *L, int64_t steps);
+
+/// Lets others run in the middle of a C function; called in tail position after tg_slice_work gave
+/// true. At the attempt's next turn `again` is called with `context`, as after tg_script_wait.
+int tg_slice_yield(lua_State *L, lua_KContext context, lua_KFunction again);
 
 /// Makes the coroutine that runs look at the clock at its next instruction. Safe in a signal
-/// handler of the thread that runs Lua: a worker's timer calls it, so that instructions that are
-/// slow without allocating (comparing huge strings, walking emptied tables) do not hide from the
-/// clock.
+/// handler of the thread that runs Lua.
+///
+/// Source: lua_sethook in the reference manual, 4.7; lua.c does the same for SIGINT
 void tg_slice_interrupt(struct tg_timekeeper *slice);
 
 /// Called at the end of a C function that called back into Lua: when the turn ended meanwhile, the

@@ -78,7 +78,7 @@ static int l_state_fill(lua_State *L) {
 
 // What is built or decided must come out the same again, whatever the time.
 static bool is_recorded(const struct tg_state *state) {
-  return state->is_policy || state->is_building;
+  return state->box.is_deterministic;
 }
 
 static int64_t script_wall_ms(void *self) {
@@ -108,6 +108,7 @@ int tg_state_open(struct tg_state *state, struct tg_scheduler *scheduler,
   struct tg_sandbox_options box = {.bytes_max = options->is_policy ? TG_POLICY_STATE_BYTES_MAX
                                                                    : TG_BUNDLE_STATE_BYTES_MAX,
                                    .is_deterministic = true,
+                                   .has_interrupts = scheduler->has_interrupts,
                                    .clock = scheduler->clock,
                                    .script_clock = &state->clock,
                                    .print = script_print,
@@ -130,7 +131,6 @@ void tg_state_close(struct tg_state *state) {
 int tg_state_seal(struct tg_state *state, struct tg_error *err) {
   sources_forget(state);
   state->is_building = false;
-  state->box.is_deterministic = state->is_policy;
   lua_gc(state->box.L, LUA_GCINC, GC_PAUSE_PERCENT, 0, 0);
   return tg_sandbox_freeze(&state->box, err);
 }

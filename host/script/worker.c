@@ -69,7 +69,7 @@ static int worker_loop(struct tg_worker *worker) {
       fprintf(stderr, "tidegate worker: %s\n", err.text);
       return EXIT_PROTOCOL;
     }
-    tg_scheduler_run(&worker->scheduler, TG_SLICE_MS);
+    if (tg_scheduler_run(&worker->scheduler, TG_SLICE_MS) != 0) break; // as when the host is gone
   }
   return 0;
 }
@@ -118,7 +118,7 @@ static int serve(int fd, bool has_to_seal) {
   struct tg_worker worker;
   heap_tune();
   worker_init(&worker, fd, tg_require_find_cjson());
-  tg_scheduler_interrupt();
+  tg_scheduler_interrupt(&worker.scheduler);
   if (has_to_seal) seal(&worker);
   int code = worker_loop(&worker);
   worker_deinit(&worker);

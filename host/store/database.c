@@ -108,7 +108,7 @@ static int writer_prepare(sqlite3 *db, struct tg_error *err) {
   if (!code)
     code = tg_database_exec(db,
                             "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
-                            "PRAGMA cache_size = -8192",
+                            "PRAGMA cache_size = -2048",
                             err);
   return code ? code : migrate(db, version, err);
 }

@@ -80,7 +80,7 @@ static int64_t number(struct query *query, int at) {
 #define RUN_COLUMNS                                                                                \
   "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
   " created_at, ended_at, error_code, error_class, error_message, parent, child_key,"              \
-  " interval_start, interval_end"
+  " interval_start, interval_end, backfill, started_at"
 
 static void run_read(struct query *q, void *item) {
   struct tg_run *run = item;
@@ -101,6 +101,8 @@ static void run_read(struct query *q, void *item) {
       .child_key = text(q, 17),
       .interval_start = number(q, 18),
       .interval_end = number(q, 19),
+      .backfill = text(q, 20),
+      .started_at = number(q, 21),
   };
   const char *id = text(q, 1), *state = text(q, 10);
   if (id) tg_id_parse(id, &run->id);
@@ -116,7 +118,8 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
                          "SELECT " RUN_COLUMNS " FROM runs WHERE (?1 IS NULL OR pipeline = ?1)"
                          " AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR params = ?3)"
                          " AND (?4 IS NULL OR occurrence = ?4) AND (?6 IS NULL OR parent = ?6)"
-                         " AND (?7 IS NULL OR child_key = ?7) ORDER BY number DESC LIMIT ?5",
+                         " AND (?7 IS NULL OR child_key = ?7) AND (?8 IS NULL OR backfill = ?8)"
+                         " AND (NOT ?9 OR ended_at IS NULL) ORDER BY number DESC LIMIT ?5",
                          arena, &q, err);
   if (code) return code;
   tg_bind_text(q.statement, 1, filter->pipeline);
@@ -127,6 +130,8 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
   sqlite3_bind_int64(q.statement, 5, filter->limit ? (int64_t)filter->limit : -1);
   tg_bind_text(q.statement, 6, filter->parent);
   tg_bind_text(q.statement, 7, filter->child_key);
+  tg_bind_text(q.statement, 8, filter->backfill);
+  sqlite3_bind_int(q.statement, 9, filter->is_open);
   return query_collect(&q, sizeof **runs, run_read, (void **)runs, count, err);
 }
 
@@ -438,17 +443,61 @@ static void number_read(struct query *q, void *item) {
   *(uint64_t *)item = (uint64_t)number(q, 0);
 }
 
-int tg_history_last_number(struct tg_history *history, uint64_t *last, struct tg_error *err) {
+static int number_get(struct tg_history *history, const char *sql, uint64_t *last,
+                      struct tg_error *err) {
   struct tg_arena arena;
   struct query q;
   tg_arena_init(&arena);
   uint64_t *found = NULL;
   size_t count = 0;
-  int code = query_start(history, "SELECT ifnull(max(number), 0) FROM runs", &arena, &q, err);
+  int code = query_start(history, sql, &arena, &q, err);
   if (!code) code = query_collect(&q, sizeof *found, number_read, (void **)&found, &count, err);
   *last = !code && count ? found[0] : 0;
   tg_arena_deinit(&arena);
   return code;
+}
+
+int tg_history_last_number(struct tg_history *history, uint64_t *last, struct tg_error *err) {
+  return number_get(history, "SELECT ifnull(max(number), 0) FROM runs", last, err);
+}
+
+static void event_read(struct query *q, void *item) {
+  *(struct tg_event *)item = (struct tg_event){
+      .number = (uint64_t)number(q, 0),
+      .id = text(q, 1),
+      .source = text(q, 2),
+      .type = text(q, 3),
+      .subject = text(q, 4),
+      .time = number(q, 5),
+      .received_at = number(q, 6),
+      .body = text(q, 7),
+  };
+}
+
+int tg_history_events(struct tg_history *history, const struct tg_event_query *query,
+                      struct tg_arena *arena, struct tg_event **events, size_t *count,
+                      struct tg_error *err) {
+#define EVENTS_SQL                                                                                 \
+  "SELECT number, id, source, type, subject, time, received_at, body FROM events"                  \
+  " WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR source = ?2) AND "
+  struct query q;
+  const char *sql =
+      query->after && query->type ? EVENTS_SQL "type = ?3 AND number > ?4 ORDER BY number LIMIT ?5"
+      : query->after              ? EVENTS_SQL "number > ?4 ORDER BY number LIMIT ?5"
+                     : EVENTS_SQL "(?3 IS NULL OR type = ?3) ORDER BY number DESC LIMIT ?5";
+#undef EVENTS_SQL
+  int code = query_start(history, sql, arena, &q, err);
+  if (code) return code;
+  tg_bind_text(q.statement, 1, query->id);
+  tg_bind_text(q.statement, 2, query->source);
+  tg_bind_text(q.statement, 3, query->type);
+  sqlite3_bind_int64(q.statement, 4, (int64_t)query->after);
+  sqlite3_bind_int64(q.statement, 5, query->limit ? (int64_t)query->limit : -1);
+  return query_collect(&q, sizeof **events, event_read, (void **)events, count, err);
+}
+
+int tg_history_last_event(struct tg_history *history, uint64_t *last, struct tg_error *err) {
+  return number_get(history, "SELECT ifnull(max(number), 0) FROM events", last, err);
 }
 
 int tg_history_check(struct tg_history *history, struct tg_error *err) {

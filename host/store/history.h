@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "model/event.h"
 #include "model/record.h"
 
 struct tg_history;
@@ -30,6 +31,8 @@ struct tg_run_filter {
   const char *occurrence;
   const char *parent;    // id: its child runs
   const char *child_key; // of a child run
+  const char *backfill;  // id: the runs of it
+  bool is_open;          // only those that have not ended
   size_t limit;
 };
 
@@ -83,6 +86,21 @@ struct tg_source {
 /// Gives the files of a bundle.
 int tg_history_sources(struct tg_history *history, const char *bundle, struct tg_arena *arena,
                        struct tg_source **sources, size_t *count, struct tg_error *err);
+
+/// What events to give; zero fields do not restrict.
+struct tg_event_query {
+  const char *id, *type, *source;
+  uint64_t after; // only those with a higher number, the oldest first; 0: all, the newest first
+  size_t limit;
+};
+
+/// Gives events.
+int tg_history_events(struct tg_history *history, const struct tg_event_query *query,
+                      struct tg_arena *arena, struct tg_event **events, size_t *count,
+                      struct tg_error *err);
+
+/// Gives the highest number of an event, 0 when there is none.
+int tg_history_last_event(struct tg_history *history, uint64_t *last, struct tg_error *err);
 
 /// Gives the highest run number, 0 when there is none.
 int tg_history_last_number(struct tg_history *history, uint64_t *last, struct tg_error *err);

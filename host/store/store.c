@@ -172,7 +172,8 @@ static pid_t lock_owner(int fd) {
 }
 
 // Takes the lock. A host that is killed while it starts a child leaves the lock to that child until
-// the child has closed what it inherited; a moment of patience with the dead is enough.
+// the child has closed what it inherited; a moment of patience with the dead is enough, and with
+// those who hold it for a moment, who write nothing into it.
 static int lock_take(int fd) {
   for (int tries = 0;; tries++) {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
@@ -183,7 +184,7 @@ static int lock_take(int fd) {
   }
 }
 
-static int folder_lock(const char *data, int *fd, struct tg_error *err) {
+static int folder_lock(const char *data, bool is_brief, int *fd, struct tg_error *err) {
   char path[4096], owner[32];
   if ((size_t)snprintf(path, sizeof path, "%s/lock", data) >= sizeof path)
     return tg_error_set(err, TG_EINVALID, "path too long: %s", data);
@@ -201,7 +202,7 @@ static int folder_lock(const char *data, int *fd, struct tg_error *err) {
     *fd = -1;
     return code;
   }
-  int len = snprintf(owner, sizeof owner, "%d", (int)getpid());
+  int len = is_brief ? 0 : snprintf(owner, sizeof owner, "%d", (int)getpid());
   if (ftruncate(*fd, 0) != 0 || pwrite(*fd, owner, (size_t)len, 0) != len)
     return tg_error_errno(err, TG_EIO, errno, "cannot write in the data folder %s", data);
   return TG_OK;
@@ -214,8 +215,8 @@ static int thread_start(struct tg_store *store, struct tg_error *err) {
   return TG_OK;
 }
 
-int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **out,
-                  struct tg_error *err) {
+static int store_open(struct tg_loop *loop, const char *data, bool is_brief, struct tg_store **out,
+                      struct tg_error *err) {
   int code = tg_file_make_folder(data, err);
   if (code) return code;
   struct tg_store *store = calloc(1, sizeof *store);
@@ -226,7 +227,7 @@ int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **out,
   pthread_cond_init(&store->finished_some, NULL);
   list_init(&store->queued);
   list_init(&store->finished);
-  code = folder_lock(data, &store->lock_fd, err);
+  code = folder_lock(data, is_brief, &store->lock_fd, err);
   if (!code) code = tg_database_open(data, true, &store->db, err);
   if (!code) code = tg_writer_init(&store->writer, store->db, err);
   if (!code) code = marks_prepare(store, err);
@@ -240,6 +241,16 @@ int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **out,
   }
   *out = store;
   return TG_OK;
+}
+
+int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **out,
+                  struct tg_error *err) {
+  return store_open(loop, data, false, out, err);
+}
+
+int tg_store_open_briefly(struct tg_loop *loop, const char *data, struct tg_store **out,
+                          struct tg_error *err) {
+  return store_open(loop, data, true, out, err);
 }
 
 void tg_store_close(struct tg_store *store) {

@@ -23,6 +23,11 @@ struct tg_store;
 int tg_store_open(struct tg_loop *loop, const char *data, struct tg_store **out,
                   struct tg_error *err);
 
+/// Opens it for a moment: others who want the folder wait for it, instead of being told that it is
+/// in use.
+int tg_store_open_briefly(struct tg_loop *loop, const char *data, struct tg_store **out,
+                          struct tg_error *err);
+
 /// Ends the thread after what is queued is written, and lets go of the folder. Every `done` has
 /// been called when it returns; what a `done` queues meanwhile fails with TG_ECANCELLED.
 void tg_store_close(struct tg_store *store);

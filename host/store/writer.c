@@ -10,10 +10,10 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
     [TG_RECORD_RUN] =
         "INSERT INTO runs (number, id, pipeline, bundle, params, occurrence, trigger, rerun,"
         " rerun_of, logical_at, state, created_at, ended_at, error_code, error_class,"
-        " error_message, parent, child_key, interval_start, interval_end)"
+        " error_message, parent, child_key, interval_start, interval_end, backfill, started_at)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13,"
-        " error_code = ?14, error_class = ?15, error_message = ?16",
+        " ?19, ?20, ?21, ?22) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13,"
+        " error_code = ?14, error_class = ?15, error_message = ?16, started_at = ?22",
     [TG_RECORD_TASK] =
         "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
         " ON CONFLICT (run, task) DO UPDATE SET state = ?4, attempts = ?5, started_at = ?6,"
@@ -83,6 +83,8 @@ static void run_bind(sqlite3_stmt *s, const struct tg_run *run, char id[TG_ID_TE
   tg_bind_text(s, 18, run->child_key);
   tg_bind_time(s, 19, run->interval_start);
   tg_bind_time(s, 20, run->interval_end);
+  tg_bind_text(s, 21, run->backfill);
+  tg_bind_time(s, 22, run->started_at);
 }
 
 static void task_bind(sqlite3_stmt *s, const struct tg_task *task) {

@@ -21,38 +21,35 @@ struct decision {
   struct tg_policies *policies;
   uint64_t handle;
   char *policy, *input;
+  char what[TG_NAME_BYTES_MAX + 16];
   const struct tg_version *bundle, *version;
   uint64_t run;
   uint32_t task, attempt;
   char text_hash[TG_HASH_TEXT_LEN + 1];
-  struct tg_process *process; // from the choice of a worker to its answer
-  struct tg_timer *deadline;
-  bool is_asked, is_overdue;
   tg_policies_answer *answer;
   void *self;
 };
 
 struct tg_policies {
   const struct tg_services *services;
-  struct tg_pool *pool;
+  struct tg_asks *asks;
   struct tg_bundles *bundles;
   struct tg_map known;     // struct known by name
   struct tg_map decisions; // struct decision by handle
   uint64_t last_handle;
 };
 
-struct tg_policies *tg_policies_new(const struct tg_services *services, struct tg_pool *pool,
+struct tg_policies *tg_policies_new(const struct tg_services *services, struct tg_asks *asks,
                                     struct tg_bundles *bundles) {
   struct tg_policies *policies = calloc(1, sizeof *policies);
   if (!policies) abort();
   policies->services = services;
-  policies->pool = pool;
+  policies->asks = asks;
   policies->bundles = bundles;
   return policies;
 }
 
 static void decision_free(struct decision *decision) {
-  tg_timer_free(decision->deadline);
   free(decision->policy);
   free(decision->input);
   free(decision);
@@ -78,32 +75,31 @@ void tg_policies_free(struct tg_policies *policies) {
 static void decision_end(struct decision *decision, const struct tg_error *err,
                          const char *output) {
   tg_map_remove_number(&decision->policies->decisions, decision->handle);
-  if (decision->process) tg_process_add_load(decision->process, -1);
   decision->answer(decision->self, err, output, decision->version ? decision->version->hash : "");
   decision_free(decision);
 }
 
 // The answer is durable: now it may be told.
 
-struct answered {
+struct commit {
   struct tg_policies *policies;
   uint64_t handle;
 };
 
 static void committed(void *self, struct tg_batch *batch, const struct tg_error *err) {
-  struct answered *answered = self;
-  struct decision *decision = tg_map_get_number(&answered->policies->decisions, answered->handle);
+  struct commit *commit = self;
+  struct decision *decision = tg_map_get_number(&commit->policies->decisions, commit->handle);
   if (decision) decision_end(decision, err, err ? NULL : batch->records[0].decision.output);
   tg_batch_free(batch);
-  free(answered);
+  free(commit);
 }
 
 static void answer_commit(struct decision *decision, const char *output, json_t *document) {
   struct tg_policies *policies = decision->policies;
   struct tg_batch *batch = tg_batch_new();
-  struct answered *answered = malloc(sizeof *answered);
-  if (!batch || !answered) abort();
-  *answered = (struct answered){.policies = policies, .handle = decision->handle};
+  struct commit *commit = malloc(sizeof *commit);
+  if (!batch || !commit) abort();
+  *commit = (struct commit){.policies = policies, .handle = decision->handle};
   json_t *action = json_object_get(document, "action");
   char *several = json_is_array(action) ? json_dumps(action, JSON_COMPACT) : NULL;
   struct tg_record record = {
@@ -120,72 +116,30 @@ static void answer_commit(struct decision *decision, const char *output, json_t 
                    .decided_at = tg_clock_wall_ms(tg_loop_clock(policies->services->loop))}};
   if (tg_batch_add(batch, &record)) abort();
   free(several);
-  tg_store_commit(policies->services->store, batch, committed, answered);
-}
-
-int tg_policies_decided(struct tg_policies *policies, struct tg_process *process,
-                        struct tg_reader *body, struct tg_error *err) {
-  uint64_t handle = tg_wire_get_u64(body);
-  struct tg_error failed;
-  tg_wire_get_error(body, &failed);
-  struct tg_slice output = tg_wire_get_bytes(body);
-  struct decision *decision = tg_map_get_number(&policies->decisions, handle);
-  if (!tg_reader_is_done(body)) return tg_error_set(err, TG_EPROTOCOL, "its decision is malformed");
-  if (!decision || decision->process != process) return TG_OK; // it was ended before
-  if (!decision->is_asked)
-    return tg_error_set(err, TG_EPROTOCOL, "it decides what it was not asked");
-  tg_timer_stop(decision->deadline);
-  tg_process_add_load(process, -1);
-  decision->process = NULL;
-  json_t *document = failed.code ? NULL : json_loadb(output.data, output.len, 0, NULL);
-  if (!failed.code && !json_is_object(document))
-    tg_error_set(&failed, TG_EINVALID, "policy %s answered with no table", decision->policy);
-  if (failed.code)
-    decision_end(decision, &failed, NULL);
-  else
-    answer_commit(decision, output.data, document);
-  json_decref(document);
-  return TG_OK;
+  tg_store_commit(policies->services->store, batch, committed, commit);
 }
 
 // Asking.
 
-static void overdue(void *self) {
+static void answered(void *self, const struct tg_error *err, struct tg_slice output) {
   struct decision *decision = self;
-  decision->is_overdue = true;
-  tg_process_kill(decision->process, "a policy took longer than its budget");
-}
-
-static void version_ready(void *self, const struct tg_error *err) {
-  struct decision *decision = self;
-  if (err) {
-    decision_end(decision, err, NULL);
-    return;
-  }
   struct tg_error failed;
-  struct tg_buf *out = tg_process_begin(decision->process, TG_MESSAGE_DECIDE);
-  tg_wire_put_u64(out, decision->handle);
-  tg_wire_put_u64(out, decision->version->handle);
-  tg_wire_put_bytes(out, decision->input, strlen(decision->input));
-  if (tg_process_send(decision->process, &failed)) {
-    decision_end(decision, &failed, NULL);
-    return;
+  json_t *document = err ? NULL : json_loadb(output.data, output.len, 0, NULL);
+  if (!err && !json_is_object(document)) {
+    tg_error_set(&failed, TG_EINVALID, "policy %s answered with no table", decision->policy);
+    err = &failed;
   }
-  decision->is_asked = true;
-  tg_timer_start(decision->deadline, TG_POLICY_MS + TG_WORKER_GRACE_MS);
+  if (err)
+    decision_end(decision, err, NULL);
+  else
+    answer_commit(decision, output.data, document);
+  json_decref(document);
 }
 
 static void version_ask(struct decision *decision, const struct tg_version *version) {
-  struct tg_policies *policies = decision->policies;
-  struct tg_error err;
   decision->version = version;
-  if (tg_pool_pick(policies->pool, &decision->process, &err)) {
-    decision->process = NULL;
-    decision_end(decision, &err, NULL);
-    return;
-  }
-  tg_process_add_load(decision->process, 1);
-  tg_bundles_require(policies->bundles, version, decision->process, version_ready, decision);
+  tg_asks_put(decision->policies->asks, version, decision->what, decision->input, answered,
+              decision);
 }
 
 // The version the run began with, if nothing better is known.
@@ -269,8 +223,9 @@ void tg_policies_ask(struct tg_policies *policies, const struct tg_question *que
                                 .answer = answer,
                                 .self = self};
   struct tg_error err;
-  decision->deadline = tg_timer_new(policies->services->loop, overdue, decision, &err);
-  if (!decision->policy || !decision->input || !decision->deadline ||
+  snprintf(decision->what, sizeof decision->what, "policy %.*s", TG_NAME_BYTES_MAX,
+           question->policy);
+  if (!decision->policy || !decision->input ||
       tg_map_put_number(&policies->decisions, decision->handle, decision))
     abort();
   char path[4096];
@@ -291,27 +246,4 @@ void tg_policies_ask(struct tg_policies *policies, const struct tg_question *que
     version_ask(decision, version);
   else
     tg_bundles_build(policies->bundles, TG_BUNDLE_POLICY, path, built, decision);
-}
-
-void tg_policies_worker_gone(struct tg_policies *policies, struct tg_process *process,
-                             const char *why) {
-  bool found;
-  do {
-    found = false;
-    size_t at = 0;
-    const struct tg_map_slot *slot;
-    while (!found && (slot = tg_map_next(&policies->decisions, &at))) {
-      struct decision *decision = slot->value;
-      if (decision->process != process) continue;
-      found = true;
-      decision->process = NULL;
-      struct tg_error err;
-      if (decision->is_overdue)
-        tg_error_set(&err, TG_ETIMEOUT, "policy %s took longer than %d ms", decision->policy,
-                     TG_POLICY_MS);
-      else
-        tg_error_set(&err, TG_ELOST, "the worker was lost (%s)", why);
-      decision_end(decision, &err, NULL);
-    }
-  } while (found);
 }

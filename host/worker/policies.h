@@ -3,19 +3,17 @@
 // built anew, and a version with faults leaves the last good one in force. What was decided is
 // durable before anybody hears of it.
 //
-//   ask -> file -> version (built, or known) -> worker has it -> DECIDE -> DECIDED -> commit ->
-//   told
+//   ask -> file -> version (built, or known) -> a worker is asked (asks.h) -> commit -> told
 #pragma once
 
-#include "worker/bundles.h"
-#include "worker/services.h"
+#include "worker/asks.h"
 
 struct tg_policies;
 
-struct tg_policies *tg_policies_new(const struct tg_services *services, struct tg_pool *pool,
+struct tg_policies *tg_policies_new(const struct tg_services *services, struct tg_asks *asks,
                                     struct tg_bundles *bundles);
 
-/// Ends every question with TG_ECANCELLED. The store must be closed before.
+/// Ends every question with TG_ECANCELLED. The store must be closed, and the asks freed, before.
 void tg_policies_free(struct tg_policies *policies);
 
 /// A question to a policy.
@@ -36,11 +34,3 @@ typedef void tg_policies_answer(void *self, const struct tg_error *err, const ch
 ///         TG_ETIMEOUT, TG_ELOST, and what the policy raised
 void tg_policies_ask(struct tg_policies *policies, const struct tg_question *question,
                      tg_policies_answer *answer, void *self);
-
-/// Takes in DECIDED. Errors: TG_EPROTOCOL
-int tg_policies_decided(struct tg_policies *policies, struct tg_process *process,
-                        struct tg_reader *body, struct tg_error *err);
-
-/// Ends the decisions that a worker was at.
-void tg_policies_worker_gone(struct tg_policies *policies, struct tg_process *process,
-                             const char *why);

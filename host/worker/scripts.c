@@ -15,6 +15,7 @@ struct tg_scripts {
   const struct tg_services *services;
   struct tg_pool *pool;
   struct tg_bundles *bundles;
+  struct tg_asks *asks;
   struct tg_policies *policies;
   struct tg_subruns *subruns;
   struct tg_map attempts; // struct tg_script_attempt by handle
@@ -23,6 +24,10 @@ struct tg_scripts {
 
 struct tg_bundles *tg_scripts_bundles(struct tg_scripts *scripts) {
   return scripts->bundles;
+}
+
+struct tg_asks *tg_scripts_asks(struct tg_scripts *scripts) {
+  return scripts->asks;
 }
 
 struct tg_policies *tg_scripts_policies(struct tg_scripts *scripts) {
@@ -286,7 +291,7 @@ static void frame(void *self, struct tg_process *process, uint8_t type, struct t
     code = log_take(scripts, process, body, &err);
     break;
   case TG_MESSAGE_DECIDED:
-    code = tg_policies_decided(scripts->policies, process, body, &err);
+    code = tg_asks_decided(scripts->asks, process, body, &err);
     break;
   case TG_MESSAGE_PONG:
     break;
@@ -325,7 +330,7 @@ static void gone(void *self, struct tg_process *process, const char *why) {
   bool is_bystander = has_culprit(scripts, process);
   tg_log(TG_LOG_INFO, "script worker %u ended: %s", tg_process_slot(process) + 1, why);
   tg_bundles_worker_gone(scripts->bundles, process, why);
-  tg_policies_worker_gone(scripts->policies, process, why);
+  tg_asks_worker_gone(scripts->asks, process, why);
   while ((attempt = attempt_on(scripts, process))) {
     struct tg_outcome outcome = {.is_bystander = is_bystander};
     if (attempt->cancel_code)
@@ -357,8 +362,9 @@ struct tg_scripts *tg_scripts_new(const struct tg_services *services) {
   struct tg_process_events events = {.frame = frame, .gone = gone, .self = scripts};
   scripts->pool = tg_pool_new(services->loop, services->children, services->workers_max, &events);
   scripts->bundles = tg_bundles_new(services->loop, scripts->pool, services->root);
-  scripts->policies = tg_policies_new(services, scripts->pool, scripts->bundles);
-  scripts->subruns = tg_subruns_new(services, scripts->bundles);
+  scripts->asks = tg_asks_new(services, scripts->pool, scripts->bundles);
+  scripts->policies = tg_policies_new(services, scripts->asks, scripts->bundles);
+  scripts->subruns = tg_subruns_new(services, scripts->asks, scripts->bundles);
   return scripts;
 }
 
@@ -368,6 +374,7 @@ void tg_scripts_free(struct tg_scripts *scripts) {
   const struct tg_map_slot *slot;
   while ((slot = tg_map_next(&scripts->attempts, &at))) attempt_free(slot->value);
   tg_map_deinit(&scripts->attempts);
+  tg_asks_free(scripts->asks);
   tg_subruns_free(scripts->subruns);
   tg_policies_free(scripts->policies);
   tg_bundles_free(scripts->bundles);

@@ -42,6 +42,7 @@ void tg_scripts_free(struct tg_scripts *scripts);
 
 /// The parts it made, for others that load and ask.
 struct tg_bundles *tg_scripts_bundles(struct tg_scripts *scripts);
+struct tg_asks *tg_scripts_asks(struct tg_scripts *scripts);
 struct tg_policies *tg_scripts_policies(struct tg_scripts *scripts);
 struct tg_subruns *tg_scripts_subruns(struct tg_scripts *scripts);
 const struct tg_services *tg_scripts_services(struct tg_scripts *scripts);

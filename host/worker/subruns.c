@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "model/params.h"
+#include "base/log.h"
+#include "worker/freeze.h"
 
 #define PARENT_STOPPED "its parent run was stopped"
 
@@ -17,6 +18,8 @@ struct subrun {
   char *key, *pipeline, *params, *parent;
   uint32_t depth; // 1 for the child of a run that is none
   struct tg_plan *plan;
+  const struct tg_version *version; // of a new child
+  int64_t logical_at;
   char id[TG_ID_TEXT_LEN + 1]; // once it is created
   uint64_t run;                // number, once it has begun
   bool is_begun;
@@ -37,6 +40,7 @@ struct question {
 
 struct tg_subruns {
   const struct tg_services *services;
+  struct tg_asks *asks;
   struct tg_bundles *bundles;
   struct subrun *all;
   struct question *questions;
@@ -49,9 +53,11 @@ static void *must(void *memory) {
   return memory;
 }
 
-struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_bundles *bundles) {
+struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_asks *asks,
+                                  struct tg_bundles *bundles) {
   struct tg_subruns *subruns = must(calloc(1, sizeof *subruns));
   subruns->services = services;
+  subruns->asks = asks;
   subruns->bundles = bundles;
   return subruns;
 }
@@ -222,7 +228,7 @@ static void found_tell(struct subrun *subrun, const struct found *found) {
   free(answer);
 }
 
-static void found_resume(struct subrun *subrun, const struct found *found) {
+static void found_resume(struct subrun *subrun, const struct found *found, const char *cancelled) {
   struct tg_subruns *subruns = subrun->subruns;
   struct tg_error err;
   int code = tg_plan_parse(found->plan, strlen(found->plan), &subrun->plan, &err);
@@ -240,6 +246,7 @@ static void found_resume(struct subrun *subrun, const struct found *found) {
   struct tg_input input = {.kind = TG_INPUT_RESUME,
                            .resume = {.run = &found->run,
                                       .plan = subrun->plan,
+                                      .cancelled = cancelled,
                                       .tasks = found->tasks,
                                       .task_count = found->task_count,
                                       .attempts = found->attempts,
@@ -255,9 +262,48 @@ static void found_resume(struct subrun *subrun, const struct found *found) {
 
 // --- New children ---
 
+static void refuse_stopped(struct subrun *subrun) {
+  struct tg_error err;
+  tg_error_set(&err, TG_ECANCELLED, PARENT_STOPPED);
+  subrun_refuse(subrun, &err);
+}
+
+static void create(struct subrun *subrun, const char *params) {
+  const struct tg_services *services = subrun->subruns->services;
+  const struct tg_version *version = subrun->version;
+  struct tg_run run = {.id = tg_id_new(tg_loop_clock(services->loop)),
+                       .pipeline = subrun->plan->name,
+                       .bundle = version->hash,
+                       .params = params,
+                       .trigger = "run",
+                       .parent = subrun->parent,
+                       .child_key = subrun->key,
+                       .logical_at = subrun->logical_at};
+  tg_id_format(run.id, subrun->id);
+  tg_conductor_put_bundle(services->conductor,
+                          &(struct tg_bundle_row){.hash = version->hash,
+                                                  .pipeline = subrun->plan->name,
+                                                  .plan = version->plan,
+                                                  .sources = version->sources,
+                                                  .count = version->count});
+  struct tg_input input = {.kind = TG_INPUT_RUN, .run = {.run = &run, .plan = subrun->plan}};
+  tg_conductor_input(services->conductor, &input);
+}
+
+static void frozen(void *self, const struct tg_error *err, const char *params) {
+  struct subrun *subrun = self;
+  if (err)
+    subrun_refuse(subrun, err);
+  else if (subrun->has_to_end)
+    refuse_stopped(subrun);
+  else
+    create(subrun, params);
+}
+
 // Gives the parameters as the texts that a person would give.
-static int params_resolve(struct subrun *subrun, int64_t now, char **text, struct tg_error *err) {
-  json_t *given = json_loads(subrun->params, 0, NULL), *params = NULL, *value;
+static void params_freeze(struct subrun *subrun) {
+  struct tg_subruns *subruns = subrun->subruns;
+  json_t *given = json_loads(subrun->params, 0, NULL), *value;
   size_t count = json_object_size(given), used = 0;
   char **texts = must(calloc(count + 1, sizeof *texts));
   const char *name;
@@ -268,46 +314,27 @@ static int params_resolve(struct subrun *subrun, int64_t now, char **text, struc
     snprintf(texts[used++], size, "%s=%s", name, own ? own : json_string_value(value));
     free(own);
   }
-  int code =
-      tg_params_resolve(subrun->plan->params, (const char *const *)texts, used, now, &params, err);
-  if (!code) *text = must(json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS));
+  subrun->logical_at = tg_clock_wall_ms(tg_loop_clock(subruns->services->loop));
+  struct tg_freeze freeze = {.version = subrun->version,
+                             .schema = subrun->plan->params,
+                             .given = (const char *const *)texts,
+                             .count = used,
+                             .logical_at = subrun->logical_at,
+                             .interval_start = subrun->logical_at,
+                             .interval_end = subrun->logical_at};
+  tg_freeze(subruns->asks, &freeze, frozen, subrun);
   for (size_t i = 0; i < used; i++) free(texts[i]);
   free(texts);
-  json_decref(params);
   json_decref(given);
-  return code;
 }
 
-static void create(struct subrun *subrun, const struct tg_version *version) {
-  struct tg_subruns *subruns = subrun->subruns;
-  const struct tg_services *services = subruns->services;
-  int64_t now = tg_clock_wall_ms(tg_loop_clock(services->loop));
+static void version_take(struct subrun *subrun, const struct tg_version *version) {
   struct tg_error err;
-  char *params = NULL;
-  int code = tg_plan_parse(version->plan, strlen(version->plan), &subrun->plan, &err);
-  if (!code) code = params_resolve(subrun, now, &params, &err);
-  if (code) {
+  subrun->version = version;
+  if (tg_plan_parse(version->plan, strlen(version->plan), &subrun->plan, &err))
     subrun_refuse(subrun, &err);
-    return;
-  }
-  struct tg_run run = {.id = tg_id_new(tg_loop_clock(services->loop)),
-                       .pipeline = subrun->plan->name,
-                       .bundle = version->hash,
-                       .params = params,
-                       .trigger = "run",
-                       .parent = subrun->parent,
-                       .child_key = subrun->key,
-                       .logical_at = now};
-  tg_id_format(run.id, subrun->id);
-  tg_conductor_put_bundle(services->conductor,
-                          &(struct tg_bundle_row){.hash = version->hash,
-                                                  .pipeline = subrun->plan->name,
-                                                  .plan = version->plan,
-                                                  .sources = version->sources,
-                                                  .count = version->count});
-  struct tg_input input = {.kind = TG_INPUT_RUN, .run = {.run = &run, .plan = subrun->plan}};
-  tg_conductor_input(services->conductor, &input);
-  free(params);
+  else
+    params_freeze(subrun);
 }
 
 static void built(void *self, const struct tg_version *version, const char *faults,
@@ -316,11 +343,12 @@ static void built(void *self, const struct tg_version *version, const char *faul
   struct tg_error failed;
   if (faults)
     tg_error_set(&failed, TG_EINVALID, "pipeline %s has faults: %.900s", subrun->pipeline, faults);
-  if (subrun->has_to_end) tg_error_set(&failed, TG_ECANCELLED, PARENT_STOPPED);
-  if (version && !subrun->has_to_end)
-    create(subrun, version);
+  if (subrun->has_to_end)
+    refuse_stopped(subrun);
+  else if (version)
+    version_take(subrun, version);
   else
-    subrun_refuse(subrun, faults || subrun->has_to_end ? &failed : err);
+    subrun_refuse(subrun, faults ? &failed : err);
 }
 
 static void child_begin(struct subrun *subrun) {
@@ -336,7 +364,7 @@ static void child_begin(struct subrun *subrun) {
     found_tell(subrun, &found);
     subrun_remove(subrun);
   } else if (is_known) {
-    found_resume(subrun, &found);
+    found_resume(subrun, &found, NULL);
   } else {
     char path[512];
     snprintf(path, sizeof path, "pipelines/%.400s.lua", subrun->pipeline);
@@ -437,4 +465,53 @@ void tg_subruns_forget(struct tg_subruns *subruns, uint64_t number, bool has_to_
     if (has_to_end && subrun->is_begun) tg_loop_defer(subruns->services->loop, &subrun->end);
     return;
   }
+}
+
+// --- Children that an earlier host left ---
+
+static void left_resume(struct tg_subruns *subruns, struct tg_history *history,
+                        const struct tg_run *run, const char *parent, bool is_stopped) {
+  const struct tg_subrun_question question = {
+      .pipeline = run->pipeline, .params = run->params, .parent = parent, .key = run->child_key};
+  char id[TG_ID_TEXT_LEN + 1];
+  struct found found = {.run = *run};
+  struct tg_error err;
+  tg_id_format(run->id, id);
+  tg_arena_init(&found.arena);
+  if (found_read(history, &found, &err)) {
+    tg_log(TG_LOG_WARN, "child run %s was not finished and cannot be taken up: %s", id, err.text);
+  } else {
+    found_resume(subrun_new(subruns, &question), &found, is_stopped ? PARENT_STOPPED : NULL);
+    tg_subruns_resume(subruns, id, is_stopped || run->state == TG_RUN_CANCELLING);
+  }
+  tg_arena_deinit(&found.arena);
+}
+
+// The newest come first out of the store.
+static void lefts_resume(struct tg_subruns *subruns, struct tg_history *history,
+                         const struct tg_run *runs, size_t count, bool are_queued,
+                         const char *parent, bool is_stopped) {
+  while (count--) {
+    const struct tg_run *run = &runs[count];
+    if ((run->state == TG_RUN_QUEUED) != are_queued || !run->child_key) continue;
+    if (!subrun_find(subruns, run->child_key))
+      left_resume(subruns, history, run, parent, is_stopped);
+  }
+}
+
+void tg_subruns_resume(struct tg_subruns *subruns, const char *parent, bool is_stopped) {
+  const struct tg_run_filter filter = {.state = -1, .is_open = true, .parent = parent};
+  struct tg_history *history = NULL;
+  struct tg_arena arena;
+  struct tg_run *runs = NULL;
+  size_t count = 0;
+  struct tg_error err;
+  tg_arena_init(&arena);
+  int code = tg_history_open(subruns->services->data, &history, &err);
+  if (!code) code = tg_history_runs(history, &filter, &arena, &runs, &count, &err);
+  if (code) tg_log(TG_LOG_WARN, "the child runs of %s are not known: %s", parent, err.text);
+  lefts_resume(subruns, history, runs, count, false, parent, is_stopped);
+  lefts_resume(subruns, history, runs, count, true, parent, is_stopped);
+  tg_history_close(history);
+  tg_arena_deinit(&arena);
 }

@@ -8,12 +8,12 @@
 //       -> not known                 -> built, created, and waited for
 #pragma once
 
-#include "worker/bundles.h"
-#include "worker/services.h"
+#include "worker/asks.h"
 
 struct tg_subruns;
 
-struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_bundles *bundles);
+struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_asks *asks,
+                                  struct tg_bundles *bundles);
 
 /// Forgets every child.
 void tg_subruns_free(struct tg_subruns *subruns);
@@ -37,6 +37,13 @@ uint64_t tg_subruns_ask(struct tg_subruns *subruns, const struct tg_subrun_quest
 
 /// Takes a question back without an answer; `has_to_end` cancels the child.
 void tg_subruns_forget(struct tg_subruns *subruns, uint64_t question, bool has_to_end);
+
+/// Takes up the child runs that an earlier host left of a run that is resumed, and those below
+/// them: what ran goes on first, then what was queued, in its order. With `is_stopped` they are
+/// taken up only to be cancelled.
+///
+/// Shape:  the id of the run
+void tg_subruns_resume(struct tg_subruns *subruns, const char *parent, bool is_stopped);
 
 /// Are told by the conductor.
 void tg_subruns_begun(struct tg_subruns *subruns, const struct tg_live_run *run);

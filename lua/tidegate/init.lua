@@ -155,9 +155,15 @@ local words = require "tidegate.pipeline.words"
 ---@field window? string events within it become one run: "30s"
 
 ---@class tidegate.TypeFields
----@field default? any
+---@field default? any|tidegate.Computed a value, or a function of the other parameters
 ---@field doc? string
 ---@field optional? boolean of a policy's input
+
+---@alias tidegate.Computed fun(params: table<string, any>, run: tidegate.RunFacts): any, any
+
+---@class tidegate.RunFacts
+---@field logical_date string
+---@field interval { start: string, ["end"]: string }
 
 ---@class tidegate.StringFields: tidegate.TypeFields
 ---@field pattern? string a Lua pattern for the whole string

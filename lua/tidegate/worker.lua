@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- What the host calls. One Lua state holds one bundle, a pipeline or a policy; it is kept here from
 --- its loading on.
+local computed = require "tidegate.pipeline.computed"
 local context = require "tidegate.context"
 local faults = require "tidegate.faults"
 local json = require "tidegate.json"
@@ -69,6 +70,16 @@ function worker.run(index, data)
   if value == nil and err ~= nil then return nil, err, facts end
   if value == nil then value = native.null end
   return value, facts
+end
+
+---Computes the parameters that a new run gets from functions, and checks those it has.
+---
+---Shape:  { params = the values there are, run = { logical_date, interval }, now } -> the others
+---Errors: raises { code = "invalid", message }
+---@param input table
+---@return table values
+function worker.compute(input)
+  return computed.values(pipeline.params, input.params, input.run)
 end
 
 -- A policy that fails its own tests does not come into force.

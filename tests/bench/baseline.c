@@ -42,20 +42,32 @@ double bench_baseline_commits(const struct bench *bench, uint64_t n) {
   return seconds;
 }
 
-double bench_baseline_spawns(uint64_t n, int width) {
-  char *argv[] = {"/bin/true", NULL};
+// Gives the seconds of `n` children, `width` at a time; NaN if one fails.
+static double children_run(char **argv, uint64_t n, int width) {
   uint64_t started = 0;
-  int running = 0;
+  int running = 0, status;
+  bool is_good = true;
   double begin = bench_now();
   while (started < n || running) {
     pid_t pid;
     if (started < n && running < width) {
-      if (posix_spawn(&pid, argv[0], NULL, NULL, argv, environ) != 0) return NAN;
+      if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0) return NAN;
       started++;
       running++;
-    } else if (waitpid(-1, NULL, 0) > 0) {
+    } else if (waitpid(-1, &status, 0) > 0) {
       running--;
+      is_good = is_good && status == 0;
     }
   }
-  return bench_now() - begin;
+  return is_good ? bench_now() - begin : NAN;
+}
+
+double bench_baseline_spawns(uint64_t n, int width) {
+  char *argv[] = {"/bin/true", NULL};
+  return children_run(argv, n, width);
+}
+
+double bench_baseline_lua(const char *script, uint64_t n, int width) {
+  char *argv[] = {"lua5.4", "-e", (char *)script, NULL};
+  return children_run(argv, n, width);
 }

@@ -67,6 +67,9 @@ double bench_baseline_commits(const struct bench *bench, uint64_t n);
 /// Gives the seconds that a bare loop takes for `n` x /bin/true, `width` at a time.
 double bench_baseline_spawns(uint64_t n, int width);
 
+/// Gives the seconds that plain lua5.4 processes take for a script `n` times, `width` at a time.
+double bench_baseline_lua(const char *script, uint64_t n, int width);
+
 // --- the cases ---
 
 void bench_chain(const struct bench *bench, uint64_t n);

@@ -12,10 +12,10 @@ static const char cold_source[] = "local tg = require 'tidegate'\n"
                                   "  tasks = { tg.task 'only' { run = function() end } },\n"
                                   "}\n";
 
+#define FIB "local function fib(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end\n"
+
 static const char fib_source[] =
-    "local tg = require 'tidegate'\n"
-    "local function fib(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end\n"
-    "local tasks = {}\n"
+    "local tg = require 'tidegate'\n" FIB "local tasks = {}\n"
     "for i = 1, 10 do\n"
     "  tasks[i] = tg.task('t' .. i) { run = function() return fib(%llu) end }\n"
     "end\n"
@@ -79,6 +79,22 @@ static struct bench_run fib_run(const struct bench *bench, int workers) {
   return run;
 }
 
+// What the machine itself gives for a second core: plain Lua, one process after the other and two
+// at a time.
+static void fib_lua(uint64_t n) {
+  char script[256];
+  snprintf(script, sizeof script, FIB "fib(%llu)", (unsigned long long)n);
+  double one = bench_baseline_lua(script, 10, 1), two = bench_baseline_lua(script, 10, 2);
+  bench_print(&(struct bench_figure){.name = "fib_lua",
+                                     .n = n,
+                                     .seconds = two,
+                                     .wall_seconds = two,
+                                     .rate = 10 / two,
+                                     .baseline = one,
+                                     .target = "none: plain lua5.4, for comparison",
+                                     .is_reached = true});
+}
+
 void bench_fib(const struct bench *bench, uint64_t n) {
   bench_project_write(bench, "pipelines/fib.lua", fib_source, (unsigned long long)n);
   struct bench_run one = fib_run(bench, 1), two = fib_run(bench, 2);
@@ -93,6 +109,7 @@ void bench_fib(const struct bench *bench, uint64_t n) {
                                      .target = "ratio >= 1.8",
                                      .is_reached = one.run_seconds / two.run_seconds >= 1.8,
                                      .error = failed ? failed->error : NULL});
+  fib_lua(n);
 }
 
 // The time from a task's start in the host to its end there; the tasks themselves do nothing.

@@ -103,6 +103,43 @@ describe("cancel", function()
     box = nil
   end)
 
+  it("is durable at once: whoever is killed, nothing else starts", function()
+    of([[
+      tg.cmd "slow" { shell = true, grace = "60s",
+        argv = "trap '' TERM; echo $$ >files/pid; while :; do sleep 0.05; done" },
+      tg.task "after" { after = "slow", when = "all_done", run = function() end },
+    ]])
+    start()
+    project.shell(("cd %s && (%s >files/cancel 2>&1 & echo $! >files/canceller)"):format(
+      project.quote(box.dir), project.command { "cancel", "last" }))
+    repeat until box:sql "SELECT state FROM runs" == "cancelling"
+    project.shell(("kill -9 $(cat %s/files/canceller)"):format(project.quote(box.dir)))
+    host_kill()
+    project.shell(("rm -rf %s/.tidegate/requests"):format(project.quote(box.dir)))
+    assert.equal("cancelling", (select(2, states()).state))
+    local run, result = box:run()
+    assert.equal(1, result.code)
+    assert.matches("was cancelled", result.err)
+    assert.same({ "cancelled", "cancelled", "cancelled" }, { run.state, run.states.slow, run.states.after })
+    assert.equal("1", box:sql "SELECT count(*) FROM runs")
+    assert.is_false(is_alive(box:read("files/pid"):match "%d+"))
+  end)
+
+  it("goes on after a crash with child runs that nobody waits for", function()
+    of([[ tg.run "child" { pipeline = "c", wait = false },
+          tg.cmd "long" { after = "child", argv = { "sleep", "60" } }, ]])
+    box:pipeline("c", SLOW)
+    start()
+    host_kill()
+    assert.equal(0, box:tidegate("cancel", "last").code)
+    assert.same({ "cancelled", "cancelled" }, (function()
+      local states = {}
+      for state in box:sql("SELECT state FROM runs"):gmatch "%S+" do states[#states + 1] = state end
+      return states
+    end)())
+    assert.same({ "down" }, box:lines "files/down")
+  end)
+
   it("of a run that has ended says so, exit code 2", function()
     of [[ tg.task "a" { run = function() end }, ]]
     assert.equal(2, box:tidegate("cancel", "last").code)

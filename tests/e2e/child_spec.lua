@@ -91,4 +91,22 @@ describe("tg.run", function()
     assert.equal("failed", run.state)
     assert.equal("0", box:sql "SELECT count(*) FROM runs WHERE state <> 'failed'")
   end)
+
+  it("that nobody waits for goes on with its parent when the host was killed", function()
+    of([[
+      tg.run "child" { pipeline = "child", wait = false },
+      tg.cmd "last" { after = "child", shell = true,
+        argv = "while test -e files/wait; do sleep 0.01; done" },
+    ]], [[
+      tg.cmd "one" { shell = true,
+        argv = "echo up >files/up; while test -e files/wait; do sleep 0.01; done" },
+      tg.cmd "two" { after = "one", shell = true, argv = "echo two >>files/log" },
+    ]])
+    box:write("files/wait", "")
+    killed()
+    os.remove(box.dir .. "/files/wait")
+    assert.equal("success", box:run().state)
+    assert.equal("two", log())
+    assert.equal("2", box:sql "SELECT count(*) FROM runs WHERE state = 'success'")
+  end)
 end)

@@ -39,6 +39,11 @@ static bool has_open_capture(const struct tg_matcher *matcher) {
   return false;
 }
 
+static bool always_pause(void *self, int64_t steps) {
+  (void)self;
+  return steps > 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static lua_State *L;
   if (!L) {
@@ -52,10 +57,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct tg_matcher matcher;
   fuzz_check(tg_pattern_items_max(input_left(&pattern)) <= sizeof items / sizeof *items);
   char *pattern_text = input_text(&pattern), *subject = input_text(&text);
-  const char *at = subject;
   tg_pattern_compile(&compiled, items, pattern_text, input_left(&pattern), true);
   tg_matcher_init(&matcher, &compiled, subject, input_left(&text), STEPS_MAX);
-  const char *end = tg_matcher_find(&matcher, &at);
+  matcher.tick = always_pause;
+  enum tg_match match = tg_matcher_find(&matcher, subject);
+  while (match == TG_MATCH_PAUSED) match = tg_matcher_continue(&matcher);
+  const char *at = matcher.found, *end = match == TG_MATCH_FOUND ? matcher.found_end : NULL;
   lua_settop(L, 0);
   bool has_ended = matcher.steps >= 0 || !matcher.fault;
   if (has_ended && stock_find(L, &text, &pattern) && !matcher.fault) {

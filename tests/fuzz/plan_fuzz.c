@@ -30,7 +30,7 @@ static void task_check(const struct tg_plan *plan, uint32_t index) {
   for (uint32_t i = 0; i < task->to_count; i++) fuzz_check(task->to[i] < plan->count);
   for (int class = 0; class < TG_CLASS_COUNT; class ++) {
     struct tg_retry_decision decision =
-        tg_retry_decide(&task->retry, 1, (enum tg_class) class, 1, 0, 0);
+        tg_retry_decide(task->retry, 1, (enum tg_class) class, 1, 0, 0);
     fuzz_check(decision.stop != TG_RETRY_STOP_NOT || decision.delay_ms >= 0);
   }
 }

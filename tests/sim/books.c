@@ -88,6 +88,7 @@ static void run_apply(struct sim *sim, struct sim_run *run, const struct tg_run 
   run->is_durable = true;
   run->row.state = record->state;
   run->row.created_at = record->created_at;
+  run->row.started_at = record->started_at;
   run->row.ended_at = record->ended_at;
   run->row.failure = record->failure;
   run->row.failure.text = keep(sim, record->failure.text);

@@ -157,8 +157,9 @@ tg_plant(step_forgotten FILE engine/begin.c SEEDS 1000
 tg_plant(attempts_forgotten FILE engine/begin.c SEEDS 1000
   FROM [[i < input->resume.attempt_count]] TO [[i + 1 < input->resume.attempt_count]])
 tg_plant(cancel_forgotten FILE engine/begin.c SEEDS 5000
-  FROM [[if (run->tasks[i].state != TG_TASK_CANCELLED) continue;]]
-  TO [[if (run->tasks[i].state != TG_TASK_CANCELLED || i) continue;]])
+  FROM [[run->stopped = run->run.failure;]] TO [[return;]])
+tg_plant(cancel_not_recorded FILE engine/engine.c SEEDS 5000
+  FROM [[  record.run.state = TG_RUN_CANCELLING;]] TO [[]])
 tg_plant(item_let_in_twice FILE engine/live.c SEEDS 5000
   FROM [[if (t->item != TG_NO_ITEM && tg_live_map_tried(live, unit)) return TG_ENOMEM;]] TO [[]])
 tg_plant(map_never_ends FILE engine/live.c SEEDS 1000

@@ -370,14 +370,6 @@ static void restart(struct sim *sim) {
   sim_up(sim);
 }
 
-static bool has_cancelled(const struct sim_unit *units, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) {
-    if (units[i].state == TG_TASK_CANCELLED) return true;
-    if (units[i].items && has_cancelled(units[i].items->units, units[i].items->count)) return true;
-  }
-  return false;
-}
-
 static void waits_resume(struct sim *sim, struct sim_unit *units, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     struct sim_unit *unit = &units[i];
@@ -394,7 +386,7 @@ static void resume(struct sim *sim, uint64_t number) {
   run->is_live = true;
   run->is_ending = false;
   time_limit_set(sim, run, run->row.created_at);
-  if (has_cancelled(run->units, run->pipeline->count)) run->stop_host = sim->host;
+  if (run->row.state == TG_RUN_CANCELLING) run->stop_host = sim->host;
   waits_resume(sim, run->units, run->pipeline->count);
   sim_note(sim, "RESUME", run, NULL, 0);
   sim_books_resume(sim, run);

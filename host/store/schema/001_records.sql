@@ -35,8 +35,10 @@ CREATE TABLE runs (
   logical_at    INTEGER NOT NULL,
   interval_start INTEGER,              -- the data it is about: start <= t < end
   interval_end  INTEGER,
+  backfill      TEXT,                  -- id of the backfill that it belongs to
   state         TEXT NOT NULL,
   created_at    INTEGER NOT NULL,
+  started_at    INTEGER,               -- NULL while it is queued
   ended_at      INTEGER,
   error_code    TEXT,
   error_class   TEXT,
@@ -44,6 +46,8 @@ CREATE TABLE runs (
   UNIQUE (pipeline, occurrence, params, rerun)
 );
 CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
+CREATE INDEX runs_by_backfill ON runs (backfill) WHERE backfill IS NOT NULL;
+CREATE INDEX runs_open ON runs (number) WHERE ended_at IS NULL;
 CREATE INDEX runs_by_pipeline ON runs (pipeline, state);
 
 CREATE TABLE tasks (                   -- a task without a row is waiting
@@ -157,6 +161,19 @@ CREATE TABLE asset_versions (
 CREATE INDEX asset_versions_by_asset ON asset_versions (asset, version);
 CREATE INDEX asset_versions_by_run ON asset_versions (run);
 
+CREATE TABLE events (                  -- what happened: CloudEvents 1.0
+  number      INTEGER PRIMARY KEY AUTOINCREMENT, -- in the order in which they were received
+  id          TEXT NOT NULL,
+  source      TEXT NOT NULL,
+  type        TEXT NOT NULL,
+  subject     TEXT,
+  time        INTEGER,                 -- when it happened, if it says so
+  received_at INTEGER NOT NULL,
+  body        TEXT NOT NULL,           -- the whole event
+  UNIQUE (source, id)                  -- one that comes again is the same
+);
+CREATE INDEX events_by_type ON events (type, number);
+
 CREATE TABLE resources (               -- what tasks share outside: breakers and retry budgets
   name      TEXT PRIMARY KEY,
   phase     TEXT NOT NULL,             -- of the breaker: closed, open, half_open
@@ -175,4 +192,5 @@ CREATE TABLE kv (                      -- tidegate.store
   expires_at INTEGER,
   PRIMARY KEY (pipeline, key)
 ) WITHOUT ROWID;
+
 CREATE INDEX kv_by_expiry ON kv (expires_at) WHERE expires_at IS NOT NULL;

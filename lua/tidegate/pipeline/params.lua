@@ -12,7 +12,8 @@ local params = {}
 ---@field type "string"|"int"|"number"|"bool"|"enum"|"date"|"list"
 ---@field doc string
 ---@field default any
----@field default_is? "logical_date"
+---@field default_is? "logical_date"|"computed"
+---@field compute? fun(params: table, run: table): any, any gives the default (computed.lua)
 ---@field optional? boolean inputs of policies only
 ---@field required boolean
 ---@field values? string[] of an enum
@@ -148,6 +149,8 @@ local function bake_default(param, value, report)
   local record = words.record(value)
   if record and record.word == "logical_date" and param.type == "date" then
     param.default_is = "logical_date"
+  elseif type(value) == "function" then
+    param.default_is, param.compute = "computed", value
   elseif not params.holds(param, value) then
     report(("default must be %s, not %s"):format(params.expects(param), words.describe(value)))
   else
@@ -181,7 +184,8 @@ end
 
 ---Bakes what a type word was given; nil if that is faulty.
 ---
----Shape:  a declaration of tg.string, tg.int, ... -> plain data; what is wrong is reported
+---Shape:  a declaration of tg.string, tg.int, ... -> plain data, and the function that computes the
+---        default if there is one; what is wrong is reported
 ---@param declaration tidegate.Declaration
 ---@param report tidegate.Report
 ---@return tidegate.Param?

@@ -42,12 +42,12 @@ static void a_plan_is_read_whole(void **state) {
   assert_string_equal(volume->tags[1], "t2");
   assert_null(volume->tags[2]);
   assert_string_equal(volume->produces[0], "gold");
-  assert_int_equal(volume->retry.attempts_max, 5);
-  assert_int_equal(volume->retry.backoff, TG_BACKOFF_LINEAR);
-  assert_int_equal(volume->retry.jitter, TG_JITTER_EQUAL);
-  assert_int_equal(volume->retry.classes, TG_RETRY_CLASS_BIT(TG_CLASS_TRANSIENT));
+  assert_int_equal(volume->retry->attempts_max, 5);
+  assert_int_equal(volume->retry->backoff, TG_BACKOFF_LINEAR);
+  assert_int_equal(volume->retry->jitter, TG_JITTER_EQUAL);
+  assert_int_equal(volume->retry->classes, TG_RETRY_CLASS_BIT(TG_CLASS_TRANSIENT));
   assert_int_equal(heavy->when, TG_TRIGGER_ONE_SUCCESS);
-  assert_int_equal(heavy->retry.attempts_max, 1);
+  assert_int_equal(heavy->retry->attempts_max, 1);
   assert_int_equal(tg_graph_upstream(&plan->graph, 1).count, 1);
   const struct tg_plan_command *command = heavy->command;
   assert_string_equal(command->argv[1], "build");

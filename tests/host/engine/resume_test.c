@@ -138,7 +138,7 @@ static enum tg_task_state rule_follow(enum tg_trigger_rule rule, uint32_t all, u
 static bool world_lets_it_succeed(const struct scenario *s, uint32_t task) {
   bool is_retried = s->codes[task] == TG_EIO;
   return s->fails[task] == 0 ||
-         (is_retried && s->fails[task] < s->plan->tasks[task].retry.attempts_max);
+         (is_retried && s->fails[task] < s->plan->tasks[task].retry->attempts_max);
 }
 
 static void oracle(struct scenario *s) {
@@ -343,6 +343,27 @@ static void a_run_stopped_by_its_time_limit_fails_after_a_crash_too(void **state
   tg_plan_free(plan);
 }
 
+static void a_cancel_is_durable_before_anything_of_it_is_done(void **state) {
+  (void)state;
+  struct tg_plan *plan = rig_plan(NULL, "a", "b after=a", NULL);
+  struct rig first, second;
+  rig_init(&first, plan, 4);
+  rig_run(&first);
+  rig_commit(&first);
+  rig_cancel(&first, TG_ECANCELLED);
+  rig_commit(&first); // `a` is told to end, and its host is killed before it has
+  assert_int_equal(first.store.run.state, TG_RUN_CANCELLING);
+  assert_int_equal(first.store.run.failure.code, TG_ECANCELLED);
+  rig_init(&second, plan, 4);
+  rig_resume(&second, &first.store);
+  rig_settle(&second);
+  assert_int_equal(second.attempt_count, 0);
+  assert_int_equal(second.end, TG_RUN_CANCELLED);
+  rig_deinit(&second);
+  rig_deinit(&first);
+  tg_plan_free(plan);
+}
+
 static void a_retry_waits_its_time_after_a_crash_too(void **state) {
   (void)state;
   struct tg_plan *plan = rig_plan(NULL, "a retry=2", NULL);
@@ -428,6 +449,7 @@ int main(void) {
       cmocka_unit_test(a_run_ends_as_it_should_wherever_its_hosts_crash),
       cmocka_unit_test(a_cancelled_run_stays_cancelled_wherever_its_hosts_crash),
       cmocka_unit_test(a_run_stopped_by_its_time_limit_fails_after_a_crash_too),
+      cmocka_unit_test(a_cancel_is_durable_before_anything_of_it_is_done),
       cmocka_unit_test(a_retry_waits_its_time_after_a_crash_too),
       cmocka_unit_test(an_attempt_that_ran_when_the_host_died_is_lost_and_tried_again),
       cmocka_unit_test(the_same_inputs_give_the_same_effects),

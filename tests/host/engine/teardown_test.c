@@ -141,7 +141,7 @@ static void one_that_runs_is_not_cancelled(void **state) {
   tg_buf_clear(&rig.trace);
   rig_cancel(&rig, TG_ECANCELLED);
   rig_settle(&rig);
-  rig_expect(&rig, "");
+  rig_expect(&rig, "commit"); // that it is being cancelled
   done("down");
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
   close_rig();

@@ -175,7 +175,59 @@ static void demands_what_has_no_default(void **state) {
   const char *const none[] = {NULL};
   assert_int_equal(resolve(schema_text, none, &params, &err), TG_EINVALID);
   assert_string_equal(err.text,
-                      "parameter \"region\" has no default; give it with -p region=VALUE");
+                      "parameter \"region\" is required and has no default: it takes one of US, "
+                      "EU, APAC; give it with -p region=VALUE");
+  assert_int_equal(resolve("[{'name':'n','type':'int','required':true}]", none, &params, &err),
+                   TG_EINVALID);
+  assert_string_equal(err.text, "parameter \"n\" is required and has no default: it takes a whole "
+                                "number; give it with -p n=VALUE");
+}
+
+static const char *const computed_text =
+    "[{'name':'a','type':'int','default_is':'computed','max':9},{'name':'b','type':'string'}]";
+
+static void leaves_out_what_a_script_computes(void **state) {
+  (void)state;
+  json_t *params, *schema = schema_read(computed_text);
+  assert_int_equal(resolve(computed_text, GIVEN("b=x"), &params, NULL), TG_OK);
+  assert_int_equal(json_object_size(params), 1);
+  assert_true(tg_params_want_script(schema, params));
+  json_decref(params);
+  assert_int_equal(resolve(computed_text, GIVEN("a=3", "b=x"), &params, NULL), TG_OK);
+  assert_int_equal(json_integer_value(json_object_get(params, "a")), 3);
+  assert_false(tg_params_want_script(schema, params));
+  json_decref(params);
+  json_decref(schema);
+}
+
+static void wants_the_script_for_checks_of_lua(void **state) {
+  (void)state;
+  json_t *schema = schema_read("[{'name':'a','type':'string','pattern':'%u'}]");
+  assert_true(tg_params_want_script(schema, NULL));
+  json_decref(schema);
+}
+
+static void checks_what_was_computed(void **state) {
+  (void)state;
+  struct tg_error err;
+  json_t *schema = schema_read(computed_text), *params = json_object();
+  json_t *good = json_pack("{s:i, s:s}", "a", 9, "b", "not computed");
+  json_t *wrong = json_pack("{s:i}", "a", 10), *other = json_pack("{s:s}", "a", "x");
+  assert_int_equal(tg_params_add_computed(schema, wrong, params, &err), TG_EINVALID);
+  assert_string_equal(err.text, "parameter \"a\" must be at most 9");
+  assert_int_equal(tg_params_add_computed(schema, other, params, &err), TG_EINVALID);
+  assert_int_equal(tg_params_add_computed(schema, NULL, params, &err), TG_EINVALID);
+  assert_string_equal(err.text, "parameter \"a\" was not computed");
+  assert_int_equal(json_object_size(params), 0);
+  assert_int_equal(tg_params_add_computed(schema, good, params, &err), TG_OK);
+  assert_int_equal(json_object_size(params), 1); // what is not computed is not taken
+  assert_int_equal(tg_params_add_computed(schema, wrong, params, &err), TG_OK); // it has one
+  assert_int_equal(json_integer_value(json_object_get(params, "a")), 9);
+  json_decref(schema);
+  json_decref(params);
+  json_decref(good);
+  json_decref(wrong);
+  json_decref(other);
 }
 
 static void checks_defaults_too(void **state) {
@@ -198,6 +250,9 @@ int main(void) {
       cmocka_unit_test(refuses_what_is_no_assignment),
       cmocka_unit_test(refuses_a_parameter_given_twice),
       cmocka_unit_test(demands_what_has_no_default),
+      cmocka_unit_test(leaves_out_what_a_script_computes),
+      cmocka_unit_test(wants_the_script_for_checks_of_lua),
+      cmocka_unit_test(checks_what_was_computed),
       cmocka_unit_test(checks_defaults_too),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 
 #include "box.h"
 
+#include <lualib.h>
+
 enum { MIB = 1 << 20 };
 
 // A request to the host: waits, then gives what the test put into `reply`.
@@ -142,6 +144,61 @@ static void a_slice_inside_a_callback_does_not_yield_but_the_next_instruction_do
   assert_int_equal(turn, TG_TURN_DONE);
   assert_true(turns > 20);
   attempt_end(box, &attempt);
+}
+
+// Runs a script in turns and in Lua's own library, and gives the number of turns.
+static int compare_in_turns(struct box *box, const char *script) {
+  lua_State *stock = luaL_newstate();
+  luaL_openlibs(stock);
+  assert_int_equal(luaL_dostring(stock, script), LUA_OK);
+  struct attempt attempt;
+  attempt_start(box, &attempt, script);
+  int turns = 1;
+  enum tg_turn turn;
+  while ((turn = attempt_turn(&attempt)) == TG_TURN_SLICE) turns++;
+  if (turn != TG_TURN_DONE) {
+    box_keep(box, attempt.co, true);
+    fail_msg("%s\n  ended with %s", script, box->text);
+  }
+  const char *ours = lua_tostring(attempt.co, -1), *theirs = lua_tostring(stock, -1);
+  if (strcmp(ours, theirs) != 0) fail_msg("%s\n  gave: %s\n  Lua:  %s", script, ours, theirs);
+  attempt_end(box, &attempt);
+  lua_close(stock);
+  return turns;
+}
+
+static void long_searches_give_way_and_go_on(void **state) {
+  // Until the x each start of a match fails, after a number of steps that grows with its square.
+  static const char *const scripts[] = {
+      "return table.concat({(('a'):rep(300) .. 'xb'):find('a-a-(b)')}, ' ')",
+      "return table.concat({(('a'):rep(220) .. 'xb'):match('(a-)(a-)()b')}, ' ')",
+      "return tostring((('a'):rep(300)):find('a-a-b'))",
+      "local out = {} for a, p in (('a'):rep(250) .. 'xb'):rep(3):gmatch('(a-a-)b()') do\n"
+      "out[#out + 1] = #a .. ':' .. p end return table.concat(out, ' ')",
+      "local text, n = (('a'):rep(150) .. 'xb-'):rep(5):gsub('(a-)(a-)b', '<%1%2>')\n"
+      "return text .. n",
+      "local text, n = (('a'):rep(150) .. 'xb-'):rep(5):gsub('a-(a-)b()', '<%1%2>', 3)\n"
+      "return text .. n",
+      "local text, n = (('a'):rep(200) .. 'xb-'):rep(3):gsub('(a-a-)b(.)', function(a, c)\n"
+      "return #a .. c .. c end) return text .. n",
+      "local text, n = (('a'):rep(300) .. 'xb-'):gsub('a-a-b', {}) return text .. n",
+      // More items than fit into the search itself.
+      "local text, n = (('a'):rep(50) .. 'xb-'):rep(12):gsub('a-a-' .. ('q?'):rep(20) .. 'b', '')\n"
+      "return text .. n",
+  };
+  for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+    int turns = compare_in_turns(*state, scripts[i]);
+    if (turns < 3) fail_msg("%s\n  took %d turns only", scripts[i], turns);
+  }
+}
+
+static void a_search_is_stopped_in_its_pause(void **state) {
+  struct box *box = *state;
+  struct attempt attempt;
+  attempt_start(box, &attempt, "pcall(string.find, ('a'):rep(300), 'a-a-b') return 'went on'");
+  assert_int_equal(attempt_turn(&attempt), TG_TURN_SLICE);
+  attempt_end(box, &attempt);
+  expect(box, "return (('ab'):rep(3):gsub('b', 'c'))", TG_TURN_DONE, "acacac");
 }
 
 static void a_callback_that_never_ends_is_stopped(void **state) {
@@ -345,6 +402,35 @@ static void an_interrupt_makes_the_next_instruction_look(void **state) {
   attempt_end(box, &attempt);
 }
 
+static int is_hooked(lua_State *L) {
+  lua_pushboolean(L, lua_gethook(L) != NULL);
+  return 1;
+}
+
+static int interrupt(lua_State *L) {
+  tg_slice_interrupt(tg_slice_of(L));
+  return 0;
+}
+
+// A hook slows every instruction down.
+static void where_a_timer_interrupts_a_hook_is_set_for_one_look_only(void **state) {
+  struct box *box = *state;
+  box->sandbox.slice.instructions = 0;
+  lua_pushcfunction(box->sandbox.L, is_hooked);
+  tg_sandbox_set_global(box->sandbox.L, "is_hooked");
+  lua_pushcfunction(box->sandbox.L, interrupt);
+  tg_sandbox_set_global(box->sandbox.L, "interrupt");
+  struct attempt attempt;
+  attempt_start(box, &attempt, "while true do interrupt() end");
+  assert_int_equal(attempt_turn(&attempt), TG_TURN_SLICE);
+  attempt_end(box, &attempt);
+  box->now_ms = 0;
+  attempt_start(box, &attempt, "for i = 1, 1e6 do end interrupt() return is_hooked()");
+  assert_int_equal(attempt_turn(&attempt), TG_TURN_DONE);
+  assert_false(lua_toboolean(attempt.co, -1));
+  attempt_end(box, &attempt);
+}
+
 static void behaves_like_luas_own_library(void **state) {
   struct box *box = *state;
   static const char *const cases[][2] = {
@@ -418,6 +504,8 @@ int main(void) {
       TEST(waits_through_pcall_and_iterators),
       TEST(refuses_to_wait_where_no_yield_can_pass),
       TEST(a_slice_inside_a_callback_does_not_yield_but_the_next_instruction_does),
+      TEST(long_searches_give_way_and_go_on),
+      TEST(a_search_is_stopped_in_its_pause),
       TEST(a_callback_that_never_ends_is_stopped),
       TEST(a_cancelled_attempt_yields_or_is_stopped),
       TEST(closing_is_under_a_budget_too),
@@ -432,6 +520,7 @@ int main(void) {
       TEST(a_loop_that_catches_memory_errors_is_stopped),
       TEST(doubling_strings_do_not_hide_from_the_clock),
       TEST(an_interrupt_makes_the_next_instruction_look),
+      TEST(where_a_timer_interrupts_a_hook_is_set_for_one_look_only),
       TEST(behaves_like_luas_own_library),
       TEST(a_call_inside_a_turn_has_its_own_budget),
   };

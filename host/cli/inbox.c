@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/inbox.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+enum { LIST_MAX = 1000 }; // requests at a look; the others come at the next
+
+static const char folder_name[] = "requests";
+
+char *tg_inbox_path(const char *data, const char *name, const char *kind, struct tg_arena *arena) {
+  size_t size = strlen(data) + sizeof folder_name + strlen(name) + strlen(kind) + 4;
+  char *path = tg_arena_alloc(arena, size);
+  if (path) snprintf(path, size, "%s/%s/%s.%s", data, folder_name, name, kind);
+  return path;
+}
+
+static char *folder_path(const char *data, struct tg_arena *arena) {
+  size_t size = strlen(data) + sizeof folder_name + 2;
+  char *path = tg_arena_alloc(arena, size);
+  if (path) snprintf(path, size, "%s/%s", data, folder_name);
+  return path;
+}
+
+int tg_inbox_put(const char *data, const char *name, const char *kind, const void *bytes,
+                 size_t len, struct tg_error *err) {
+  struct tg_arena arena;
+  tg_arena_init(&arena);
+  char *folder = folder_path(data, &arena), *path = tg_inbox_path(data, name, kind, &arena);
+  int code = folder && path ? tg_file_make_folder(folder, err)
+                            : tg_error_set(err, TG_ENOMEM, "no memory for a request");
+  if (!code) code = tg_file_write(path, bytes, len, err);
+  tg_arena_deinit(&arena);
+  return code;
+}
+
+void tg_inbox_remove(const char *data, const char *name, const char *kind) {
+  struct tg_arena arena;
+  tg_arena_init(&arena);
+  const char *path = tg_inbox_path(data, name, kind, &arena);
+  if (path) unlink(path);
+  tg_arena_deinit(&arena);
+}
+
+static int by_text(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+// Files that are being written have another ending.
+static char *name_of(const struct dirent *entry, const char *kind, struct tg_arena *arena) {
+  const char *dot = strrchr(entry->d_name, '.');
+  if (!dot || dot == entry->d_name || strcmp(dot + 1, kind) != 0) return NULL;
+  return tg_arena_copy(arena, entry->d_name, (size_t)(dot - entry->d_name));
+}
+
+char **tg_inbox_list(const char *data, const char *kind, struct tg_arena *arena, size_t *count) {
+  const char *path = folder_path(data, arena);
+  DIR *folder = path ? opendir(path) : NULL;
+  char **names = NULL;
+  *count = 0;
+  for (struct dirent *entry; folder && *count < LIST_MAX && (entry = readdir(folder));) {
+    char *name = name_of(entry, kind, arena);
+    if (name && !names) names = tg_arena_alloc(arena, LIST_MAX * sizeof *names);
+    if (name && names) names[(*count)++] = name;
+  }
+  if (folder) closedir(folder);
+  if (names) qsort(names, *count, sizeof *names, by_text);
+  return names;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/freeze.h"
+
+#include <stdlib.h>
+
+#include "base/units.h"
+#include "model/params.h"
+
+// Parameters that the script still has to complete.
+struct freezing {
+  json_t *schema, *params;
+  char *input;
+  tg_freeze_answer *answer;
+  void *self;
+};
+
+static void params_tell(const json_t *params, tg_freeze_answer *answer, void *self) {
+  char *text = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS);
+  if (!text) abort(); // a host without memory for its own books cannot go on
+  answer(self, NULL, text);
+  free(text);
+}
+
+static void completed(void *self, const struct tg_error *err, struct tg_slice output) {
+  struct freezing *freezing = self;
+  struct tg_error failed;
+  json_t *values = err ? NULL : json_loadb(output.data, output.len, JSON_ALLOW_NUL, NULL);
+  if (!err && tg_params_add_computed(freezing->schema, values, freezing->params, &failed))
+    err = &failed;
+  if (err)
+    freezing->answer(freezing->self, err, NULL);
+  else
+    params_tell(freezing->params, freezing->answer, freezing->self);
+  json_decref(values);
+  json_decref(freezing->params);
+  json_decref(freezing->schema);
+  free(freezing->input);
+  free(freezing);
+}
+
+static json_t *time_json(int64_t ms) {
+  char text[TG_TIME_TEXT_LEN + 1];
+  tg_time_format(ms, text);
+  return json_string(text);
+}
+
+// The clock of the script stands at the logical date, so that the same run gets the same values.
+static char *input_make(const struct tg_freeze *freeze, json_t *params) {
+  json_t *input = json_pack(
+      "{s:O, s:o, s:{s:o, s:{s:o, s:o}}}", "params", params, "now", time_json(freeze->logical_at),
+      "run", "logical_date", time_json(freeze->logical_at), "interval", "start",
+      time_json(freeze->interval_start), "end", time_json(freeze->interval_end));
+  char *text = input ? json_dumps(input, JSON_COMPACT) : NULL;
+  if (!text) abort();
+  json_decref(input);
+  return text;
+}
+
+void tg_freeze(struct tg_asks *asks, const struct tg_freeze *freeze, tg_freeze_answer *answer,
+               void *self) {
+  struct tg_error err;
+  json_t *params = NULL;
+  if (tg_params_resolve(freeze->schema, freeze->given, freeze->count, freeze->logical_at, &params,
+                        &err)) {
+    answer(self, &err, NULL);
+    return;
+  }
+  if (!tg_params_want_script(freeze->schema, params)) {
+    params_tell(params, answer, self);
+    json_decref(params);
+    return;
+  }
+  struct freezing *freezing = malloc(sizeof *freezing);
+  if (!freezing) abort();
+  *freezing = (struct freezing){.schema = json_incref((json_t *)freeze->schema),
+                                .params = params,
+                                .input = input_make(freeze, params),
+                                .answer = answer,
+                                .self = self};
+  tg_asks_put(asks, freeze->version, "computing the parameters", freezing->input, completed,
+              freezing);
+}

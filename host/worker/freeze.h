@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parameters of a run, frozen when it is made: given or default values are resolved by the
+// host, those that are a function of the others are computed by the pipeline's script.
+#pragma once
+
+#include "worker/asks.h"
+
+/// What the parameters of a run follow from.
+struct tg_freeze {
+  const struct tg_version *version; // of the pipeline, whose script computes
+  const json_t *schema;             // of its plan
+  const char *const *given;         // "name=value"
+  size_t count;
+  int64_t logical_at, interval_start, interval_end;
+};
+
+/// Is told the parameters as the text that runs keep and are compared by, or an error.
+typedef void tg_freeze_answer(void *self, const struct tg_error *err, const char *params);
+
+/// Freezes parameters. `answer` is called once, before this returns when no script is needed.
+///
+/// Owns:   what `freeze` refers to is not used after this returns, its version excepted
+/// Errors: through `answer`: TG_EINVALID naming the parameter; as tg_asks_put
+void tg_freeze(struct tg_asks *asks, const struct tg_freeze *freeze, tg_freeze_answer *answer,
+               void *self);
