@@ -34,7 +34,9 @@ static int params_fill(struct filler *filler, struct tg_error *err) {
   struct tg_backfill *backfill = &filler->backfill;
   size_t count;
   const char **params = tg_args_all(backfill->args, "param", &backfill->arena, &count);
-  int code = params ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for parameters");
+  int code = params ? tg_host_take_secrets(backfill->host, backfill->plan, params, count,
+                                           &backfill->arena, err)
+                    : tg_error_set(err, TG_ENOMEM, "no memory for parameters");
   for (size_t i = 0; i < backfill->count && !code; i++) {
     struct tg_occurrence *occurrence = &filler->list[i];
     struct tg_freeze freeze = {.version = backfill->version,

@@ -122,6 +122,9 @@ int tg_decide(struct tg_launch *launch, struct tg_host *host,
   struct deciding d = {.launch = launch, .host = host, .options = options, .err = err};
   launch->version = options->version;
   int code = tg_plan_parse(plan, strlen(plan), &launch->plan, err);
+  if (!code)
+    code = tg_host_take_secrets(host, launch->plan, options->params, options->param_count,
+                                &launch->arena, err);
   if (!code) code = tg_history_open(services->data, &d.history, err);
   if (!code)
     code = options->has_at ? occurrence_decide(&d)

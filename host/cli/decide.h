@@ -7,7 +7,7 @@
 
 struct tg_decide_options {
   const struct tg_version *version; // of the pipeline as it is in the project now
-  const char *const *params;        // "name=value"
+  const char **params;              // "name=value"; secrets are taken out of it
   size_t param_count;
   bool has_at, is_new;
   int64_t at_ms;      // the occurrence

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/host.h"
 
-#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/log.h"
+#include "cli/secrets.h"
 
-enum { TASKS_AT_ONCE = 32, SECRET_BYTES_MAX = 64 * 1024 };
+enum { TASKS_AT_ONCE = 32 };
 
 struct tg_host {
   struct tg_services services;
@@ -19,25 +18,19 @@ struct tg_host {
   struct tg_worker_runner *runner;
   struct tg_intake *intake;
   char warehouse_path[4096];
-  struct tg_buf secret; // the last one that was read from a file
+  struct tg_secrets secrets;
   struct tg_error failed;
 };
 
-// A secret is the environment's TIDEGATE_SECRET_<NAME>, or a file that a container mounts.
+static const char *place_find(void *self, const char *place, struct tg_error *err) {
+  return tg_secrets_find(self, place, err);
+}
+
+// A secret that a script names by itself.
 static const char *secret_get(void *self, const char *name) {
-  struct tg_host *host = self;
   char place[512];
-  for (const char *c = name; *c; c++)
-    if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-') return NULL;
-  snprintf(place, sizeof place, "TIDEGATE_SECRET_%.256s", name);
-  const char *value = getenv(place);
-  if (value) return value;
-  snprintf(place, sizeof place, "/run/secrets/%.256s", name);
-  tg_buf_clear(&host->secret);
-  if (tg_file_read(place, &host->secret, NULL)) return NULL;
-  while (host->secret.len && isspace((unsigned char)host->secret.data[host->secret.len - 1]))
-    host->secret.data[--host->secret.len] = 0;
-  return tg_buf_text(&host->secret);
+  snprintf(place, sizeof place, "secret:%.400s", name);
+  return tg_secrets_find(self, place, NULL);
 }
 
 static int csv_open(void *self, const char *path, int *fd, struct tg_error *err) {
@@ -119,6 +112,7 @@ static int parts_open(struct tg_host *host, const struct tg_project *project, bo
                       struct tg_error *err) {
   struct tg_services *services = &host->services;
   services->root = project->root;
+  services->secrets = (struct tg_secret_source){.find = place_find, .self = &host->secrets};
   services->data = project->data;
   services->workers_max = project->limits.workers ? project->limits.workers : core_count();
   services->loop = tg_loop_new(err);
@@ -132,7 +126,7 @@ static int parts_open(struct tg_host *host, const struct tg_project *project, bo
                                  .proxy = project->http.proxy,
                                  .denies_private = project->http.has_deny_private,
                                  .secret = secret_get,
-                                 .secret_self = host};
+                                 .secret_self = &host->secrets};
   services->http = has_store ? tg_http_new(services->loop, &http, err) : NULL;
   if (has_store && !services->http) return TG_EINVALID;
   snprintf(host->warehouse_path, sizeof host->warehouse_path, "%s/warehouse.db", project->data);
@@ -156,7 +150,7 @@ int tg_host_open(const struct tg_project *project, bool has_store, struct tg_hos
   signals_ignore();
   struct tg_host *host = calloc(1, sizeof *host);
   if (!host) return tg_error_set(err, TG_ENOMEM, "no memory for the host");
-  tg_buf_init(&host->secret, SECRET_BYTES_MAX);
+  tg_secrets_init(&host->secrets);
   int code = parts_open(host, project, has_store, err);
   if (code) {
     tg_host_close(host);
@@ -180,7 +174,7 @@ void tg_host_close(struct tg_host *host) {
   tg_http_free(services->http);
   tg_children_free(services->children);
   tg_files_deinit(&host->files);
-  tg_buf_deinit(&host->secret);
+  tg_secrets_deinit(&host->secrets);
   tg_loop_free(services->loop);
   free(host);
 }
@@ -258,4 +252,9 @@ int tg_host_freeze(struct tg_host *host, const struct tg_freeze *freeze, struct 
   while (!answer.is_done) tg_loop_turn(host->services.loop, true);
   if (err && answer.err.code) *err = answer.err;
   return answer.err.code;
+}
+
+int tg_host_take_secrets(struct tg_host *host, const struct tg_plan *plan, const char **given,
+                         size_t count, struct tg_arena *arena, struct tg_error *err) {
+  return tg_secrets_take(&host->secrets, plan->params, given, count, arena, err);
 }

@@ -27,9 +27,14 @@ const struct tg_services *tg_host_services(const struct tg_host *host);
 int tg_host_build(struct tg_host *host, enum tg_bundle_kind kind, const char *path,
                   const struct tg_version **version, char **faults, struct tg_error *err);
 
+/// Takes the secrets out of the parameters that were given on the command line (secrets.h).
+int tg_host_take_secrets(struct tg_host *host, const struct tg_plan *plan, const char **given,
+                         size_t count, struct tg_arena *arena, struct tg_error *err);
+
 /// Freezes the parameters of a run and waits for them (worker/freeze.h).
 ///
-/// Errors: TG_EINVALID naming the parameter; what the script raised
+/// Errors: TG_EINVALID naming the parameter; TG_EDENIED for a secret that is not there; what the
+///         script raised
 int tg_host_freeze(struct tg_host *host, const struct tg_freeze *freeze, struct tg_arena *arena,
                    const char **params, struct tg_error *err);
 

@@ -46,6 +46,8 @@ int tg_launch_resume(struct tg_launch *launch, struct tg_host *host, struct tg_h
   launch->kind = TG_LAUNCH_RESUMED;
   launch->run = *run;
   int code = tg_launch_bundle(launch, host, history, run->bundle, err);
+  if (!code && host && !launch->cancelled)
+    code = tg_freeze_check_secrets(tg_host_services(host), launch->plan->params, run->params, err);
   if (!code)
     code = tg_history_tasks(history, run->number, arena, &launch->tasks, &launch->task_count, err);
   if (!code)

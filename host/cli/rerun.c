@@ -118,6 +118,8 @@ static int params_freeze(struct rerunner *r, const char *bundle, const char **pa
       tg_arena_alloc(arena, (given + json_object_size(frozen) + 1) * sizeof *texts);
   json_decref(frozen);
   if (!own || !texts) return tg_error_set(err, TG_ENOMEM, "no memory for parameters");
+  int code = tg_host_take_secrets(r->drive.host, r->launch.plan, own, given, arena, err);
+  if (code) return code;
   memcpy(texts, own, given * sizeof *texts);
   bool has_interval = r->of.interval_end != 0;
   struct tg_freeze freeze = {
@@ -213,13 +215,25 @@ static void id_say(const struct rerunner *r, const struct tg_run *run, const cha
   if (!tg_args_has(r->drive.args, "quiet")) fprintf(stderr, "tidegate: run %s %s\n", id, text);
 }
 
+// What was not kept of the run's secrets is given again.
+static int secrets_take(struct rerunner *r, const struct tg_run *run, struct tg_error *err) {
+  size_t count;
+  const char **given = tg_args_all(r->drive.args, "param", &r->launch.arena, &count);
+  if (!given) return tg_error_set(err, TG_ENOMEM, "no memory for parameters");
+  int code = tg_launch_bundle(&r->launch, NULL, r->records.history, run->bundle, err);
+  return code ? code
+              : tg_host_take_secrets(r->drive.host, r->launch.plan, given, count, &r->launch.arena,
+                                     err);
+}
+
 static int unfinished_go(struct rerunner *r, const struct tg_run *run) {
   struct tg_error err;
   id_say(r, run,
          is_dry(r) ? "is not finished and would be continued"
                    : "was not finished and is continued");
   if (is_dry(r)) return TG_EXIT_SUCCESS;
-  int code = tg_launch_resume(&r->launch, r->drive.host, r->records.history, run, &err);
+  int code = secrets_take(r, run, &err);
+  if (!code) code = tg_launch_resume(&r->launch, r->drive.host, r->records.history, run, &err);
   return code ? tg_exit_report(&err) : tg_drive(&r->drive, &r->records.output);
 }
 

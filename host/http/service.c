@@ -24,8 +24,19 @@ static int malformed(struct tg_error *err) {
   return tg_error_set(err, TG_EPROTOCOL, "the HTTP request of a worker is malformed");
 }
 
+// Where the secrets of a request come from.
+struct secrets {
+  struct tg_http *client;
+  const struct tg_http_secrets *own;
+};
+
+static const char *secret_find(const struct secrets *secrets, const char *name) {
+  const char *own = secrets->own ? secrets->own->find(secrets->own->self, name) : NULL;
+  return own ? own : tg_http_secret(secrets->client, name);
+}
+
 // The parts of a value, one after the other, with secrets in their place.
-static int value_read(struct tg_http *client, struct tg_reader *in, struct tg_buf *value,
+static int value_read(const struct secrets *secrets, struct tg_reader *in, struct tg_buf *value,
                       bool *is_private, struct tg_error *err) {
   uint32_t count = tg_wire_get_count(in, 6);
   for (uint32_t i = 0; i < count; i++) {
@@ -33,7 +44,7 @@ static int value_read(struct tg_http *client, struct tg_reader *in, struct tg_bu
     const char *text = tg_wire_get_text(in);
     if (in->is_failed) break;
     if (is_secret) {
-      const char *secret = tg_http_secret(client, text);
+      const char *secret = secret_find(secrets, text);
       if (!secret) return tg_error_set(err, TG_EDENIED, "there is no secret '%.100s'", text);
       tg_log_add_secret(secret);
       text = secret;
@@ -46,7 +57,7 @@ static int value_read(struct tg_http *client, struct tg_reader *in, struct tg_bu
   return 0;
 }
 
-static int headers_read(struct tg_http *client, struct tg_reader *in,
+static int headers_read(const struct secrets *secrets, struct tg_reader *in,
                         struct tg_http_request *request, struct tg_arena *arena,
                         struct tg_error *err) {
   uint32_t count = tg_wire_get_count(in, 9);
@@ -57,7 +68,7 @@ static int headers_read(struct tg_http *client, struct tg_reader *in,
     struct tg_buf value;
     tg_buf_init(&value, TG_HTTP_HEADER_BYTES_MAX);
     headers[i].name = tg_wire_get_text(in);
-    code = value_read(client, in, &value, &headers[i].is_private, err);
+    code = value_read(secrets, in, &value, &headers[i].is_private, err);
     if (!code) {
       headers[i].value = tg_arena_copy(arena, tg_buf_text(&value), value.len);
       if (!headers[i].value) code = tg_error_set(err, TG_ENOMEM, "out of memory");
@@ -69,12 +80,12 @@ static int headers_read(struct tg_http *client, struct tg_reader *in,
   return code;
 }
 
-static int request_read(struct tg_http *client, struct tg_reader *in,
+static int request_read(const struct secrets *secrets, struct tg_reader *in,
                         struct tg_http_request *request, struct tg_arena *arena,
                         struct tg_error *err) {
   request->method = tg_wire_get_text(in);
   request->url = tg_wire_get_text(in);
-  int code = headers_read(client, in, request, arena, err);
+  int code = headers_read(secrets, in, request, arena, err);
   if (code) return code;
   request->has_body = tg_wire_get_u8(in) != 0;
   struct tg_slice body = tg_wire_get_bytes(in);
@@ -131,8 +142,8 @@ static void call_done(void *self, const struct tg_error *err,
   free(call);
 }
 
-int tg_http_service_start(struct tg_http *client, const void *body, size_t len,
-                          tg_http_service_done *done, void *self,
+int tg_http_service_start(struct tg_http *client, const struct tg_http_secrets *own,
+                          const void *body, size_t len, tg_http_service_done *done, void *self,
                           struct tg_http_service_call **result, struct tg_error *err) {
   struct tg_http_service_call *call = calloc(1, sizeof *call);
   if (!call) return tg_error_set(err, TG_ENOMEM, "out of memory");
@@ -140,8 +151,9 @@ int tg_http_service_start(struct tg_http *client, const void *body, size_t len,
   struct tg_arena arena;
   tg_arena_init(&arena);
   struct tg_reader in = tg_reader_of(body, len);
+  struct secrets secrets = {client, own};
   struct tg_http_request request = {0};
-  int code = request_read(client, &in, &request, &arena, err);
+  int code = request_read(&secrets, &in, &request, &arena, err);
   if (!code) code = tg_http_start(client, &request, call_done, call, &call->call, err);
   tg_arena_deinit(&arena);
   if (code)

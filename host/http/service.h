@@ -22,12 +22,20 @@ struct tg_http_service_call;
 /// Gets an error, or a reply that is valid during the call. Errors: as tg_http_done
 typedef void tg_http_service_done(void *self, const struct tg_error *err, struct tg_buf *reply);
 
-/// Starts the request of a worker; `done` is called later, from the loop.
+/// Where a call's own secrets are found, before those of the client.
+struct tg_http_secrets {
+  /// Gives the value of a secret, or NULL if there is none of this name.
+  const char *(*find)(void *self, const char *name);
+  void *self;
+};
+
+/// Starts the request of a worker, whose `secrets` may be NULL; `done` is called later, from the
+/// loop.
 ///
 /// Errors: TG_EPROTOCOL for a body that is no request, TG_EDENIED for a secret there is not, and as
 ///         tg_http_start; `done` is not called then
-int tg_http_service_start(struct tg_http *client, const void *body, size_t len,
-                          tg_http_service_done *done, void *self,
+int tg_http_service_start(struct tg_http *client, const struct tg_http_secrets *secrets,
+                          const void *body, size_t len, tg_http_service_done *done, void *self,
                           struct tg_http_service_call **call, struct tg_error *err);
 
 /// Ends a call without calling its `done`.

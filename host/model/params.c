@@ -229,8 +229,36 @@ static json_t *text_read(const json_t *schema, const char *text) {
                       : list_split(type_of(schema, "items"), text);
 }
 
+static bool is_secret(const json_t *schema) {
+  return json_is_true(json_object_get(schema, "secret"));
+}
+
+static bool is_place(const char *text) {
+  static const char *const forms[] = {"env:", "file:", "secret:", "value:"};
+  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+    size_t len = strlen(forms[i]);
+    if (strncmp(text, forms[i], len) == 0 && text[len]) return true;
+  }
+  return strcmp(text, "stdin") == 0;
+}
+
+// What was given instead of a place may be the secret, so it is not told.
+static int place_read(const json_t *schema, const char *text, json_t **value,
+                      struct tg_error *err) {
+  const char *name = name_of(schema);
+  if (!is_place(text))
+    return tg_error_set(err, TG_EINVALID,
+                        "parameter \"%s\" is secret: say where it is, with -p %s=env:VARIABLE, "
+                        "-p %s=file:PATH or -p %s=- (standard input); -p %s=value:TEXT if all who "
+                        "list processes may see it",
+                        name, name, name, name, name);
+  *value = json_string(text);
+  return *value ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for the parameters");
+}
+
 static int given_read(const json_t *schema, const char *text, json_t **value,
                       struct tg_error *err) {
+  if (is_secret(schema)) return place_read(schema, text, value, err);
   *value = text_read(schema, text);
   if (*value) return TG_OK;
   return tg_error_set(err, TG_EINVALID, "parameter \"%s\" takes %s, got \"%.200s\"",
@@ -243,7 +271,12 @@ static bool is_computed(const json_t *schema) {
 
 // Says what is missing, what it takes, and how it is given.
 static int required_error(const json_t *schema, struct tg_error *err) {
-  const char *words[WORDS_MAX];
+  const char *words[WORDS_MAX], *name = name_of(schema);
+  if (is_secret(schema))
+    return tg_error_set(err, TG_EINVALID,
+                        "parameter \"%s\" is required and secret; give it with -p %s=env:VARIABLE, "
+                        "-p %s=file:PATH or -p %s=- (standard input)",
+                        name, name, name, name);
   size_t count = words_collect(json_object_get(schema, "values"), NULL, words);
   struct tg_buf takes;
   tg_buf_init(&takes, PROSE_BYTES_MAX);
@@ -252,7 +285,7 @@ static int required_error(const json_t *schema, struct tg_error *err) {
   int code = tg_error_set(err, TG_EINVALID,
                           "parameter \"%s\" is required and has no default: it takes %s; give it "
                           "with -p %s=VALUE",
-                          name_of(schema), tg_buf_text(&takes), name_of(schema));
+                          name, tg_buf_text(&takes), name);
   tg_buf_deinit(&takes);
   return code;
 }
@@ -396,4 +429,25 @@ int tg_params_add_computed(const json_t *schema, const json_t *values, json_t *p
       code = tg_error_set(err, TG_ENOMEM, "no memory for the parameters");
   }
   return code;
+}
+
+bool tg_params_is_secret(const json_t *schema, const char *name) {
+  for (size_t i = 0; i < json_array_size(schema); i++) {
+    const json_t *one = json_array_get(schema, i);
+    if (strcmp(name_of(one), name) == 0) return is_secret(one);
+  }
+  return false;
+}
+
+json_t *tg_params_secrets(const json_t *schema, const char *params) {
+  json_t *places = json_object(), *all = NULL;
+  for (size_t i = 0; i < json_array_size(schema); i++) {
+    const json_t *one = json_array_get(schema, i);
+    if (!is_secret(one)) continue;
+    if (!all && params) all = json_loads(params, 0, NULL);
+    json_t *place = json_object_get(all, name_of(one));
+    if (json_is_string(place)) json_object_set(places, name_of(one), place);
+  }
+  json_decref(all);
+  return places;
 }

@@ -2,10 +2,14 @@
 // Parameters of a run: the schema a plan declares, and the values a run gets.
 //
 // The schema is the plan's `params`: a JSON list of {"name", "type", "required", "default",
-// "default_is": logical_date or computed, "items": the type of a list's values, "values" of an
-// enum, "min" and "max" of numbers}. Types are string, int, number, bool, enum, date and list.
-// Patterns and lengths are checked by the script, which also computes what is computed: a run's
-// parameters are resolved here, then completed by it (worker/freeze.h).
+// "default_is": logical_date or computed, "secret", "items": the type of a list's values, "values"
+// of an enum, "min" and "max" of numbers}. Types are string, int, number, bool, enum, date and
+// list. Patterns and lengths are checked by the script, which also computes what is computed: a
+// run's parameters are resolved here, then completed by it (worker/freeze.h).
+//
+// The value of a secret parameter is the place where the host finds the secret, and only that is
+// kept: env:VARIABLE, file:PATH, secret:NAME (as tg.secret has it), stdin, or value:NAME for what
+// was written on the command line.
 #pragma once
 
 #include <jansson.h>
@@ -33,3 +37,11 @@ bool tg_params_want_script(const json_t *schema, const json_t *params);
 /// Errors: TG_EINVALID naming the parameter
 int tg_params_add_computed(const json_t *schema, const json_t *values, json_t *params,
                            struct tg_error *err);
+
+/// Says whether a parameter is declared secret.
+bool tg_params_is_secret(const json_t *schema, const char *name);
+
+/// Gives the secret ones of a run's parameters (JSON text): name -> place.
+///
+/// Owns:   the caller releases the result, which is NULL only when memory is out
+json_t *tg_params_secrets(const json_t *schema, const char *params);

@@ -6,6 +6,7 @@
 #include "script/json_module.h"
 #include "script/lua_body.h"
 #include "script/lua_error.h"
+#include "script/secret.h"
 #include "script/state.h"
 
 // What passes between a script and the host as JSON is held to what a task may return.
@@ -68,6 +69,11 @@ static int l_native_log(lua_State *L) {
   luaL_argcheck(L, level >= 0, 1, "no such level");
   tg_scheduler_log(tg_scheduler_of(L), (enum tg_log_level)level, text, len);
   return 0;
+}
+
+static int l_native_secret(lua_State *L) {
+  tg_lua_push_secret(L, luaL_checkstring(L, 1));
+  return 1;
 }
 
 static int l_native_progress(lua_State *L) {
@@ -204,19 +210,13 @@ static int l_native_child(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"source", l_native_source},
-    {"where", l_native_where},
-    {"log", l_native_log},
-    {"progress", l_native_progress},
-    {"now", l_native_now},
-    {"decide", l_native_decide},
-    {"output", l_native_output},
-    {"sleep", l_native_sleep},
-    {"step", l_native_step},
-    {"step_end", l_native_step_end},
-    {"sleep_until", l_native_sleep_until},
-    {"child", l_native_child},
-    {NULL, NULL},
+    {"source", l_native_source},     {"where", l_native_where},
+    {"log", l_native_log},           {"progress", l_native_progress},
+    {"secret", l_native_secret},     {"now", l_native_now},
+    {"decide", l_native_decide},     {"output", l_native_output},
+    {"sleep", l_native_sleep},       {"step", l_native_step},
+    {"step_end", l_native_step_end}, {"sleep_until", l_native_sleep_until},
+    {"child", l_native_child},       {NULL, NULL},
 };
 
 void tg_native_module_push(lua_State *L, struct tg_world *world) {

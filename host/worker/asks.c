@@ -37,6 +37,10 @@ struct tg_asks *tg_asks_new(const struct tg_services *services, struct tg_pool *
   return asks;
 }
 
+const struct tg_services *tg_asks_services(const struct tg_asks *asks) {
+  return asks->services;
+}
+
 static void ask_end(struct ask *ask, const struct tg_error *err, struct tg_slice output) {
   tg_map_remove_number(&ask->asks->open, ask->handle);
   if (ask->process) tg_process_add_load(ask->process, -1);

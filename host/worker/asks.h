@@ -13,6 +13,9 @@ struct tg_asks;
 struct tg_asks *tg_asks_new(const struct tg_services *services, struct tg_pool *pool,
                             struct tg_bundles *bundles);
 
+/// Gives what it works with.
+const struct tg_services *tg_asks_services(const struct tg_asks *asks);
+
 /// Ends every question with TG_ECANCELLED.
 void tg_asks_free(struct tg_asks *asks);
 

@@ -8,9 +8,11 @@
 
 #include "base/arena.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/units.h"
 #include "engine/context.h"
+#include "model/params.h"
 #include "worker/attempt_log.h"
 
 struct command {
@@ -82,8 +84,11 @@ static void env_set(struct env *env, const char *name, const char *value) {
   env_put(env, name, strlen(name), value);
 }
 
-static void env_params(struct env *env, const char *params) {
-  json_t *all = json_loads(params, 0, NULL);
+// A command gets the value of a secret parameter, where scripts get a handle.
+static void env_params(struct env *env, const struct tg_services *services,
+                       const struct tg_plan *plan, const char *params) {
+  const struct tg_secret_source *secrets = &services->secrets;
+  json_t *all = json_loads(params, 0, NULL), *places = tg_params_secrets(plan->params, params);
   const char *name;
   json_t *value;
   env_set(env, "TIDEGATE_PARAMS", params);
@@ -91,15 +96,19 @@ static void env_params(struct env *env, const char *params) {
     char variable[TG_NAME_BYTES_MAX + 32];
     snprintf(variable, sizeof variable, "TIDEGATE_PARAM_%.*s", TG_NAME_BYTES_MAX, name);
     for (char *c = variable; *c; c++) *c = (char)toupper((unsigned char)*c);
-    char *text = json_is_string(value) ? strdup(json_string_value(value))
-                                       : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    const char *place = json_string_value(json_object_get(places, name));
+    const char *secret = place ? secrets->find(secrets->self, place, NULL) : NULL;
+    const char *known = secret ? secret : json_string_value(value);
+    char *text = known ? strdup(known) : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
     if (text) env_set(env, variable, text);
     free(text);
   }
+  json_decref(places);
   json_decref(all);
 }
 
-static void env_make(struct env *env, const struct tg_start *start) {
+static void env_make(struct env *env, const struct tg_services *services,
+                     const struct tg_start *start) {
   const struct tg_plan_task *task = &start->run->plan->tasks[start->task];
   const struct tg_run *run = &start->run->run;
   char id[TG_ID_TEXT_LEN + 1], key[TG_KEY_TEXT_LEN + 1], number[16], date[TG_TIME_TEXT_LEN + 1];
@@ -116,7 +125,7 @@ static void env_make(struct env *env, const struct tg_start *start) {
     const char *equals = strchr(*pair, '=');
     env_put(env, *pair, (size_t)(equals - *pair), equals + 1);
   }
-  env_params(env, run->params);
+  env_params(env, services, start->run->plan, run->params);
   env_set(env, "TIDEGATE_RUN_ID", id);
   env_set(env, "TIDEGATE_PIPELINE", start->run->plan->name);
   env_set(env, "TIDEGATE_TASK", task->name);
@@ -195,6 +204,7 @@ static void outcome_tell(struct command *command, const struct tg_outcome *outco
   uint64_t attempt = command->attempt;
   tg_map_remove_number(&commands->running, attempt);
   struct tg_outcome own = *outcome; // its texts are not the command's
+  tg_log_redact(own.err.text);      // it may have said what it was given
   command_free(command);
   tg_conductor_result(commands->services->conductor, attempt, &own);
 }
@@ -208,6 +218,7 @@ static void exited(void *self, const struct tg_child_exit *exit) {
     tg_attempt_log_line(command->log, "warn", left_behind, sizeof left_behind - 1);
   failure_tell(command, exit, &outcome.err);
   char *result = outcome.err.code ? NULL : result_make(command, exit, &outcome.err);
+  if (result) tg_log_redact(result);
   outcome.result = result;
   outcome_tell(command, &outcome);
   free(result);
@@ -229,7 +240,7 @@ static int spawn(struct command *command, const struct tg_start *start, struct t
   else
     snprintf(cwd, sizeof cwd, "%s/%s", services->root, plan->cwd);
   struct env env = {0};
-  env_make(&env, start);
+  env_make(&env, services, start);
   struct tg_child_spec spec = {
       .argv = plan->is_shell ? shell : plan->argv,
       .env = env.items,

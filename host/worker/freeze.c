@@ -8,16 +8,37 @@
 
 // Parameters that the script still has to complete.
 struct freezing {
+  const struct tg_services *services;
   json_t *schema, *params;
   char *input;
   tg_freeze_answer *answer;
   void *self;
 };
 
-static void params_tell(const json_t *params, tg_freeze_answer *answer, void *self) {
+int tg_freeze_check_secrets(const struct tg_services *services, const json_t *schema,
+                            const char *params, struct tg_error *err) {
+  json_t *places = tg_params_secrets(schema, params), *place;
+  const char *name;
+  int code = TG_OK;
+  json_object_foreach(places, name, place) {
+    struct tg_error why;
+    if (code || services->secrets.find(services->secrets.self, json_string_value(place), &why))
+      continue;
+    code = tg_error_set(err, TG_EDENIED, "secret parameter \"%s\": %s", name, why.text);
+  }
+  json_decref(places);
+  return code;
+}
+
+static void params_tell(const struct tg_services *services, const json_t *schema,
+                        const json_t *params, tg_freeze_answer *answer, void *self) {
+  struct tg_error err;
   char *text = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS);
   if (!text) abort(); // a host without memory for its own books cannot go on
-  answer(self, NULL, text);
+  if (tg_freeze_check_secrets(services, schema, text, &err))
+    answer(self, &err, NULL);
+  else
+    answer(self, NULL, text);
   free(text);
 }
 
@@ -30,7 +51,8 @@ static void completed(void *self, const struct tg_error *err, struct tg_slice ou
   if (err)
     freezing->answer(freezing->self, err, NULL);
   else
-    params_tell(freezing->params, freezing->answer, freezing->self);
+    params_tell(freezing->services, freezing->schema, freezing->params, freezing->answer,
+                freezing->self);
   json_decref(values);
   json_decref(freezing->params);
   json_decref(freezing->schema);
@@ -58,6 +80,7 @@ static char *input_make(const struct tg_freeze *freeze, json_t *params) {
 
 void tg_freeze(struct tg_asks *asks, const struct tg_freeze *freeze, tg_freeze_answer *answer,
                void *self) {
+  const struct tg_services *services = tg_asks_services(asks);
   struct tg_error err;
   json_t *params = NULL;
   if (tg_params_resolve(freeze->schema, freeze->given, freeze->count, freeze->logical_at, &params,
@@ -66,13 +89,14 @@ void tg_freeze(struct tg_asks *asks, const struct tg_freeze *freeze, tg_freeze_a
     return;
   }
   if (!tg_params_want_script(freeze->schema, params)) {
-    params_tell(params, answer, self);
+    params_tell(services, freeze->schema, params, answer, self);
     json_decref(params);
     return;
   }
   struct freezing *freezing = malloc(sizeof *freezing);
   if (!freezing) abort();
-  *freezing = (struct freezing){.schema = json_incref((json_t *)freeze->schema),
+  *freezing = (struct freezing){.services = services,
+                                .schema = json_incref((json_t *)freeze->schema),
                                 .params = params,
                                 .input = input_make(freeze, params),
                                 .answer = answer,

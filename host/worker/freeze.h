@@ -20,6 +20,13 @@ typedef void tg_freeze_answer(void *self, const struct tg_error *err, const char
 /// Freezes parameters. `answer` is called once, before this returns when no script is needed.
 ///
 /// Owns:   what `freeze` refers to is not used after this returns, its version excepted
-/// Errors: through `answer`: TG_EINVALID naming the parameter; as tg_asks_put
+/// Errors: through `answer`: TG_EINVALID naming the parameter; TG_EDENIED for a secret that is not
+///         there; as tg_asks_put
 void tg_freeze(struct tg_asks *asks, const struct tg_freeze *freeze, tg_freeze_answer *answer,
                void *self);
+
+/// Looks for the secrets among the parameters (JSON text) of a run.
+///
+/// Errors: TG_EDENIED naming the parameter whose secret is not there
+int tg_freeze_check_secrets(const struct tg_services *services, const json_t *schema,
+                            const char *params, struct tg_error *err);

@@ -9,6 +9,7 @@
 #include "engine/context.h"
 #include "files/service.h"
 #include "http/service.h"
+#include "model/params.h"
 #include "store/kv_service.h"
 
 // A request that is not answered yet. The services that cannot be cancelled (store, policies) may
@@ -71,12 +72,27 @@ static const struct tg_live_run *run_of(const struct tg_script_attempt *attempt)
   return tg_conductor_find_attempt(services_of(attempt)->conductor, attempt->handle, &task);
 }
 
+// A parameter's secret is found for the run that has it, and for no other.
+static const char *param_secret_find(void *self, const char *name) {
+  static const char form[] = "param:";
+  const struct tg_script_attempt *attempt = self;
+  if (strncmp(name, form, sizeof form - 1) != 0) return NULL;
+  const struct tg_secret_source *source = &services_of(attempt)->secrets;
+  const struct tg_live_run *run = run_of(attempt);
+  json_t *places = tg_params_secrets(run->plan->params, run->run.params);
+  const char *place = json_string_value(json_object_get(places, name + sizeof form - 1));
+  const char *value = place ? source->find(source->self, place, NULL) : NULL;
+  json_decref(places);
+  return value;
+}
+
 static int http_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
                      struct tg_error *err) {
   struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_HTTP);
   struct tg_error failed;
-  int code = tg_http_service_start(services_of(attempt)->http, body.data, body.len, buf_answered,
-                                   open, &open->http, &failed);
+  struct tg_http_secrets secrets = {.find = param_secret_find, .self = attempt};
+  int code = tg_http_service_start(services_of(attempt)->http, &secrets, body.data, body.len,
+                                   buf_answered, open, &open->http, &failed);
   if (!code) return TG_OK;
   open_end(open, &failed, NULL, 0);
   return code == TG_EPROTOCOL ? tg_error_set(err, code, "%s", failed.text) : TG_OK;
@@ -276,8 +292,10 @@ static int child_take(struct tg_script_attempt *attempt, uint64_t request, struc
   tg_id_format(run->run.id, parent);
   tg_context_key(run, attempt->unit, key);
   snprintf(child_key, sizeof child_key, "%s:%.*s", key, TG_NAME_BYTES_MAX, pipeline);
+  json_t *secrets = tg_params_secrets(run->plan->params, run->run.params);
   struct tg_subrun_question question = {.pipeline = pipeline,
                                         .params = params,
+                                        .secrets = secrets,
                                         .parent = parent,
                                         .key = child_key,
                                         .is_waiting = is_waiting};
@@ -286,6 +304,7 @@ static int child_take(struct tg_script_attempt *attempt, uint64_t request, struc
   idle_say(attempt, true);
   open->question =
       tg_subruns_ask(tg_scripts_subruns(attempt->scripts), &question, child_answered, open);
+  json_decref(secrets);
   return TG_OK;
 }
 

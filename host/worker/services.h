@@ -11,6 +11,13 @@
 #include "store/store.h"
 #include "warehouse/warehouse.h"
 
+/// Where the host finds secrets: gives the value at a place (model/params.h), valid until the next
+/// call, or NULL with the reason.
+struct tg_secret_source {
+  const char *(*find)(void *self, const char *place, struct tg_error *err);
+  void *self;
+};
+
 struct tg_services {
   struct tg_loop *loop;
   struct tg_children *children;
@@ -19,6 +26,7 @@ struct tg_services {
   struct tg_http *http;
   struct tg_warehouse *warehouse;
   const struct tg_files *files;
+  struct tg_secret_source secrets;
   const char *root;     // the project's folder
   const char *data;     // the data folder
   uint32_t workers_max; // script workers

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "model/params.h"
 #include "worker/freeze.h"
 
 #define PARENT_STOPPED "its parent run was stopped"
@@ -17,6 +18,7 @@ struct subrun {
   struct tg_subruns *subruns;
   char *key, *pipeline, *params, *parent;
   uint32_t depth; // 1 for the child of a run that is none
+  json_t *secrets;
   struct tg_plan *plan;
   const struct tg_version *version; // of a new child
   int64_t logical_at;
@@ -65,6 +67,7 @@ struct tg_subruns *tg_subruns_new(const struct tg_services *services, struct tg_
 static void subrun_free(struct subrun *subrun) {
   tg_loop_undefer(subrun->subruns->services->loop, &subrun->end);
   tg_plan_free(subrun->plan);
+  json_decref(subrun->secrets);
   free(subrun->key);
   free(subrun->pipeline);
   free(subrun->params);
@@ -300,20 +303,45 @@ static void frozen(void *self, const struct tg_error *err, const char *params) {
     create(subrun, params);
 }
 
-// Gives the parameters as the texts that a person would give.
+// The place of a secret that the parent passes on: a handle, as it looks once it is JSON (of
+// tg.secret "NAME", or of a parameter of the parent). A text is none: a script must not choose
+// which of the host's files and variables are read.
+static char *place_of(const struct subrun *subrun, const json_t *handle) {
+  const json_t *parts = json_object_get(handle, "parts"), *part = json_array_get(parts, 0);
+  const char *name = json_string_value(json_object_get(part, "text"));
+  if (json_array_size(parts) != 1 || !json_is_true(json_object_get(part, "secret")) || !name)
+    return must(strdup(""));
+  if (strncmp(name, "param:", 6) == 0) {
+    const char *place = json_string_value(json_object_get(subrun->secrets, name + 6));
+    return must(strdup(place ? place : ""));
+  }
+  char *place = must(malloc(strlen(name) + sizeof "secret:"));
+  sprintf(place, "secret:%s", name);
+  return place;
+}
+
+// Gives a parameter as the text that a person would give.
+static char *given_text(const struct subrun *subrun, const char *name, const json_t *value) {
+  char *own = NULL;
+  if (tg_params_is_secret(subrun->plan->params, name))
+    own = place_of(subrun, value);
+  else if (!json_is_string(value))
+    own = must(json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT));
+  const char *text = own ? own : json_string_value(value);
+  size_t size = strlen(name) + strlen(text) + 2;
+  char *given = must(malloc(size));
+  snprintf(given, size, "%s=%s", name, text);
+  free(own);
+  return given;
+}
+
 static void params_freeze(struct subrun *subrun) {
   struct tg_subruns *subruns = subrun->subruns;
   json_t *given = json_loads(subrun->params, 0, NULL), *value;
   size_t count = json_object_size(given), used = 0;
   char **texts = must(calloc(count + 1, sizeof *texts));
   const char *name;
-  json_object_foreach(given, name, value) {
-    char *own = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    size_t size = strlen(name) + strlen(own ? own : json_string_value(value)) + 2;
-    texts[used] = must(malloc(size));
-    snprintf(texts[used++], size, "%s=%s", name, own ? own : json_string_value(value));
-    free(own);
-  }
+  json_object_foreach(given, name, value) texts[used++] = given_text(subrun, name, value);
   subrun->logical_at = tg_clock_wall_ms(tg_loop_clock(subruns->services->loop));
   struct tg_freeze freeze = {.version = subrun->version,
                              .schema = subrun->plan->params,
@@ -396,6 +424,7 @@ static struct subrun *subrun_new(struct tg_subruns *subruns,
   subrun->pipeline = must(strdup(question->pipeline));
   subrun->params = must(strdup(question->params));
   subrun->parent = must(strdup(question->parent));
+  subrun->secrets = json_incref((json_t *)question->secrets);
   subrun->depth = depth_of(subruns, question->parent) + 1;
   subrun->end = (struct tg_deferred){.call = subrun_end, .self = subrun};
   subrun->next = subruns->all;

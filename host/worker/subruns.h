@@ -20,6 +20,7 @@ void tg_subruns_free(struct tg_subruns *subruns);
 
 struct tg_subrun_question {
   const char *pipeline, *params; // name; JSON object
+  const json_t *secrets;         // of the parent's parameters: name -> place
   const char *parent, *key;      // id of the parent run; what the child is started for
   bool is_waiting;               // for its end, else for its beginning
 };
@@ -31,7 +32,8 @@ typedef void tg_subruns_answer(void *self, const struct tg_error *err, const cha
 /// Asks for a child. `answer` is called once, from the loop or before this returns.
 ///
 /// Shape:  returns a number for tg_subruns_forget; 0 when it was answered at once
-/// Errors: through `answer`: TG_ENOT_FOUND, TG_EINVALID (faults, parameters), TG_ELIMIT
+/// Errors: through `answer`: TG_ENOT_FOUND, TG_EINVALID (faults, parameters), TG_EDENIED (secrets),
+///         TG_ELIMIT
 uint64_t tg_subruns_ask(struct tg_subruns *subruns, const struct tg_subrun_question *question,
                         tg_subruns_answer *answer, void *self);
 

@@ -159,6 +159,14 @@ local MEMBERS = {
   end,
 }
 
+-- A secret came as the place where the host finds it; scripts get a handle that it fills in.
+local function hide_secrets(given, pipeline)
+  for name, param in pairs(pipeline.params) do
+    if param.secret and given[name] ~= nil then given[name] = native.secret("param:" .. name) end
+  end
+  return given
+end
+
 -- What became of the tasks before this one, which in a group can be named as the script names them.
 local function states_of(given, pipeline, task)
   if not task.scope then return given end
@@ -192,7 +200,7 @@ end
 function context.new(data, task, pipeline)
   local facts, members = {}, data
   for name in pairs(MAY_BE_NIL) do members[name] = present(data[name]) end
-  members.params = data.params or {}
+  members.params = hide_secrets(data.params or {}, pipeline)
   members.states = states_of(data.states or {}, pipeline, task)
   local own = {
     output = data.output or {}, large = data.large or NONE, pipeline = pipeline, task = task,

@@ -167,6 +167,7 @@ local words = require "tidegate.pipeline.words"
 
 ---@class tidegate.StringFields: tidegate.TypeFields
 ---@field pattern? string a Lua pattern for the whole string
+---@field secret? boolean tasks get a handle as of tg.secret; a default is tg.secret "NAME"
 ---@field min_length? integer
 ---@field max_length? integer
 

@@ -40,6 +40,7 @@ local function bake_input(given, report, path)
     if params.is_type(value) then
       fields[name] = params.bake(value, here)
       if fields[name] and fields[name].compute then here("default must be a value here") end
+      if fields[name] and fields[name].secret then here("a policy cannot be given a secret") end
     elseif type(value) == "table" and not words.record(value) then
       fields[name] = { fields = bake_input(value, report, at), required = value.optional ~= true }
     elseif not (name == "optional" and value == true) and not words.is_unknown(value) then

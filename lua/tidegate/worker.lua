@@ -40,7 +40,8 @@ end
 -- The host has checked the parameters against the plan; what only Lua can check (patterns) is here.
 local function check_params(given)
   for _, name in ipairs(plain.keys(pipeline.params)) do
-    local _, err = params.value(pipeline.params[name], given[name], "parameter " .. name)
+    local param, _, err = pipeline.params[name], nil, nil
+    if not param.secret then _, err = params.value(param, given[name], "parameter " .. name) end
     if err then return { code = "invalid", class = "permanent", message = err } end
   end
 end

@@ -6,15 +6,7 @@ local project = require "support.project"
 local box
 local function of(...) box = project.of(...) return box end
 
--- Starts the server, which ends when its standard input does, and gives its port.
-local function serve()
-  project.shell(([[cd %s && mkfifo files/stop && { %s <files/stop >files/port & }
-    exec 9>files/stop
-    (while test -d files && ! test -e files/over; do sleep 0.02; done) >/dev/null 2>&1 &
-    while ! test -s files/port; do sleep 0.01; done]])
-    :format(project.quote(box.dir), project.quote(project.http_server)))
-  return box:read("files/port"):match "%d+"
-end
+local function serve() return box:serve() end
 
 after_each(function() if box then box:close() end box = nil end)
 

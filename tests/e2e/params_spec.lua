@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- The parameters of a run: required, computed from others, frozen with the run.
+-- The parameters of a run: required, computed from others, secret, frozen with the run.
 local project = require "support.project"
 
 local box
@@ -102,5 +102,134 @@ describe("a computed parameter", function()
     local result = box:tidegate("run", "p")
     assert.matches("p.lua:3: deciding took longer than 2000 ms", result.err)
     assert.is_not.equal(0, result.code)
+  end)
+end)
+
+describe("a secret parameter", function()
+  local SECRET = "canary-7f3a9c"
+  local SHOWS = [[
+    tg.task "a" { run = function(ctx)
+      ctx:log("%s", tostring(ctx.params.token))
+      return { ctx.params.token, "Bearer " .. ctx.params.token }
+    end },
+    tg.cmd "c" { shell = true, argv = 'echo "$TIDEGATE_PARAMS"; echo "$TIDEGATE_PARAM_TOKEN" | tr a-z b-za; '
+      .. 'echo "{\\"t\\":\\"$TIDEGATE_PARAM_TOKEN\\"}"', output = "json" },
+    tg.cmd "d" { shell = true, argv = 'echo "$TIDEGATE_PARAM_TOKEN" >&2; exit 3' },
+  ]]
+  local FIELDS = "params = { token = tg.string { secret = true } },"
+
+  local function assert_unseen(result)
+    assert.not_matches("canary", result.out .. result.err)
+    assert.equal("", (select(2, project.shell("grep -rl canary " .. box.dir .. "/.tidegate"))))
+  end
+
+  it("reaches commands and HTTP, and is seen nowhere", function()
+    of(SHOWS .. [[ tg.task "h" { run = function(ctx)
+        local echo = assert(require("tidegate.http").get("http://127.0.0.1:" .. ctx.params.port .. "/echo",
+          { headers = { authorization = "Bearer " .. ctx.params.token } }))
+        ctx:log(echo.body)
+        return #echo.body:match "Bearer (c%w+%-7f3a9c)"
+      end }, ]], "params = { token = tg.string { secret = true }, port = tg.int {} },")
+    local run, result = box:run({ "p", "-v", "-p", "token=env:SHOP", "-p", "port=" .. box:serve() },
+      { env = { SHOP = SECRET } })
+    box:write("files/over", "")
+    assert.same({ a = "success", c = "success", d = "failed", h = "success" }, run.states, result.err)
+    assert.equal(13, run.by_name.h.output)
+    assert.equal("***", run.by_name.c.output.t)
+    assert.matches("dbobsz%-7g3b9d", box:tidegate("logs", "last", "c").out) -- each letter one on
+    assert.equal("env:SHOP", run.params.token)
+    assert_unseen(result)
+  end)
+
+  it("is named by its place, of which one may be the command line", function()
+    of(SHOWS, FIELDS)
+    box:write("token", SECRET .. "\n")
+    for place, call in pairs {
+      ["env:SHOP"] = { env = { SHOP = SECRET } }, ["file:token"] = {}, ["value:" .. SECRET] = {},
+      ["-"] = { before = "printf " .. SECRET .. " |" },
+    } do
+      local run, result = box:run({ "p", "-p", "token=" .. place }, call)
+      assert.equal("***", run.by_name.c.output.t, place)
+      assert_unseen(result)
+    end
+    local places = {}
+    for i, run in ipairs(box:document("runs").runs) do
+      places[i] = box:document("show", run.id).run.params.token:gsub("^file:/.*/token$", "file")
+    end
+    table.sort(places)
+    assert.same({ "env:SHOP", "file", "stdin", "value:token" }, places)
+  end)
+
+  it("that is written down, missing or empty is told without it", function()
+    of(SHOWS, FIELDS)
+    for _, case in ipairs {
+      { {}, '"token" is required and secret; give it with %-p token=env:VARIABLE' },
+      { { "token=" .. SECRET }, '"token" is secret: say where it is' },
+      { { "token=env:" }, '"token" is secret: say where it is' },
+      { { "token=env:SHOP" }, 'secret parameter "token": the environment variable SHOP' },
+      { { "token=env:EMPTY" }, "is empty" },
+      { { "token=file:nowhere" }, "cannot open nowhere" },
+      { { "token=-" }, "no secret on standard input" },
+      { { "token=secret:NIX" }, "neither TIDEGATE_SECRET_NIX nor /run/secrets/NIX" },
+    } do
+      local words = { "run", "p" }
+      for _, word in ipairs(case[1]) do words[#words + 1] = "-p" words[#words + 1] = word end
+      local result = box:call(words, { env = { EMPTY = "" } })
+      assert.is_not.equal(0, result.code)
+      assert.matches(case[2], result.err)
+      assert.not_matches("canary", result.err)
+    end
+    assert.equal("", box:tidegate("-o", "jsonl", "runs").out)
+  end)
+
+  it("is found again by a rerun, or asked for", function()
+    of(SHOWS, FIELDS)
+    box:run({ "p", "-p", "token=env:SHOP" }, { env = { SHOP = SECRET } })
+    assert.matches("SHOP, which holds a secret, is not set", box:tidegate("rerun", "last").err)
+    assert.equal(1, box:call({ "rerun", "last" }, { env = { SHOP = SECRET } }).code)
+    assert.equal(1, box:call { "rerun", "last", "-p", "token=value:" .. SECRET }.code)
+    local result = box:call { "rerun", "last" }
+    assert.matches("on the command line, and that is not kept; give it again with %-p", result.err)
+    assert.equal(3, #box:document("runs").runs)
+  end)
+
+  it("has a secret of the host as its default", function()
+    of(SHOWS, 'params = { token = tg.string { secret = true, default = tg.secret "SHOP" } },')
+    local run = box:run({ "p" }, { env = { TIDEGATE_SECRET_SHOP = SECRET } })
+    assert.equal("***", run.by_name.c.output.t)
+    assert.equal("secret:SHOP", run.params.token)
+  end)
+
+  it("is passed to a child run as a handle only", function()
+    of([[
+      tg.run "own" { pipeline = "child", params = function(ctx) return { token = ctx.params.token } end },
+      tg.run "named" { pipeline = "child", params = function() return { token = tg.secret "OTHER" } end },
+      tg.run "text" { pipeline = "child", params = { token = "env:SHOP" } },
+      tg.run "through" { pipeline = "child", params = function(ctx) return { token = ctx.params.plain } end },
+    ]], "params = { token = tg.string { secret = true }, plain = tg.string { default = 'env:SHOP' } },")
+    box:pipeline("child", SHOWS:gsub('tg.cmd "d".-\n', ""), FIELDS)
+    local run, result = box:run({ "p", "-p", "token=env:SHOP" },
+      { env = { SHOP = SECRET, TIDEGATE_SECRET_OTHER = "canary-other" } })
+    assert.same({ own = "success", named = "success", text = "failed", through = "failed" }, run.states)
+    assert.equal("***", run.by_name.named.output.outputs.c.t)
+    assert_unseen(result)
+  end)
+
+  it("is declared without what scripts would have to see it for", function()
+    for fields, message in pairs {
+      ["token = tg.string { secret = true, pattern = 'x' }"] = "no pattern and no length",
+      ["token = tg.string { secret = true, default = 'x' }"] = "must be a secret, not \"x\"",
+      ["token = tg.int { secret = true }"] = "secret",
+      ["token = tg.list { of = tg.string { secret = true } }"] = "cannot be secret",
+    } do
+      of(SHOWS, "params = { " .. fields .. " },")
+      local result = box:tidegate("check")
+      assert.equal(2, result.code)
+      assert.matches(message, result.out .. result.err, 1, true)
+      box:close()
+    end
+    of(SHOWS, FIELDS:gsub("},$", ", n = tg.int { default = function(p) return #p.token end } },"))
+    local result = box:call({ "run", "p", "-p", "token=env:SHOP" }, { env = { SHOP = SECRET } })
+    assert.matches('p.lua:3: parameter "token" is secret', result.err, 1, true)
   end)
 end)

@@ -38,6 +38,7 @@ local function view_of(types, known, compute)
         error(("there is no parameter %q%s"):format(tostring(name), hint and "; " .. hint or ""), 2)
       end
       local value = known[name]
+      if types[name].secret then error(("parameter %q is secret"):format(name), 2) end
       if value == native.null then return nil end
       return type(value) == "table" and plain.copy(value, name) or value
     end,

@@ -23,6 +23,7 @@ local params = {}
 ---@field min_length? integer of a string in bytes, of a list in items
 ---@field max_length? integer
 ---@field pattern? string
+---@field secret? boolean its value is known to the host alone; scripts get a handle
 
 local function is_integer(value) return math.type(value) == "integer" end
 
@@ -54,6 +55,7 @@ local TYPES = {
       pattern = { schema.string },
       min_length = LENGTHS.min_length,
       max_length = LENGTHS.max_length,
+      secret = { schema.boolean },
     },
     holds = function(param, value)
       return type(value) == "string" and has_length(param, value)
@@ -144,8 +146,26 @@ local function enum_values(body)
   return result
 end
 
+-- The name in the handle of one secret, tg.secret "NAME"; nil for anything else.
+local function secret_name(value)
+  local parts = type(value) == "table" and not words.record(value) and value.parts
+  local part = type(parts) == "table" and #parts == 1 and parts[1]
+  return part and part.secret and part.text or nil
+end
+
+-- What is kept of a secret is where it is to be found; the host knows these places.
+local function bake_secret_default(param, value, report)
+  local name = secret_name(value)
+  if not name then
+    report("the default of a secret must be a secret, not " .. words.describe(value),
+      'default = tg.secret "NAME"')
+  end
+  param.default = name and "secret:" .. name
+end
+
 local function bake_default(param, value, report)
   if value == nil then return end
+  if param.secret then return bake_secret_default(param, value, report) end
   local record = words.record(value)
   if record and record.word == "logical_date" and param.type == "date" then
     param.default_is = "logical_date"
@@ -177,6 +197,9 @@ local function check_options(param, report)
   if param.pattern and not pcall(string.find, "", param.pattern) then
     report(("pattern %q is not a Lua pattern"):format(param.pattern))
   end
+  if param.secret and (param.pattern or param.min_length or param.max_length) then
+    report("what scripts do not see cannot be checked by them: a secret has no pattern and no length")
+  end
   if param.type == "list" and not params.is_type(param.of) then
     report("of must be a type such as tg.string {}, not " .. words.describe(param.of))
   end
@@ -207,6 +230,7 @@ function params.bake(declaration, report)
   param.type, param.default = record.word, nil
   check_options(param, fault)
   if param.of and not is_faulty then param.of = params.bake(param.of, fault) end
+  if param.of and param.of.secret then fault("the values of a list cannot be secret") end
   if is_faulty then return nil end
   bake_default(param, default, report)
   param.required = param.default == nil and not param.default_is and not param.optional

@@ -37,6 +37,7 @@ local function compile_param(name, param)
   if param.of and default then default = list(default) end
   return {
     name = name, type = param.type, doc = param.doc, required = param.required,
+    secret = param.secret,
     default = default, default_is = param.default_is, items = param.of and param.of.type,
     values = checked.values and list(checked.values), min = checked.min, max = checked.max,
     pattern = checked.pattern, min_length = param.min_length, max_length = param.max_length,

@@ -210,6 +210,17 @@ function project:sql(query, database)
   return (out:gsub("\n$", ""))
 end
 
+---Starts an HTTP server, which ends with the project or once there is a file files/over.
+---@return string port
+function project:serve()
+  project.shell(([[cd %s && mkfifo files/stop && { %s <files/stop >files/port & }
+    exec 9>files/stop
+    (while test -d files && ! test -e files/over; do sleep 0.02; done) >/dev/null 2>&1 &
+    while ! test -s files/port; do sleep 0.01; done]])
+    :format(quote(self.dir), quote(project.http_server)))
+  return (self:read("files/port"):match "%d+")
+end
+
 ---Removes the project.
 function project:close()
   project.shell("chmod -R u+rwx " .. quote(self.dir) .. " 2>&1; rm -rf " .. quote(self.dir))

@@ -92,7 +92,7 @@ static void request_put(struct tg_buf *body, const char *url, const char *secret
 }
 
 static int start(struct scene *scene, struct tg_error *err) {
-  return tg_http_service_start(scene->client, scene->body.data, scene->body.len, done, scene,
+  return tg_http_service_start(scene->client, NULL, scene->body.data, scene->body.len, done, scene,
                                &scene->call, err);
 }
 

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -236,6 +237,53 @@ static void checks_defaults_too(void **state) {
                   "region=", "parameter \"n\" takes a whole number, got \"x\"");
 }
 
+static const char *const secret_text = "[{'name':'token','type':'string','secret':true,"
+                                       "'required':true},{'name':'b','type':'string'}]";
+
+static void keeps_the_place_of_a_secret(void **state) {
+  (void)state;
+  static const char *const places[] = {"env:A", "file:/a b", "secret:A", "value:token", "stdin"};
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    char given[64];
+    json_t *params;
+    snprintf(given, sizeof given, "token=%s", places[i]);
+    assert_int_equal(resolve(secret_text, GIVEN(given), &params, NULL), TG_OK);
+    assert_string_equal(json_string_value(json_object_get(params, "token")), places[i]);
+    json_decref(params);
+  }
+}
+
+static void does_not_tell_what_was_given_as_a_secret(void **state) {
+  (void)state;
+  static const char *const given[] = {"token=canary", "token=env:", "token=", "token=stdin2"};
+  for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
+    json_t *params;
+    struct tg_error err;
+    assert_int_equal(resolve(secret_text, GIVEN(given[i]), &params, &err), TG_EINVALID);
+    assert_null(strstr(err.text, "canary"));
+    assert_non_null(strstr(err.text, "\"token\" is secret: say where it is"));
+  }
+}
+
+static void tells_the_secrets_of_a_run(void **state) {
+  (void)state;
+  json_t *schema = schema_read(secret_text);
+  json_t *places = tg_params_secrets(schema, "{\"token\":\"env:A\",\"b\":\"env:B\"}");
+  assert_int_equal(json_object_size(places), 1);
+  assert_string_equal(json_string_value(json_object_get(places, "token")), "env:A");
+  json_decref(places);
+  places = tg_params_secrets(schema, "{\"token\":5}");
+  assert_int_equal(json_object_size(places), 0);
+  json_decref(places);
+  places = tg_params_secrets(schema, NULL);
+  assert_int_equal(json_object_size(places), 0);
+  json_decref(places);
+  assert_true(tg_params_is_secret(schema, "token"));
+  assert_false(tg_params_is_secret(schema, "b"));
+  assert_false(tg_params_is_secret(schema, "c"));
+  json_decref(schema);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gives_every_parameter_sorted_by_name),
@@ -253,6 +301,9 @@ int main(void) {
       cmocka_unit_test(leaves_out_what_a_script_computes),
       cmocka_unit_test(wants_the_script_for_checks_of_lua),
       cmocka_unit_test(checks_what_was_computed),
+      cmocka_unit_test(keeps_the_place_of_a_secret),
+      cmocka_unit_test(does_not_tell_what_was_given_as_a_secret),
+      cmocka_unit_test(tells_the_secrets_of_a_run),
       cmocka_unit_test(checks_defaults_too),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
