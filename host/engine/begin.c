@@ -25,11 +25,14 @@ static struct tg_live_run *run_add(struct tg_engine *engine, const struct tg_run
 
 // As in recovery the maps come before their items, and both before the tasks. A map that is carried
 // without its task goes on with the items that it has not.
-static void maps_carry(struct tg_engine *engine, const struct tg_input *input, uint64_t run) {
+static void maps_carry(struct tg_engine *engine, struct tg_live_run *live,
+                       const struct tg_input *input) {
+  uint64_t run = live->run.number;
   for (size_t i = 0; i < input->run.carried_map_count; i++) {
     struct tg_record record = {.kind = TG_RECORD_MAP_ITEMS,
                                .map_items = input->run.carried_maps[i]};
     record.map_items.run = run;
+    live->tasks[record.map_items.task].is_deciding = true; // a cancel that comes first waits for it
     tg_engine_record(engine, &record);
   }
   for (size_t i = 0; i < input->run.carried_item_count; i++) {
@@ -48,7 +51,7 @@ void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input
   struct tg_live_run *live = run_add(engine, &run, input->run.plan);
   if (!live) return;
   tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_RUN, .run = run});
-  maps_carry(engine, input, run.number);
+  maps_carry(engine, live, input);
   for (size_t i = 0; i < input->run.carried_count; i++) {
     struct tg_record record = {.kind = TG_RECORD_TASK, .task = input->run.carried[i]};
     record.task.run = run.number;

@@ -36,7 +36,7 @@ static uint32_t pool_taken(const struct tg_engine *engine, const char *pool) {
 
 // Finds a pool that has no room for a task, which takes all that it takes or nothing: so two tasks
 // never hold what the other waits for. Where somebody waits nobody overtakes, or one that takes
-// much would wait for ever.
+// much, or from several pools, would wait for ever.
 static uint32_t pool_lacking(const struct tg_engine *engine, const struct tg_live_run *run,
                              const struct tg_plan_task *task, const bool *is_stuck) {
   for (uint32_t i = 0; i < run->plan->pool_count; i++) {
@@ -164,6 +164,15 @@ static uint32_t resource_lacking(struct tg_engine *engine, struct tg_live_run *r
   return tg_engine_guard(engine, run, unit, ticket) == TG_GUARD_HOLDS ? held : NOTHING;
 }
 
+// What waits for one pool keeps its place in all that it takes from; what waits for a breaker has
+// none.
+static void places_keep(const struct tg_live_run *run, const struct tg_plan_task *task,
+                        uint32_t lacking, bool *is_stuck) {
+  is_stuck[lacking] = true;
+  for (uint32_t i = 0; i < run->plan->pool_count && lacking < run->plan->pool_count; i++)
+    is_stuck[i] |= taken_of(task, run->plan->pools[i].name) > 0;
+}
+
 static void unit_act(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                      bool *is_stuck) {
   if (!may_start(run, unit) || chain_expand(engine, run, unit)) return;
@@ -176,7 +185,7 @@ static void unit_act(struct tg_engine *engine, struct tg_live_run *run, uint32_t
     attempt_start(engine, run, unit, ticket);
     return;
   }
-  is_stuck[lacking] = true;
+  places_keep(run, &run->plan->tasks[task], lacking, is_stuck);
   tg_engine_check(engine, tg_ready_push(&run->held[lacking], unit, run->priorities[task], NULL));
 }
 

@@ -250,6 +250,7 @@ static int downstream_count(struct tg_live_run *live, uint32_t task, enum tg_tas
     else
       t->failed++;
     int code = task_consider(live, down.nodes[i]);
+    if (!code) code = tg_live_map_admit(live, down.nodes[i]); // a chain that was carried over
     if (code) return code;
   }
   return TG_OK;

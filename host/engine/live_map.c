@@ -69,10 +69,17 @@ static bool is_past(const struct tg_live_run *live, const struct tg_live_map *ma
   return t->is_let_in || tg_task_state_is_terminal((enum tg_task_state)t->state);
 }
 
+// A chain that goes breadth first and was carried over has items before its rule can be asked.
+static bool follows_rule(const struct tg_live_run *live, uint32_t task) {
+  const struct tg_plan_map *plan = plan_of(live, task);
+  return plan->over == TG_NO_TASK || plan->is_depth ||
+         tg_live_judge(live, task) == TG_TRIGGER_READY;
+}
+
 static bool may_admit(const struct tg_live_run *live, const struct tg_live_map *map) {
   uint32_t limit = plan_of(live, map->task)->limit;
   return (!limit || map->running < limit) && !map->is_stopped && !live->is_replaying &&
-         !tg_live_is_cut(live, map->task);
+         !tg_live_is_cut(live, map->task) && follows_rule(live, map->task);
 }
 
 static int admit(struct tg_live_run *live, struct tg_live_map *map) {
@@ -248,7 +255,8 @@ bool tg_live_map_is_over(const struct tg_live_run *live, uint32_t task) {
   if (over == TG_NO_TASK) return is_cut || map->done == map->count;
   // In depth it began before its rule could be asked, and must wait until it can be.
   return tg_task_state_is_terminal((enum tg_task_state)live->tasks[over].state) &&
-         tg_live_judge(live, task) != TG_TRIGGER_WAIT && (is_cut || map->head == map->tail);
+         tg_live_judge(live, task) != TG_TRIGGER_WAIT &&
+         (is_cut || map->head == map->tail || !follows_rule(live, task));
 }
 
 enum tg_task_state tg_live_map_state(const struct tg_live_run *live, uint32_t task) {

@@ -30,19 +30,68 @@ const struct sim_task *sim_task_of(const struct sim_run *run, const struct sim_u
   return &run->pipeline->tasks[unit->task];
 }
 
+struct sim_unit *sim_record_unit(const struct sim *sim, const struct tg_record *record,
+                                 struct sim_run **run) {
+  uint32_t task = TG_NO_TASK, item = TG_NO_ITEM;
+  uint64_t number = 0;
+  switch (record->kind) {
+  case TG_RECORD_RUN:
+    number = record->run.number;
+    break;
+  case TG_RECORD_TASK:
+    number = record->task.run, task = record->task.index;
+    break;
+  case TG_RECORD_MAP_ITEMS:
+    number = record->map_items.run, task = record->map_items.task;
+    break;
+  case TG_RECORD_ITEM:
+    number = record->item.run, task = record->item.task, item = record->item.index;
+    break;
+  case TG_RECORD_STEP:
+    number = record->step.run, task = record->step.task, item = record->step.item;
+    break;
+  case TG_RECORD_ATTEMPT:
+    number = record->attempt.run, task = record->attempt.task, item = record->attempt.item;
+    break;
+  default:
+    break;
+  }
+  *run = number ? sim_run_find(sim, number) : NULL;
+  return *run ? sim_unit_find(*run, task, item) : NULL;
+}
+
+const struct tg_item *sim_carried_item(const struct sim_run *run, uint32_t task, uint32_t item) {
+  for (uint32_t i = 0; run->carried && i < run->carried->item_count; i++)
+    if (run->carried->items[i].task == task && run->carried->items[i].index == item)
+      return &run->carried->items[i];
+  return NULL;
+}
+
+static const struct tg_task *carried_task(const struct sim_run *run, uint32_t task) {
+  for (uint32_t i = 0; run->carried && i < run->carried->task_count; i++)
+    if (run->carried->tasks[i].index == task) return &run->carried->tasks[i];
+  return NULL;
+}
+
+const struct tg_map_items *sim_carried_map(const struct sim_run *run, uint32_t task) {
+  for (uint32_t i = 0; run->carried && i < run->carried->map_count; i++)
+    if (run->carried->maps[i].task == task) return &run->carried->maps[i];
+  return NULL;
+}
+
 struct sim_told *sim_told_find(struct sim_unit *unit, uint32_t number) {
   for (uint32_t i = unit->told_count; i-- > 0;)
     if (unit->told[i].number == number) return &unit->told[i];
   return NULL;
 }
 
-struct sim_told *sim_told_put(struct sim_unit *unit, uint32_t number) {
+struct sim_told *sim_told_put(const struct sim *sim, struct sim_unit *unit, uint32_t number) {
   struct sim_told *told = sim_told_find(unit, number);
   if (!told) {
     unit->told = must(realloc(unit->told, (unit->told_count + 1) * sizeof *unit->told));
     told = &unit->told[unit->told_count++];
   }
-  *told = (struct sim_told){.number = number};
+  *told = (struct sim_told){.number = number, .host = sim->host};
   return told;
 }
 
@@ -72,7 +121,6 @@ static void unit_clear(struct sim_unit *unit) {
 void sim_run_free(struct sim_run *run) {
   for (uint32_t i = 0; i < run->pipeline->count; i++) unit_clear(&run->units[i]);
   free(run->units);
-  free(run->carried);
   free(run);
 }
 
@@ -80,6 +128,10 @@ void sim_run_free(struct sim_run *run) {
 
 static const char *keep(struct sim *sim, const char *text) {
   return tg_arena_strdup(&sim->arena, text);
+}
+
+static bool is_same_text(const char *a, const char *b) {
+  return (!a && !b) || (a && b && strcmp(a, b) == 0);
 }
 
 static void run_apply(struct sim *sim, struct sim_run *run, const struct tg_run *record) {
@@ -115,6 +167,10 @@ static void task_apply(struct sim *sim, struct sim_run *run, const struct tg_tas
   unit->chosen = keep(sim, record->chosen);
   unit->failure = record->failure;
   unit->failure.text = keep(sim, record->failure.text);
+  const struct tg_task *carried = carried_task(run, record->index);
+  unit->is_carried = carried && is_same_text(carried->output, record->output) && !record->attempts;
+  if (carried && !unit->is_carried)
+    sim_fail(sim, "task %u was carried over and is another", record->index);
   if (tg_task_state_is_terminal(record->state)) sim_check_end(sim, run, unit, record->state);
 }
 
@@ -136,6 +192,8 @@ static uint32_t list_count(const char *list) {
 // Items are as many as were told, or as there are of the map before.
 static uint32_t items_expected(struct sim_run *run, struct sim_unit *unit) {
   const struct sim_task *task = sim_task_of(run, unit);
+  const struct tg_map_items *carried = sim_carried_map(run, unit->task);
+  if (carried) return carried->count;
   if (!sim_task_is_chain(task)) {
     uint32_t count = unit->attempt_count;
     const struct sim_told *told =
@@ -186,6 +244,11 @@ static void item_apply(struct sim *sim, struct sim_run *run, const struct tg_ite
   unit->output = keep(sim, record->output);
   unit->failure = record->failure;
   unit->failure.text = keep(sim, record->failure.text);
+  const struct tg_item *carried = sim_carried_item(run, record->task, record->index);
+  unit->is_carried = carried && is_same_text(carried->output, record->output) && !record->attempts;
+  if (carried && !unit->is_carried)
+    sim_fail(sim, "item %u of task %u was carried over and is another", record->index,
+             record->task);
   sim_check_end(sim, run, unit, record->state);
 }
 
@@ -234,25 +297,6 @@ static void attempt_apply(struct sim *sim, struct sim_run *run, const struct tg_
   row->traceback = keep(sim, record->traceback);
 }
 
-static uint64_t run_of(const struct tg_record *record) {
-  switch (record->kind) {
-  case TG_RECORD_RUN:
-    return record->run.number;
-  case TG_RECORD_TASK:
-    return record->task.run;
-  case TG_RECORD_MAP_ITEMS:
-    return record->map_items.run;
-  case TG_RECORD_ITEM:
-    return record->item.run;
-  case TG_RECORD_STEP:
-    return record->step.run;
-  case TG_RECORD_ATTEMPT:
-    return record->attempt.run;
-  default:
-    return 0;
-  }
-}
-
 static void record_apply(struct sim *sim, struct sim_run *run, const struct tg_record *record) {
   if (run->is_over || (!run->is_durable && record->kind != TG_RECORD_RUN))
     sim_fail(sim, "run %llu is changed while it is not there or over",
@@ -283,128 +327,11 @@ static void record_apply(struct sim *sim, struct sim_run *run, const struct tg_r
 
 void sim_books_apply(struct sim *sim, const struct tg_batch *batch) {
   for (size_t i = 0; i < batch->count && !*sim->failure; i++) {
-    uint64_t number = run_of(&batch->records[i]);
-    struct sim_run *run = number ? sim_run_find(sim, number) : NULL;
+    struct sim_run *run;
+    sim_record_unit(sim, &batch->records[i], &run);
     if (run)
       record_apply(sim, run, &batch->records[i]);
-    else if (number)
-      sim_fail(sim, "a record of run %llu, which nobody asked for", (unsigned long long)number);
+    else if (batch->records[i].kind <= TG_RECORD_ATTEMPT)
+      sim_fail(sim, "a record of a run that nobody asked for");
   }
-}
-
-// --- The end of a host ---
-
-static void unit_forget(struct sim_unit *unit) {
-  unit->flight = NULL;
-  unit->is_parked = false;
-  unit->wake_mono_ms = 0;
-  for (uint32_t i = 0; unit->items && i < unit->items->count; i++)
-    unit_forget(&unit->items->units[i]);
-}
-
-void sim_books_forget(struct sim *sim) {
-  size_t kept = 0;
-  sim->last_run = 0;
-  for (size_t i = 0; i < sim->run_count; i++) {
-    struct sim_run *run = sim->runs[i];
-    if (!run->is_durable) {
-      sim_run_free(run);
-      continue;
-    }
-    for (uint32_t t = 0; t < run->pipeline->count; t++) unit_forget(&run->units[t]);
-    run->parent = 0;
-    run->is_live = run->is_ending = false;
-    if (run->row.number > sim->last_run) sim->last_run = run->row.number;
-    sim->runs[kept++] = run;
-  }
-  sim->run_count = kept;
-}
-
-// --- The beginning of one ---
-
-struct rows {
-  struct tg_task *tasks;
-  struct tg_attempt *attempts;
-  struct tg_map_items *maps;
-  struct tg_item *items;
-  struct tg_step *steps;
-  size_t task_count, attempt_count, map_count, item_count, step_count;
-};
-
-static void *room(void *list, size_t count, size_t more, size_t size) {
-  return must(realloc(list, (count + more + 1) * size));
-}
-
-static void tries_add(struct rows *rows, const struct sim_unit *unit) {
-  rows->attempts =
-      room(rows->attempts, rows->attempt_count, unit->attempt_count, sizeof *rows->attempts);
-  for (uint32_t i = 0; i < unit->attempt_count; i++)
-    rows->attempts[rows->attempt_count++] = unit->attempts[i];
-  rows->steps = room(rows->steps, rows->step_count, unit->step_count, sizeof *rows->steps);
-  for (uint32_t i = 0; i < unit->step_count; i++) rows->steps[rows->step_count++] = unit->steps[i];
-}
-
-static void items_add(struct rows *rows, const struct sim_run *run, const struct sim_unit *map) {
-  rows->maps = room(rows->maps, rows->map_count, 1, sizeof *rows->maps);
-  rows->maps[rows->map_count++] = (struct tg_map_items){.run = run->row.number,
-                                                        .task = map->task,
-                                                        .count = map->items->count,
-                                                        .items = map->items->values,
-                                                        .keys = map->items->keys};
-  rows->items = room(rows->items, rows->item_count, map->items->count, sizeof *rows->items);
-  for (uint32_t i = 0; i < map->items->count; i++) {
-    const struct sim_unit *unit = &map->items->units[i];
-    tries_add(rows, unit);
-    if (unit->state == TG_TASK_WAITING) continue;
-    rows->items[rows->item_count++] = (struct tg_item){.run = run->row.number,
-                                                       .task = unit->task,
-                                                       .index = i,
-                                                       .state = unit->state,
-                                                       .attempts = unit->row_attempts,
-                                                       .started_at = unit->started_at,
-                                                       .ended_at = unit->ended_at,
-                                                       .output = unit->output,
-                                                       .failure = unit->failure};
-  }
-}
-
-static void task_add(struct rows *rows, const struct sim_run *run, const struct sim_unit *unit) {
-  tries_add(rows, unit);
-  if (unit->items) items_add(rows, run, unit);
-  if (unit->state == TG_TASK_WAITING) return;
-  rows->tasks = room(rows->tasks, rows->task_count, 1, sizeof *rows->tasks);
-  rows->tasks[rows->task_count++] = (struct tg_task){.run = run->row.number,
-                                                     .index = unit->task,
-                                                     .name = sim_task_of(run, unit)->name,
-                                                     .state = unit->state,
-                                                     .attempts = unit->row_attempts,
-                                                     .started_at = unit->started_at,
-                                                     .ended_at = unit->ended_at,
-                                                     .output = unit->output,
-                                                     .chosen = unit->chosen,
-                                                     .failure = unit->failure};
-}
-
-void sim_books_resume(struct sim *sim, struct sim_run *run) {
-  struct rows rows = {0};
-  for (uint32_t i = 0; i < run->pipeline->count; i++) task_add(&rows, run, &run->units[i]);
-  struct tg_input input = {.kind = TG_INPUT_RESUME};
-  input.resume.run = &run->row;
-  input.resume.plan = run->pipeline->plan;
-  input.resume.tasks = rows.tasks;
-  input.resume.task_count = rows.task_count;
-  input.resume.attempts = rows.attempts;
-  input.resume.attempt_count = rows.attempt_count;
-  input.resume.maps = rows.maps;
-  input.resume.map_count = rows.map_count;
-  input.resume.items = rows.items;
-  input.resume.item_count = rows.item_count;
-  input.resume.steps = rows.steps;
-  input.resume.step_count = rows.step_count;
-  sim_input(sim, &input);
-  free(rows.tasks);
-  free(rows.attempts);
-  free(rows.maps);
-  free(rows.items);
-  free(rows.steps);
 }

@@ -1,13 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must hold at each moment, by the books alone.
+// What must hold at each moment, by the books alone. Which check is for which promise (numbers of
+// ARCHITECTURE.md, "The engine is sans-I/O"; P of what Tidegate promises):
+//
+//   1  nothing visible on an uncommitted fact    start_fault (rules, items, runs), answer_fault
+//                                                (intents, results), sim_check_told, RUN_BEGUN and
+//                                                RUN_ENDED in world.c
+//   2  one function applies a record             sim_check_mirror, after each start of a host and
+//                                                in between
+//   3  one end, which never changes; no stale    books.c (ends twice, changes after its end),
+//      attempt counts                            attempt_fault (tells what it told),
+//      sim_worker_again
+//   4  a run keeps its graph                     resume.c gives the plan of its beginning, oracle.c
+//                                                judges by it
+//   5  what sleeps wakes                         order.c (could run and does not), answer_fault
+//                                                (wakes too early), ends_check in world.c
+//   P2 transitions once, attempts at least once  as 3, and ran_fault in oracle.c after every crash
+//   P4 nothing runs without an owner; nobody is  world.c (the engine is quiet exactly if nothing is
+//      declared dead who lives                   on its way), lost_fault, sim_check_cancel
+//   P5 a start after a crash heals               ends_check in world.c: every run ends, whatever
+//                                                crashes there were, and no human does anything
+//   P6 pinned runs                               as 4
+//   P7 the gate fails closed                     start_fault: nothing starts on a failed upstream
+//                                                but by its trigger rule; a contract's failure is
+//                                                one
+//   P9 everything is bounded                     limit_passed (slots, tasks, items, keys, pools),
+//                                                retry_fault (tries, total time), lost_fault,
+//                                                items_max (give_success), times (order.c)
+//   P12 same seed, same bytes                    hash.c over all effects and records, lived twice
+//                                                (sim.c), and in two processes (sim/same)
+//
+// and of the semantics: trigger rules, branches, setups and teardowns (rules.c, the verdicts
+// below), maps and chains of maps (oracle.c), urgency and pools (order.c), retries, Retry-After,
+// fallbacks (tries.c), steps (below), reruns (carry.c, books.c), cancelling (oracle.c).
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/limits.h"
 #include "sim/rules.h"
 #include "sim/world.h"
-
-enum { TIMER_SLACK_MS = 1000 };
 
 // --- What upstreams make of a task ---
 
@@ -30,7 +59,7 @@ static bool may_begin_early(const struct sim_task *task, const struct sim_unit *
          !tg_task_state_is_terminal(before->state);
 }
 
-struct sim_counts sim_check_counts(struct sim_run *run, uint32_t task) {
+static struct sim_counts counts_of(struct sim_run *run, uint32_t task) {
   const struct sim_task *t = &run->pipeline->tasks[task];
   struct sim_counts counts = {.all = t->up_count};
   for (uint32_t i = 0; i < t->up_count; i++) {
@@ -59,7 +88,7 @@ static char teardown_verdict(struct sim_run *run, const struct sim_task *t,
 
 char sim_check_verdict(struct sim_run *run, uint32_t task) {
   const struct sim_task *t = &run->pipeline->tasks[task];
-  struct sim_counts counts = sim_check_counts(run, task);
+  struct sim_counts counts = counts_of(run, task);
   bool has_open_branch = false;
   for (uint32_t i = 0; i < t->up_count; i++) {
     const struct sim_unit *up = &run->units[t->up[i]];
@@ -74,6 +103,11 @@ char sim_check_verdict(struct sim_run *run, uint32_t task) {
       return may_begin_early(t, before) && sim_rule_verdict(t->rule, counts) == 'R' ? 'R' : '.';
   }
   return t->is_teardown ? teardown_verdict(run, t, counts) : sim_rule_verdict(t->rule, counts);
+}
+
+bool sim_check_is_broken(const struct sim_map *map, uint32_t count, uint32_t failed) {
+  return (map->fail_after && failed >= map->fail_after) ||
+         (map->share_percent && failed * 100.0 > (double)map->share_percent * count);
 }
 
 bool sim_check_is_stopped(const struct sim *sim, const struct sim_run *run) {
@@ -131,20 +165,10 @@ static const char *limit_passed(const struct sim *sim, struct sim_run *run,
 
 // --- Starts ---
 
-static uint32_t last_number(const struct sim_unit *unit) {
-  return unit->attempt_count ? unit->attempts[unit->attempt_count - 1].number : 0;
-}
-
-static bool is_fallback_due(const struct sim_unit *unit) {
-  for (uint32_t i = unit->attempt_count; i-- > 0;)
-    if (unit->attempts[i].state == TG_ATTEMPT_FAILED) return unit->attempts[i].is_fallback_next;
-  return false;
-}
-
 static const char *start_fault(const struct sim *sim, const struct tg_effect *effect,
                                struct sim_run *run, struct sim_unit *unit) {
   const struct sim_task *task = sim_task_of(run, unit);
-  uint32_t number = unit->is_parked ? unit->parked_number : last_number(unit) + 1;
+  uint32_t number = unit->is_parked ? unit->parked_number : sim_last_number(unit) + 1;
   if (sim->is_draining) return "starts although the host drains";
   if (!run->is_durable) return "starts before its run is durable";
   if (run->is_over) return "starts after its run has ended";
@@ -156,16 +180,24 @@ static const char *start_fault(const struct sim *sim, const struct tg_effect *ef
     return "starts while an attempt of it is recorded as running";
   if (effect->number != number) return "starts with a number that is not the next";
   if (sim_check_is_stopped(sim, run) && !task->is_teardown) return "starts although its run stops";
+  if (unit->seed_number == number && unit->seed != effect->seed) return "starts with another seed";
+  if (unit->seed_number != number && unit->seed == effect->seed) return "starts with an old seed";
   if (unit->wake_mono_ms > sim->now.mono_ms) return "starts before its time";
-  if (effect->run->tasks[effect->unit].is_fallback != is_fallback_due(unit))
+  if (effect->run->tasks[effect->unit].is_fallback != sim_is_fallback_due(unit))
     return "starts as a fallback when it is none, or not as one when it is";
   if (unit->item == TG_NO_ITEM) {
     if (unit->items) return "starts though it is expanded";
     if (sim_check_verdict(run, unit->task) != 'R') return "starts against its trigger rule";
-  } else if (sim_task_is_chain(task) &&
-             sim_item_state(run, task->map.over, unit->item) != TG_TASK_SUCCESS) {
-    return "starts before the item before it has succeeded";
+    return NULL;
   }
+  const struct sim_items *items = run->units[unit->task].items;
+  if (sim_task_is_chain(task) && sim_item_state(run, task->map.over, unit->item) != TG_TASK_SUCCESS)
+    return "starts before the item before it has succeeded";
+  if (sim_task_is_chain(task) && !task->map.is_depth && sim_check_verdict(run, unit->task) != 'R')
+    return "starts before its map may";
+  if (!unit->attempt_count && !unit->is_parked &&
+      sim_check_is_broken(&task->map, items->count, items->told_failed))
+    return "starts after too many others have failed";
   return NULL;
 }
 
@@ -181,117 +213,49 @@ void sim_check_start(struct sim *sim, const struct tg_effect *effect, struct sim
              (unsigned long long)run->row.number, unit->task, (int)unit->item, limit);
 }
 
-// --- Attempts ---
+// --- Being told to end ---
 
-static uint32_t tries_before(const struct sim_unit *unit, uint32_t number) {
-  uint32_t tries = 0;
-  for (uint32_t i = 0; i < unit->attempt_count; i++)
-    tries += unit->attempts[i].number < number && unit->attempts[i].state == TG_ATTEMPT_FAILED;
-  return tries;
-}
-
-static uint32_t lost_before(const struct sim_unit *unit, uint32_t number) {
-  uint32_t lost = 0;
-  for (uint32_t i = unit->attempt_count; i-- > 0;) {
-    if (unit->attempts[i].number >= number) continue;
-    if (unit->attempts[i].state != TG_ATTEMPT_LOST) break;
-    lost++;
-  }
-  return lost;
-}
-
-static double delay_max(const struct sim_retry *retry, uint32_t tries) {
-  double delay = (double)retry->base_ms;
-  if (retry->backoff == 1) delay *= tries;
-  for (uint32_t i = 1; i < tries && retry->backoff == 2; i++) delay *= retry->factor;
-  if (retry->backoff == 3) delay = (double)retry->cap_ms;
-  return delay < (double)retry->cap_ms ? delay : (double)retry->cap_ms;
-}
-
-static bool is_delay_right(const struct sim_retry *retry, uint32_t tries, int64_t delay_ms,
-                           int64_t asked_ms) {
-  double most = delay_max(retry, tries), least = most;
-  if (retry->backoff == 3)
-    least = (double)retry->base_ms;
-  else if (retry->jitter == 1)
-    least = 0;
-  else if (retry->jitter == 2)
-    least = most / 2 - 1;
-  if (delay_ms < asked_ms) return false;
-  return (double)delay_ms >= least - 1 && ((double)delay_ms <= most + 1 || delay_ms == asked_ms);
-}
-
-static const char *retry_fault(const struct sim_task *task, const struct sim_unit *unit,
-                               const struct tg_attempt *record, const struct sim_told *told) {
-  const struct sim_retry *retry = &task->retry;
-  uint32_t tries = tries_before(unit, record->number) + 1;
-  bool was_fallback = is_fallback_due(unit);
-  bool is_allowed =
-      !was_fallback && tries < retry->attempts && retry->classes >> record->failure.class & 1;
-  if (was_fallback) return record->retry_at ? "is tried again after its last resort" : NULL;
-  if (record->is_fallback_next) {
-    if (!task->has_fallback) return "has no fallback";
-    return is_allowed && !retry->total_ms ? "falls back while it may be tried again" : NULL;
-  }
-  if (!record->retry_at) {
-    if (task->has_fallback) return "is not given to its fallback";
-    return is_allowed && !retry->total_ms ? "is not tried again" : NULL;
-  }
-  if (!is_allowed) return "is tried again and should not be";
-  if (!is_delay_right(retry, tries, record->retry_at - record->ended_at, told->err.retry_after_ms))
-    return "is tried again after a wrong time";
-  return NULL;
-}
-
-static const char *attempt_fault(const struct sim *sim, struct sim_run *run, struct sim_unit *unit,
-                                 const struct tg_attempt *record) {
-  const struct sim_task *task = sim_task_of(run, unit);
-  uint32_t last = last_number(unit);
-  if (record->number != last && record->number != last + 1) return "has a number out of order";
-  if (record->state == TG_ATTEMPT_RUNNING) return NULL;
-  const struct sim_told *told = sim_told_find(unit, record->number);
-  if (record->state == TG_ATTEMPT_LOST) {
-    bool is_of_host = record->number == last && sim->host > 1;
-    bool is_told = told && told->err.class == TG_CLASS_LOST;
-    return is_of_host || is_told ? NULL : "is lost and was not";
-  }
-  if (!told) return "has ended and has told nothing";
-  if (record->state == TG_ATTEMPT_SUCCESS)
-    return told->err.code || told->is_mistold ? "is a success and was none" : NULL;
-  if (!told->err.code) return "is no success and was one";
-  if (record->state == TG_ATTEMPT_CANCELLED)
-    return told->was_stopped || unit->is_parked ? NULL : "is cancelled and its run is not";
-  if (told->was_stopped) return "has failed though its run was stopped";
-  if (record->failure.code != told->err.code || record->failure.class != told->err.class)
-    return "has failed in another way than it told";
-  if (told->err.class == TG_CLASS_LOST &&
-      lost_before(unit, record->number) + 1 < TG_LOST_ATTEMPTS_MAX)
-    return "has failed because it was lost";
-  return retry_fault(task, unit, record, told);
-}
-
-void sim_check_attempt(struct sim *sim, struct sim_run *run, struct sim_unit *unit,
-                       const struct tg_attempt *record) {
-  const char *fault = attempt_fault(sim, run, unit, record);
+void sim_check_cancel(struct sim *sim, const struct tg_effect *effect,
+                      const struct sim_attempt *a) {
+  const struct sim_unit *unit = a->unit;
+  const char *fault = NULL;
+  bool is_over = unit->deadline_mono_ms && unit->deadline_mono_ms <= sim->now.mono_ms;
+  bool is_stopped = sim_check_is_stopped(sim, a->run) && !sim_task_of(a->run, unit)->is_teardown;
+  if (effect->code == TG_ETIMEOUT && !is_over)
+    fault = "has had no time";
+  else if (effect->code == TG_ECANCELLED && !is_stopped && !a->is_asleep)
+    fault = "goes on and does not sleep";
+  else if (effect->code != TG_ETIMEOUT && effect->code != TG_ECANCELLED)
+    fault = "is not told why";
   if (fault)
-    sim_fail(sim, "run %llu: attempt %u of task %u item %d %s", (unsigned long long)run->row.number,
-             record->number, unit->task, (int)unit->item, fault);
+    sim_fail(sim, "run %llu: task %u item %d is told to end and %s",
+             (unsigned long long)a->run->row.number, unit->task, (int)unit->item, fault);
 }
 
 // --- Ends ---
 
+// The verdict that goes with an end, or 0 if any does.
+static char verdict_of(enum tg_task_state state) {
+  if (state == TG_TASK_SUCCESS) return 'R';
+  if (state == TG_TASK_SKIPPED) return 'S';
+  return state == TG_TASK_UPSTREAM_FAILED ? 'U' : 0;
+}
+
+static const char *end_fault(const struct sim *sim, struct sim_run *run,
+                             const struct sim_unit *unit, enum tg_task_state state) {
+  char verdict = verdict_of(state);
+  bool is_item = unit->item != TG_NO_ITEM;
+  if (unit->flight) return "while an attempt of it runs";
+  if (is_item && tg_task_state_is_terminal(run->units[unit->task].state)) return "after its map";
+  if (!is_item && verdict && !unit->is_carried && sim_check_verdict(run, unit->task) != verdict)
+    return "against its trigger rule";
+  bool is_wrong = state == TG_TASK_CANCELLED && !sim_check_is_stopped(sim, run);
+  return is_wrong ? "though its run is not stopped" : NULL;
+}
+
 void sim_check_end(struct sim *sim, struct sim_run *run, struct sim_unit *unit,
                    enum tg_task_state state) {
-  char verdict = unit->item == TG_NO_ITEM && !unit->items ? sim_check_verdict(run, unit->task) : 0;
-  const char *fault = NULL;
-  if (unit->flight) fault = "while an attempt of it runs";
-  if (unit->item != TG_NO_ITEM && tg_task_state_is_terminal(run->units[unit->task].state))
-    fault = "after its map";
-  if (state == TG_TASK_SKIPPED && verdict && verdict != 'S') fault = "against its trigger rule";
-  if (state == TG_TASK_UPSTREAM_FAILED && verdict && verdict != 'U')
-    fault = "against its trigger rule";
-  if (state == TG_TASK_CANCELLED && !sim_check_is_stopped(sim, run))
-    fault = "though its run is not stopped";
+  const char *fault = end_fault(sim, run, unit, state);
   if (fault)
     sim_fail(sim, "run %llu: task %u item %d becomes %s %s", (unsigned long long)run->row.number,
              unit->task, (int)unit->item, tg_task_state_word(state), fault);
@@ -323,99 +287,4 @@ void sim_check_answer(struct sim *sim, const struct sim_attempt *a,
   if (fault)
     sim_fail(sim, "run %llu: step %u of task %u item %d %s", (unsigned long long)a->run->row.number,
              a->at, a->unit->task, (int)a->unit->item, fault);
-}
-
-// --- A host that took over ---
-
-static const char *resumed_fault(const struct tg_live_task *live, const struct sim_unit *unit,
-                                 enum tg_task_state state) {
-  enum tg_task_state now = (enum tg_task_state)live->state;
-  if (tg_task_state_is_terminal(state) != tg_task_state_is_terminal(now)) return "has another end";
-  if (tg_task_state_is_terminal(state) && state != now) return "has another end";
-  const struct tg_live_notes *notes = tg_live_notes(live);
-  if (notes->step_count != unit->step_count) return "has other steps";
-  for (uint32_t i = 0; i < unit->step_count; i++) {
-    const char *then = unit->steps[i].result, *result = notes->steps[i].result;
-    if (!then != !result || (then && strcmp(then, result) != 0)) return "has another step";
-  }
-  if (!tg_task_state_is_terminal(state) &&
-      live->attempts != last_number(unit) + (unit->flight != NULL))
-    return "has another number of attempts";
-  return NULL;
-}
-
-void sim_check_resumed(struct sim *sim, struct sim_run *run) {
-  struct tg_live_run *live = tg_engine_find_run(sim->engine, run->row.number);
-  if (!live) {
-    sim_fail(sim, "run %llu is not taken up", (unsigned long long)run->row.number);
-    return;
-  }
-  for (uint32_t i = 0; i < live->count; i++) {
-    struct sim_unit *unit = sim_unit_find(run, live->tasks[i].task, live->tasks[i].item);
-    if (!unit) {
-      sim_fail(sim, "a unit is there that was not");
-      return;
-    }
-    enum tg_task_state state =
-        unit->item == TG_NO_ITEM ? unit->state : sim_item_state(run, unit->task, unit->item);
-    const char *fault = resumed_fault(&live->tasks[i], unit, state);
-    if (fault)
-      sim_fail(sim, "run %llu: task %u item %d %s after the host was started again",
-               (unsigned long long)run->row.number, unit->task, (int)unit->item, fault);
-  }
-}
-
-// --- Nothing is left lying ---
-
-static bool waits(const struct sim *sim, const struct sim_unit *unit) {
-  return unit->flight || unit->is_parked || unit->wake_mono_ms + TIMER_SLACK_MS > sim->now.mono_ms;
-}
-
-// A unit that takes from a pool may wait for another one that does.
-static bool takes_from_pools(const struct sim_task *task) {
-  for (uint32_t p = 0; p < SIM_POOLS; p++)
-    if (task->pools[p]) return true;
-  return false;
-}
-
-// Says whether no item of a map runs or waits, though one could run.
-static bool is_map_lying(const struct sim *sim, struct sim_run *run, struct sim_unit *map) {
-  struct sim_unit *first = NULL;
-  for (uint32_t i = 0; i < map->items->count; i++) {
-    struct sim_unit *item = &map->items->units[i];
-    if (item->state == TG_TASK_FAILED || item->state == TG_TASK_CANCELLED) return false;
-    if (item->state != TG_TASK_WAITING) continue;
-    if (item->attempt_count || waits(sim, item)) return false;
-    const struct sim_task *task = sim_task_of(run, item);
-    if (sim_task_is_chain(task) && sim_item_state(run, task->map.over, i) != TG_TASK_SUCCESS)
-      continue;
-    if (!first) first = item;
-  }
-  return first && !takes_from_pools(sim_task_of(run, first)) && !limit_passed(sim, run, first);
-}
-
-static const char *idle_fault(const struct sim *sim, struct sim_run *run, struct sim_unit *unit) {
-  const struct sim_task *task = sim_task_of(run, unit);
-  if (tg_task_state_is_terminal(unit->state) || waits(sim, unit)) return NULL;
-  bool is_stopped = sim_check_is_stopped(sim, run);
-  if (is_stopped && !task->is_teardown) return unit->items ? NULL : "is left open in a stopped run";
-  if (unit->items) return is_map_lying(sim, run, unit) ? "has items that nobody starts" : NULL;
-  if (sim_task_is_chain(task) && task->map.is_depth) return NULL; // it may have become ready before
-  char verdict = sim_check_verdict(run, unit->task);
-  if (verdict == 'S' || verdict == 'U') return "is settled and nobody says so";
-  if (verdict != 'R' || takes_from_pools(task)) return NULL;
-  return limit_passed(sim, run, unit) ? NULL : "could run and does not";
-}
-
-void sim_check_idle(struct sim *sim) {
-  for (size_t i = 0; i < sim->run_count; i++) {
-    struct sim_run *run = sim->runs[i];
-    if (!run->is_live || !run->is_durable || run->is_over) continue;
-    for (uint32_t t = 0; t < run->pipeline->count; t++) {
-      const char *fault = idle_fault(sim, run, &run->units[t]);
-      if (!fault) continue;
-      sim_fail(sim, "run %llu: task %u %s", (unsigned long long)run->row.number, t, fault);
-      return;
-    }
-  }
 }

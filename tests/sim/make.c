@@ -29,10 +29,15 @@ static void operator_plan(struct sim *sim) {
   for (uint32_t n = 2 + sim_random_below(random, 12); n; n--)
     sim_event_add(sim, SIM_BEGIN, sim_random_time(random, 0, 4 * HOUR_MS),
                   sim_random_below(random, sim->pipeline_count));
+  int64_t burst_ms = sim_random_time(random, 0, 4 * HOUR_MS); // as a backfill begins them
+  bool has_burst = sim->pipelines[0].count <= 12 && sim_random_chance(random, 100);
+  for (uint32_t n = has_burst ? 5 + sim_random_below(random, 40) : 0; n; n--)
+    sim_event_add(sim, SIM_BEGIN, burst_ms, 0);
   for (uint32_t n = sim_random_below(random, 5); n; n--)
     sim_event_add(sim, SIM_CANCEL, sim_random_time(random, 1, 6 * HOUR_MS),
                   1 + sim_random_below(random, 12));
-  for (uint32_t n = sim_random_below(random, 3); n; n--)
+  uint32_t jumps = sim_random_chance(random, 150) ? 20 : 3;
+  for (uint32_t n = sim_random_below(random, jumps); n; n--)
     sim_event_add(sim, SIM_JUMP, sim_random_time(random, 1, 6 * HOUR_MS), 0);
   if (sim_random_chance(random, 100))
     sim_event_add(sim, SIM_DRAIN, sim_random_time(random, 1, 6 * HOUR_MS), 0);
@@ -55,13 +60,15 @@ void sim_world_init(struct sim *sim, uint64_t seed, enum sim_trace trace) {
   sim->step_permille = sim_random_below(random, 3) * 150;
   sim->crashes_left = sim_random_chance(random, 300) ? 0 : 1 + sim_random_below(random, 6);
   sim->crash_permille = 1 + sim_random_below(random, 30);
+  sim->deadly_permille = sim_random_chance(random, 200) ? 30 : 0;
+  sim->refuse_permille = sim_random_chance(random, 200) ? 1 + sim_random_below(random, 5) : 0;
   sim->item_max = (uint32_t)sim_random_time(random, 2, 200);
   sim->work_ms = sim_random_time(random, 10, HOUR_MS);
   sim->commit_ms = sim_random_time(random, 1, 5000);
   pipelines_make(sim);
   if (*sim->failure) return;
   operator_plan(sim);
-  sim_up(sim);
+  sim_host_up(sim);
 }
 
 void sim_world_deinit(struct sim *sim) {

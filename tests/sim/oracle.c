@@ -77,12 +77,15 @@ static const char *map_fault(struct sim_run *run, const struct sim_unit *map, ch
     ended += tg_task_state_is_terminal(state);
     failed += state == TG_TASK_FAILED;
     cancelled += state == TG_TASK_CANCELLED;
-    if (state == TG_TASK_SUCCESS || state == TG_TASK_FAILED) fault = ran_fault(item);
+    if (item->is_carried)
+      fault = item->attempt_count ? "has an item that was carried over and ran" : NULL;
+    else if (sim_carried_item(run, map->task, i))
+      fault = "has lost an item that was carried over";
+    else if (state == TG_TASK_SUCCESS || state == TG_TASK_FAILED)
+      fault = ran_fault(item);
     if (fault) return fault;
   }
-  bool is_broken =
-      (rule->fail_after && failed >= rule->fail_after) ||
-      (rule->share_percent && failed > rule->share_percent / 100.0 * map->items->count);
+  bool is_broken = sim_check_is_broken(rule, map->items->count, failed);
   bool tolerates = rule->fail_after || rule->share_percent;
   enum tg_task_state state = TG_TASK_SUCCESS;
   if (is_broken || (failed && !tolerates))
@@ -99,12 +102,6 @@ static const char *map_fault(struct sim_run *run, const struct sim_unit *map, ch
     return "is a teardown and was cut";
   if (state != map->state && !may_be_cut) return "is not what its items make it";
   return map->state == TG_TASK_SUCCESS ? output_fault(map) : NULL;
-}
-
-static bool is_carried(const struct sim_run *run, uint32_t task) {
-  for (uint32_t i = 0; i < run->carried_count; i++)
-    if (run->carried[i].index == task) return true;
-  return false;
 }
 
 static bool has_tried(const struct sim_unit *unit) {
@@ -128,9 +125,10 @@ static const char *task_fault(struct sim_run *run, uint32_t task, bool was_stopp
   struct sim_unit *unit = &run->units[task];
   const struct sim_task *t = &run->pipeline->tasks[task];
   char verdict = sim_check_verdict(run, task);
-  bool may_be_early = sim_task_is_chain(t) && t->map.is_depth && !t->is_teardown;
+  bool may_be_early =
+      sim_carried_map(run, task) || (sim_task_is_chain(t) && t->map.is_depth && !t->is_teardown);
   if (!tg_task_state_is_terminal(unit->state)) return "has not ended";
-  if (is_carried(run, task)) return unit->attempt_count ? "was carried over and ran" : NULL;
+  if (unit->is_carried) return unit->attempt_count ? "was carried over and ran" : NULL;
   if (unit->items) {
     if (verdict != 'R' && !may_be_early) return "ran against its trigger rule";
     return map_fault(run, unit, verdict, was_stopped);

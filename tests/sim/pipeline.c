@@ -58,6 +58,16 @@ static void branch_make(struct sim_pipeline *p, uint32_t task, struct sim_random
   }
 }
 
+// Edges go upwards, so that the last tasks are the ends.
+static void tails_set(struct sim_pipeline *p) {
+  for (uint32_t i = p->count; i-- > 0;) {
+    struct sim_task *t = &p->tasks[i];
+    t->tail = 1;
+    for (uint32_t d = 0; d < t->down_count; d++)
+      if (p->tasks[t->down[d]].tail >= t->tail) t->tail = p->tasks[t->down[d]].tail + 1;
+  }
+}
+
 // --- The tasks ---
 
 static struct sim_retry retry_make(struct sim_random *random) {
@@ -84,6 +94,8 @@ static void map_make(struct sim_pipeline *p, uint32_t task, struct sim_random *r
   t->map = (struct sim_map){.over = SIM_NONE, .items_max = 100000};
   for (uint32_t i = 0; i < t->up_count; i++)
     if (p->tasks[t->up[i]].is_map && sim_random_chance(random, 700)) t->map.over = t->up[i];
+  while (sim_task_is_chain(t) && !sim_rule_is_for_depth(t->rule) && sim_random_chance(random, 900))
+    t->rule = (int)sim_random_below(random, SIM_RULE_COUNT);
   if (sim_random_chance(random, 600)) t->map.limit = 1 + sim_random_below(random, 5);
   t->map.has_keys = t->map.over == SIM_NONE && sim_random_chance(random, 400);
   if (t->map.has_keys) t->map.limit_per_key = sim_random_below(random, 3);
@@ -205,6 +217,7 @@ int sim_pipeline_make(struct sim_pipeline *p, const struct sim_taste *taste,
   edges_make(p, random);
   for (uint32_t i = 0; i + 1 < p->count; i++)
     if (sim_random_chance(random, 80)) branch_make(p, i, random);
+  tails_set(p);
   for (uint32_t i = 0; i < p->count; i++) task_make(p, i, taste, random);
   for (uint32_t i = 0; i < p->count; i++) // what branches runs once, and in this host
     if (p->tasks[i].to_count) p->tasks[i].is_map = false, p->tasks[i].child = SIM_NONE;

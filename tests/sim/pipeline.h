@@ -32,6 +32,7 @@ struct sim_task {
   uint32_t *up, up_count; // all that it waits for, branches included
   uint32_t *to, to_count; // of a branch
   uint32_t *down, down_count;
+  uint32_t tail; // tasks on the longest way from it to an end, itself included
   uint32_t pools[SIM_POOLS];
   uint32_t child; // the pipeline that it runs, or SIM_NONE
   struct sim_map map;

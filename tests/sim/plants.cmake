@@ -72,6 +72,24 @@ tg_plant(cancel_not_told FILE engine/engine.c SEEDS 1000
   FROM [[if (run->tasks[i].attempt && !tg_live_plan(run, i)->is_teardown)]]
   TO [[if (run->tasks[i].attempt > 9 && !tg_live_plan(run, i)->is_teardown)]])
 
+tg_plant(loses_for_ever FILE engine/finish.c SEEDS 5000
+  FROM [[notes->worker_losses < TG_LOST_ATTEMPTS_MAX]]
+  TO [[notes->worker_losses <= TG_LOST_ATTEMPTS_MAX]])
+tg_plant(bystander_blamed FILE engine/finish.c SEEDS 5000
+  FROM [[err->class == TG_CLASS_LOST && !is_bystander]] TO [[err->class == TG_CLASS_LOST]])
+tg_plant(losses_never_forgotten FILE engine/finish.c SEEDS 5000
+  FROM [[if (err->class != TG_CLASS_LOST) notes->worker_losses = 0;]] TO [[]])
+tg_plant(total_time_ignored FILE engine/finish.c SEEDS 2000
+  FROM [[elapsed > 0 ? elapsed : 0);]] TO [[0);]])
+tg_plant(fallback_never FILE engine/finish.c SEEDS 1000
+  FROM [[if (!attempt->retry_at) last_resort]]
+  TO [[if (retry.stop == TG_RETRY_STOP_ATTEMPTS) last_resort]])
+tg_plant(seed_of_memory FILE engine/engine.c SEEDS 100
+  FROM [[  seed ^= seed >> 29;]] TO [[  seed ^= (uint64_t)(uintptr_t)run;]])
+tg_plant(seed_of_time FILE engine/dispatch.c SEEDS 2000
+  FROM [[.seed = tg_engine_seed(run, unit, t->attempts)}]]
+  TO [[.seed = tg_engine_seed(run, unit, t->attempts) ^ handle}]])
+
 # --- Timers ---
 
 tg_plant(retry_timer_lost FILE engine/begin.c SEEDS 1000
@@ -109,6 +127,33 @@ tg_plant(map_over_limit FILE engine/live_map.c SEEDS 1000
   FROM [[map->running < limit)]] TO [[map->running <= limit)]])
 tg_plant(map_over_key FILE engine/live_map.c SEEDS 2000
   FROM [[key->running >= per_key)]] TO [[key->running > per_key)]])
+tg_plant(less_urgent_first FILE dag/ready.c SEEDS 100
+  FROM [[a->priority > b->priority]] TO [[a->priority < b->priority]])
+tg_plant(critical_path_ignored FILE engine/live.c SEEDS 1000
+  FROM [[live->priorities[i] += (int64_t)]] TO [[live->priorities[i] = (int64_t)]])
+tg_plant(priority_ignored FILE engine/live.c SEEDS 1000
+  FROM [[(int64_t)plan->tasks[i].priority * INT64_C(0x100000000)]]
+  TO [[plan->tasks[i].priority % 2]])
+tg_plant(youngest_run_first FILE engine/begin.c SEEDS 2000
+  FROM [[while (*at) at]] TO [[while (false) at]])
+tg_plant(overtaken_in_pool FILE engine/dispatch.c SEEDS 2000
+  FROM [[if (is_stuck[i] || taken >]] TO [[if (taken >]])
+tg_plant(overtaken_in_other_pool FILE engine/dispatch.c SEEDS 5000
+  FROM [[  places_keep(run, &run->plan->tasks[task], lacking, is_stuck);]]
+  TO [[  (void)places_keep, is_stuck[lacking] = true;]])
+tg_plant(held_for_ever FILE engine/dispatch.c SEEDS 1000
+  FROM [[if (held->count && !is_stuck[i] &&]] TO [[if (held->count > 1 && !is_stuck[i] &&]])
+tg_plant(time_limit_lost FILE engine/dispatch.c SEEDS 1000
+  FROM [[.kind = TG_TIMER_ATTEMPT,]] TO [[.kind = TG_TIMER_STARTS,]])
+tg_plant(time_limit_renewed FILE engine/dispatch.c SEEDS 5000
+  FROM [[if (!t->is_parked) attempt_renew(engine, t, plan);]]
+  TO [[if (!t->is_parked) attempt_renew(engine, t, plan);
+  if (t->notes && plan->timeout_ms) t->notes->deadline_at = engine->now.mono_ms + plan->timeout_ms;]])
+tg_plant(map_goes_on_after_failures FILE engine/live_map.c SEEDS 2000
+  FROM [[if (!map->is_stopped && (is_enough || is_share)) map_stop(live, map);]]
+  TO [[map->is_stopped |= is_enough || is_share;]])
+tg_plant(map_share_ignored FILE engine/live_map.c SEEDS 2000
+  FROM [[(is_enough || is_share)]] TO [[is_enough]])
 tg_plant(drain_ignored FILE engine/dispatch.c SEEDS 2000
   FROM [[ && !engine->is_draining]] TO [[]])
 
@@ -131,9 +176,21 @@ tg_plant(chain_without_items FILE engine/dispatch.c SEEDS 2000
   FROM [[struct tg_map_items items = {.count = (uint32_t)json_array_size(list)};]]
   TO [[struct tg_map_items items = {.count = 0};]])
 tg_plant(chain_judged_too_early FILE engine/live_map.c SEEDS 20000
-  FROM [[tg_live_judge(live, task) != TG_TRIGGER_WAIT && ]] TO [[]])
+  FROM [[tg_live_judge(live, task) != TG_TRIGGER_WAIT &&]] TO [[]])
 tg_plant(one_kind_of_failure FILE engine/finish.c SEEDS 2000
   FROM [[if (is_mixed && ]] TO [[if (!text && is_mixed && ]])
+
+tg_plant(told_too_early FILE engine/finish.c SEEDS 1000
+  FROM [[  t->is_deciding = true;
+  end_decide(engine, run, unit, outcome);]]
+  TO [[  t->is_deciding = true;
+  end_decide(engine, run, unit, outcome);
+  if (!outcome->err.code && t->item == TG_NO_ITEM && !tg_live_plan(run, unit)->map) {
+    uint8_t state = t->state;
+    t->state = TG_TASK_SUCCESS;
+    tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_TASK, .run = run, .unit = unit});
+    (void)state;
+  }]])
 
 # --- Teardowns ---
 
@@ -164,3 +221,28 @@ tg_plant(item_let_in_twice FILE engine/live.c SEEDS 5000
   FROM [[if (t->item != TG_NO_ITEM && tg_live_map_tried(live, unit)) return TG_ENOMEM;]] TO [[]])
 tg_plant(map_never_ends FILE engine/live.c SEEDS 1000
   FROM [[if (t->map) return TG_OK;]] TO [[]])
+
+# --- Reruns ---
+
+tg_plant(carried_map_cancelled_twice FILE engine/begin.c SEEDS 5000
+  FROM [[live->tasks[record.map_items.task].is_deciding = true;]] TO [[]])
+tg_plant(carried_task_runs FILE engine/begin.c SEEDS 1000
+  FROM [[    tg_engine_record(engine, &record);
+  }
+}
+
+static void apply]]
+  TO [[    if (i) tg_engine_record(engine, &record);
+  }
+}
+
+static void apply]])
+tg_plant(carried_items_forgotten FILE engine/begin.c SEEDS 1000
+  FROM [[i < input->run.carried_item_count]] TO [[i + 1 < input->run.carried_item_count]])
+tg_plant(carried_chain_too_early FILE engine/live_map.c SEEDS 5000
+  FROM [[!tg_live_is_cut(live, map->task) && follows_rule(live, map->task);]]
+  TO [[!tg_live_is_cut(live, map->task);]])
+tg_plant(carried_chain_never FILE engine/live.c SEEDS 5000
+  FROM [[if (!code) code = tg_live_map_admit(live, down.nodes[i]);]] TO [[]])
+tg_plant(resumed_to_cancel_goes_on FILE engine/begin.c SEEDS 1000
+  FROM [[else if (reason)]] TO [[else if (reason && !*reason)]])

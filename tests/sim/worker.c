@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Workers that are not real. What a unit does, its steps and sleeps, is the same at each try, as a
-// script's would be; how long it takes and how it ends is chance.
+// Workers that are not real: how long an attempt takes and how it ends is chance.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,7 @@
 #include "base/buf.h"
 #include "sim/world.h"
 
-enum { TEXT_MAX = 1 << 16, GRACE_MS = 80, STRAY_REQUEST = 1 << 30 };
+enum { TEXT_MAX = 1 << 16, GRACE_MS = 80 };
 
 static const int codes[] = {TG_ESCRIPT,  TG_ESCRIPT,    TG_ETHROTTLED, TG_EINVALID, TG_ECONTRACT,
                             TG_ETIMEOUT, TG_ECANCELLED, TG_EBUG,       TG_EIO};
@@ -46,32 +45,13 @@ void sim_attempts_forget(struct sim *sim) {
   sim->attempt_count = sim->flight_count = 0;
 }
 
-// --- Programs ---
-
-static uint64_t mix(uint64_t x) {
-  struct sim_random random = {x};
-  return sim_random_next(&random);
-}
-
-bool sim_attempt_is_sleep(const struct sim_attempt *attempt) {
-  return mix(attempt->program + attempt->at) % 10 < 3;
-}
-
-static int64_t sleep_of(const struct sim_attempt *attempt) {
-  struct sim_random random = {attempt->program * 31 + attempt->at};
-  return sim_random_time(&random, 1, 6 * 3600 * 1000);
-}
-
-static void program_make(const struct sim *sim, struct sim_attempt *a) {
-  uint64_t place = a->run->row.number << 40 | (uint64_t)a->unit->task << 20 | (a->unit->item + 1u);
-  a->program = mix(mix(sim->seed) ^ place);
-  if (a->is_fallback || a->is_expansion || a->program % 1000 >= sim->step_permille) return;
-  a->length = 1 + (uint32_t)(a->program >> 32) % 4;
-}
+// --- Beginning ---
 
 static enum sim_end end_draw(struct sim *sim, const struct sim_attempt *a) {
   const struct sim_task *task = sim_task_of(a->run, a->unit);
-  if (sim_random_chance(&sim->random, sim->lost_permille)) return SIM_END_LOST;
+  bool is_deadly =
+      (a->program >> 20) % 1000 < sim->deadly_permille; // to each worker it is given to
+  if (is_deadly || sim_random_chance(&sim->random, sim->lost_permille)) return SIM_END_LOST;
   if (task->timeout_ms && sim_random_chance(&sim->random, 60)) return SIM_END_HANG;
   if (sim_random_chance(&sim->random, sim->failure_permille)) return SIM_END_FAILURE;
   if ((a->is_expansion || task->to_count) && sim_random_chance(&sim->random, 40))
@@ -79,7 +59,7 @@ static enum sim_end end_draw(struct sim *sim, const struct sim_attempt *a) {
   return SIM_END_SUCCESS;
 }
 
-static void work_later(struct sim *sim, const struct sim_attempt *attempt) {
+void sim_work_later(struct sim *sim, const struct sim_attempt *attempt) {
   sim_event_add(sim, SIM_WORK, sim_random_time(&sim->random, 0, sim->work_ms), attempt->handle);
 }
 
@@ -99,10 +79,11 @@ void sim_worker_start(struct sim *sim, const struct tg_effect *effect) {
                                   .run = run,
                                   .unit = unit,
                                   .number = effect->number,
+                                  .started_mono_ms = sim->now.mono_ms,
                                   .is_fallback = live->is_fallback};
   attempt->is_expansion =
       sim_task_of(run, unit)->is_map && unit->item == TG_NO_ITEM && !live->is_fallback;
-  program_make(sim, attempt);
+  sim_program_make(sim, attempt);
   attempt->end = end_draw(sim, attempt);
   attempt->end_at = attempt->length;
   bool is_whole = attempt->end == SIM_END_SUCCESS || attempt->end == SIM_END_MISTOLD;
@@ -112,9 +93,11 @@ void sim_worker_start(struct sim *sim, const struct tg_effect *effect) {
   int64_t timeout = sim_task_of(run, unit)->timeout_ms;
   if (!unit->is_parked) unit->deadline_mono_ms = timeout ? sim->now.mono_ms + timeout : 0;
   unit->flight = attempt;
+  unit->seed = effect->seed;
+  unit->seed_number = effect->number;
   unit->is_parked = false;
   flight_add(sim, attempt);
-  work_later(sim, attempt);
+  sim_work_later(sim, attempt);
 }
 
 // --- Ending ---
@@ -123,14 +106,16 @@ static void give(struct sim *sim, struct sim_attempt *a, const struct tg_error *
                  const char *result, const char *facts) {
   struct tg_outcome outcome = {.err = *err, .result = result, .facts = facts};
   outcome.is_bystander = err->code == TG_ELOST && sim_random_chance(&sim->random, 200);
+  outcome.worker = (uint32_t)(a->handle % 3);
   bool is_stopped = sim_check_is_stopped(sim, a->run) && !sim_task_of(a->run, a->unit)->is_teardown;
   sim_note(sim, "result", a->run, a->unit, err->code);
   sim_told_find(a->unit, a->number)->was_stopped = is_stopped;
+  sim_told_find(a->unit, a->number)->is_bystander = outcome.is_bystander;
   flight_remove(sim, a);
   if (a->is_parking && !is_stopped) {
     a->unit->is_parked = true;
     a->unit->parked_number = a->number;
-    a->unit->wake_mono_ms = sim->now.mono_ms + a->wake_wall_ms - sim->now.wall_ms;
+    a->unit->wake_mono_ms = sim_waits_until(sim, a->wake_wall_ms);
   }
   if (sim_random_chance(&sim->random, sim->again_permille))
     sim_event_add(sim, SIM_AGAIN, sim_random_time(&sim->random, 0, 600000), a->handle);
@@ -142,7 +127,7 @@ static void give_failure(struct sim *sim, struct sim_attempt *a, int code) {
   struct tg_error err;
   tg_error_set(&err, code, "it went wrong");
   if (code == TG_ETHROTTLED) err.retry_after_ms = sim_random_time(&sim->random, 0, 600000);
-  struct sim_told *told = sim_told_put(a->unit, a->number);
+  struct sim_told *told = sim_told_put(sim, a->unit, a->number);
   told->err.code = err.code;
   told->err.class = err.class;
   told->err.retry_after_ms = err.retry_after_ms;
@@ -176,7 +161,7 @@ static void chosen_put(struct sim *sim, struct tg_buf *out, const struct sim_run
 // What is told as a success and is none: items that are no list or too many, a choice that is none.
 static void give_mistold(struct sim *sim, struct sim_attempt *a) {
   const struct sim_task *task = sim_task_of(a->run, a->unit);
-  struct sim_told *told = sim_told_put(a->unit, a->number);
+  struct sim_told *told = sim_told_put(sim, a->unit, a->number);
   told->is_mistold = true;
   told->err = (struct tg_error){.code = TG_EPROTOCOL, .class = TG_CLASS_BUG};
   struct tg_error none = {0};
@@ -190,7 +175,7 @@ static void give_mistold(struct sim *sim, struct sim_attempt *a) {
 
 static void give_success(struct sim *sim, struct sim_attempt *a) {
   const struct sim_task *task = sim_task_of(a->run, a->unit);
-  struct sim_told *told = sim_told_put(a->unit, a->number);
+  struct sim_told *told = sim_told_put(sim, a->unit, a->number);
   struct tg_buf result, facts;
   tg_buf_init(&result, TEXT_MAX);
   tg_buf_init(&facts, TEXT_MAX);
@@ -257,6 +242,7 @@ void sim_worker_cancel(struct sim *sim, const struct tg_effect *effect) {
     return;
   }
   sim_note(sim, "CANCEL", a->run, a->unit, effect->code);
+  sim_check_cancel(sim, effect, a);
   const struct tg_step *step = a->at < a->unit->step_count ? &a->unit->steps[a->at] : NULL;
   if (a->is_asleep && effect->code == TG_ECANCELLED && step && step->wake_at) {
     int64_t over_at = sim->now.wall_ms + a->unit->deadline_mono_ms - sim->now.mono_ms;
@@ -279,116 +265,6 @@ void sim_worker_again(struct sim *sim, uint64_t handle) {
                                     .result = {.attempt = handle, .outcome = &outcome}});
 }
 
-// --- Steps ---
-
-static void step_send(struct sim *sim, struct sim_attempt *a, enum tg_step_operation operation,
-                      const char *name, const char *result) {
-  a->request = ++a->last_request;
-  a->is_asleep = operation == TG_STEP_SLEEP;
-  sim_note(sim, name, a->run, a->unit, (int64_t)a->request);
-  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_STEP,
-                                    .step = {.attempt = a->handle,
-                                             .request = a->request,
-                                             .operation = operation,
-                                             .name = name,
-                                             .result = result,
-                                             .sleep_ms = sleep_of(a)}});
-}
-
-// A worker that does not wait for its answers must not do any harm.
-static void stray_send(struct sim *sim, const struct sim_attempt *a, const char *name) {
-  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_STEP,
-                                    .step = {.attempt = a->handle,
-                                             .request = STRAY_REQUEST,
-                                             .operation = TG_STEP_END,
-                                             .name = name,
-                                             .result = "\"stray\""}});
-}
-
-static void operation_do(struct sim *sim, struct sim_attempt *a) {
-  char name[32];
-  bool is_sleep = sim_attempt_is_sleep(a);
-  snprintf(name, sizeof name, "%s%u", a->is_astray ? "astray" : is_sleep ? "sleep" : "step", a->at);
-  step_send(sim, a, is_sleep ? TG_STEP_SLEEP : TG_STEP_BEGIN, name, NULL);
-  if (!is_sleep && a->request && !a->is_over && sim_random_chance(&sim->random, 20))
-    stray_send(sim, a, name);
-}
-
-static void step_end(struct sim *sim, struct sim_attempt *a) {
-  char name[32], result[64];
-  snprintf(name, sizeof name, "%s%u", a->is_astray ? "astray" : "step", a->at);
-  snprintf(result, sizeof result, "\"%u by %u\"", a->at, a->number);
-  step_send(sim, a, TG_STEP_END, name, result);
-}
-
-void sim_worker_answer(struct sim *sim, const struct tg_effect *effect) {
-  struct sim_attempt *a = sim_attempt_find(sim, effect->attempt);
-  if (!a || a->is_over) {
-    sim_fail(sim, "a step of an attempt that is over is answered");
-    return;
-  }
-  if (effect->request != a->request) return; // a stray one's
-  sim_note(sim, effect->code ? "refused" : "answered", a->run, a->unit, (int64_t)effect->request);
-  sim_check_answer(sim, a, effect);
-  a->request = 0;
-  a->is_asleep = false;
-  if (effect->code) {
-    a->end = SIM_END_FAILURE;
-    a->end_at = a->at;
-    a->ends_in_step = false;
-    a->was_begun = false;
-  } else if (!effect->text) {
-    a->was_begun = true;
-  } else {
-    a->was_begun = false;
-    a->at++;
-  }
-  work_later(sim, a);
-}
-
-// --- Children ---
-
-void sim_worker_ask(struct sim *sim, struct sim_attempt *a) {
-  if (a->is_over) return;
-  char key[64];
-  snprintf(key, sizeof key, "%llu/%u", (unsigned long long)a->run->row.number, a->unit->task);
-  struct sim_run *child = NULL;
-  for (size_t i = 0; i < sim->run_count && !child; i++)
-    if (sim->runs[i]->row.child_key && strcmp(sim->runs[i]->row.child_key, key) == 0)
-      child = sim->runs[i];
-  if (!child) {
-    const struct sim_task *task = sim_task_of(a->run, a->unit);
-    child = sim_run_add(sim, &sim->pipelines[task->child]);
-    child->row.child_key = tg_arena_strdup(&sim->arena, key);
-    child->row.parent = "parent";
-    child->parent = a->handle;
-    sim_begin(sim, child);
-    return;
-  }
-  child->parent = a->handle;
-  if (child->is_over && !child->is_live) sim_event_add(sim, SIM_IDLE_OVER, 1, a->handle);
-}
-
-void sim_worker_child_over(struct sim *sim, struct sim_attempt *a) {
-  if (a->is_over || !a->is_idle) return;
-  a->is_idle = false;
-  for (size_t i = 0; i < sim->run_count; i++)
-    if (sim->runs[i]->parent == a->handle && sim->runs[i]->row.state != TG_RUN_SUCCESS)
-      a->end = SIM_END_FAILURE;
-  sim_note(sim, "goes on", a->run, a->unit, 0);
-  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_IDLE,
-                                    .idle = {.attempt = a->handle, .is_idle = false}});
-  work_later(sim, a);
-}
-
-static void child_begin(struct sim *sim, struct sim_attempt *a) {
-  a->has_child = a->is_idle = true;
-  sim_note(sim, "waits for its child", a->run, a->unit, 0);
-  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_IDLE,
-                                    .idle = {.attempt = a->handle, .is_idle = true}});
-  sim_event_add(sim, SIM_CHILD, 1, a->handle);
-}
-
 // --- Going on ---
 
 void sim_worker_work(struct sim *sim, struct sim_attempt *a) {
@@ -403,12 +279,12 @@ void sim_worker_work(struct sim *sim, struct sim_attempt *a) {
     if (is_short)
       give_end(sim, a);
     else
-      step_end(sim, a);
+      sim_program_step_end(sim, a);
   } else if (a->at < a->length && (!is_short || a->ends_in_step)) {
-    operation_do(sim, a);
+    sim_program_operation(sim, a);
   } else if (a->end == SIM_END_SUCCESS && !a->has_child && !a->is_fallback &&
              sim_task_of(a->run, a->unit)->child != SIM_NONE) {
-    child_begin(sim, a);
+    sim_child_begin(sim, a);
   } else {
     give_end(sim, a);
   }

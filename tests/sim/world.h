@@ -3,14 +3,28 @@
 // that are not real. Everything that happens is an event at an instant of the monotonic clock;
 // between two events no time passes. A seed decides all of it.
 //
-//   make.c     what it begins with
-//   world.c    the events, the driver of the engine, crashes and the operator
-//   books.c    the store: what is durable, and what an engine is resumed from
-//   worker.c   attempts: what they do, and how they end
-//   check.c    what must hold after each step
-//   oracle.c   what must be so when a run has ended
+//   make.c      what it begins with
+//   world.c     the events, and the driver of the engine
+//   events.c    what happened, and what is to happen
+//   operator.c  runs are begun, cancelled, drained; the wall clock is set
+//   carry.c     what a rerun keeps
+//   host.c      the host ends, and the next one takes over
+//   books.c     the store: what is durable
+//   resume.c    what of it a new engine is given
+//   worker.c    attempts: how they begin and end
+//   program.c   what they do on their way: steps, sleeps, child runs
+//   hash.c      all that the engine says, as one number
 //
-// The books know nothing of the engine but what it has had made durable, and what it was told.
+// and what is checked:
+//
+//   check.c     what each effect and each record must be (the list of the invariants is there)
+//   tries.c     what may follow a failed attempt
+//   order.c     who is to start first, and that nobody is left lying
+//   mirror.c    that the engine knows what the books know
+//   oracle.c    what must be so when a run has ended
+//
+// The books know nothing of the engine but what it has had made durable, and what it was told. The
+// checks look at nothing else, and share no code with it.
 #pragma once
 
 #include "base/arena.h"
@@ -43,8 +57,10 @@ struct sim_event {
 /// What an attempt has told the engine.
 struct sim_told {
   uint32_t number;
+  uint32_t host;       // that it told
   struct tg_error err; // without a text
   bool is_mistold;     // a success that the engine must refuse
+  bool is_bystander;   // it was lost, and not by its own fault
   bool was_stopped;    // its run was being stopped when it told
   const char *result, *chosen;
   uint32_t item_count; // of a map's items
@@ -68,7 +84,12 @@ struct sim_unit {
   uint32_t parked_number;
   int64_t wake_mono_ms;     // not to start before, as far as this host knows
   int64_t deadline_mono_ms; // of its attempt, sleeps included; 0 for none
+  uint32_t losses;          // attempts in a row that ended with their worker, by their own fault
+  uint32_t pending;         // records of its end, or of its attempt's, that are on their way
   // Of all.
+  bool is_carried; // it was done by an earlier run
+  uint64_t seed;   // of the attempt that was started last
+  uint32_t seed_number;
   struct sim_told *told;
   uint32_t told_count;
   struct sim_items *items; // of a map that is durably expanded
@@ -78,6 +99,7 @@ struct sim_items {
   uint32_t count;
   const char *values, *keys; // JSON, as recorded
   char *key_of;              // one letter for each item, or NULL
+  uint32_t told_failed;      // of the items, as far as the engine was told
   struct sim_unit *units;
 };
 
@@ -89,11 +111,19 @@ struct sim_run {
   bool was_cancelled, was_timed; // ever
   uint32_t stop_host;            // the host in which it was stopped last
   uint64_t parent;               // attempt that waits for it, of this host
-  struct tg_task *carried;
-  uint32_t carried_count;
+  struct sim_carried *carried;   // from an earlier run, or NULL
   // Of this host.
+  uint64_t turn;             // of its beginning in this host: the older goes first
   bool is_live, is_ending;   // the engine has it; has decided its end
   int64_t time_over_mono_ms; // of its time limit, 0 for none
+};
+
+/// What a run is begun with: tasks that are done, and maps with what is done of them.
+struct sim_carried {
+  struct tg_task *tasks;
+  struct tg_map_items *maps;
+  struct tg_item *items;
+  uint32_t task_count, map_count, item_count;
 };
 
 enum sim_end { SIM_END_SUCCESS, SIM_END_FAILURE, SIM_END_LOST, SIM_END_HANG, SIM_END_MISTOLD };
@@ -111,6 +141,7 @@ struct sim_attempt {
   bool has_child, is_astray; // is_astray: it comes by other steps than the tries before it
   bool is_expansion;         // it gives a map's items
   int cancel_code;
+  int64_t started_mono_ms;
   int64_t wake_wall_ms; // when it sleeps
   enum sim_end end;
   bool ends_in_step;
@@ -144,12 +175,12 @@ struct sim {
   bool is_down, is_draining;
   // The world's temper.
   uint32_t failure_permille, lost_permille, again_permille, crash_permille, item_max;
-  uint32_t step_permille, crashes_left;
+  uint32_t step_permille, crashes_left, deadly_permille, refuse_permille;
   int64_t work_ms, commit_ms;
   // Events.
   struct sim_event *events;
   size_t event_count, event_cap;
-  uint64_t last_order, steps;
+  uint64_t last_order, last_turn, steps;
   // The store.
   struct sim_batch *batches;
   size_t batch_count, durable_count, batch_cap;
@@ -180,25 +211,61 @@ void sim_world_init(struct sim *sim, uint64_t seed, enum sim_trace trace);
 void sim_world_tell(const struct sim *sim);
 void sim_world_deinit(struct sim *sim);
 
+struct sim_event sim_event_take(struct sim *sim);
 void sim_event_add(struct sim *sim, enum sim_event_kind kind, int64_t wait_ms, uint64_t number);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_note(struct sim *sim, const char *what, const struct sim_run *run,
               const struct sim_unit *unit, int64_t value);
 void sim_input(struct sim *sim, const struct tg_input *input);
 
-/// Starts a host, which takes up the runs that have not ended.
-void sim_up(struct sim *sim);
+/// Says whether the engine has been told of all that is durable.
+bool sim_is_told(const struct sim *sim);
 
 /// Has the engine begin a run.
 void sim_begin(struct sim *sim, struct sim_run *run);
 
-// --- books.c ---
+/// Notes when a run has had its time, of which some may be over.
+void sim_time_limit_set(struct sim *sim, struct sim_run *run, int64_t created_at);
+
+/// Gives the monotonic instant at which the engine may go on with what waits for a wall clock's.
+int64_t sim_waits_until(const struct sim *sim, int64_t at_wall_ms);
+
+// --- operator.c ---
+
+/// Draws what a run keeps of an earlier one (carry.c).
+void sim_carry(struct sim *sim, struct sim_run *run);
+
+void sim_operator_begin(struct sim *sim, uint64_t pipeline);
+void sim_operator_cancel(struct sim *sim, uint64_t run);
+void sim_operator_jump(struct sim *sim);
+void sim_operator_drain(struct sim *sim);
+
+// --- host.c ---
+
+/// Starts a host, which takes up the runs that have not ended.
+void sim_host_up(struct sim *sim);
+void sim_host_resume(struct sim *sim, uint64_t run);
+
+/// Ends the host. Of the batches on their way to the disk the first `durable` get there.
+void sim_host_crash(struct sim *sim);
+void sim_host_crash_after(struct sim *sim, size_t durable);
+
+/// Ends what a crash has left over, and starts the next host.
+void sim_host_restart(struct sim *sim);
+
+// --- books.c and resume.c ---
 
 struct sim_run *sim_run_find(const struct sim *sim, uint64_t number);
 struct sim_run *sim_run_add(struct sim *sim, struct sim_pipeline *pipeline);
 void sim_run_free(struct sim_run *run);
 struct sim_unit *sim_unit_find(struct sim_run *run, uint32_t task, uint32_t item);
 const struct sim_task *sim_task_of(const struct sim_run *run, const struct sim_unit *unit);
+const struct tg_map_items *sim_carried_map(const struct sim_run *run, uint32_t task);
+const struct tg_item *sim_carried_item(const struct sim_run *run, uint32_t task, uint32_t item);
+
+/// Gives the unit that a record is of, or NULL; `*run` is NULL for a run that nobody asked for.
+struct sim_unit *sim_record_unit(const struct sim *sim, const struct tg_record *record,
+                                 struct sim_run **run);
 
 /// Makes a batch durable: every record replaces what was there under its key.
 void sim_books_apply(struct sim *sim, const struct tg_batch *batch);
@@ -206,48 +273,82 @@ void sim_books_apply(struct sim *sim, const struct tg_batch *batch);
 /// Forgets what the store did not hear of, and what only the host knew.
 void sim_books_forget(struct sim *sim);
 
-/// Gives a fresh engine a run as the store would.
-void sim_books_resume(struct sim *sim, struct sim_run *run);
+/// Gives a fresh engine a run as the store would; `cancelled` is why it is only to be cancelled, or
+/// NULL.
+void sim_books_resume(struct sim *sim, struct sim_run *run, const char *cancelled);
 
 struct sim_told *sim_told_find(struct sim_unit *unit, uint32_t number);
-struct sim_told *sim_told_put(struct sim_unit *unit, uint32_t number);
+struct sim_told *sim_told_put(const struct sim *sim, struct sim_unit *unit, uint32_t number);
 
-// --- worker.c ---
+// --- worker.c and program.c ---
 
 void sim_worker_start(struct sim *sim, const struct tg_effect *effect);
 void sim_worker_cancel(struct sim *sim, const struct tg_effect *effect);
-void sim_worker_answer(struct sim *sim, const struct tg_effect *effect);
 void sim_worker_work(struct sim *sim, struct sim_attempt *attempt);
-void sim_worker_ask(struct sim *sim, struct sim_attempt *attempt);
-void sim_worker_child_over(struct sim *sim, struct sim_attempt *attempt);
 void sim_worker_again(struct sim *sim, uint64_t handle);
+void sim_work_later(struct sim *sim, const struct sim_attempt *attempt);
 struct sim_attempt *sim_attempt_find(const struct sim *sim, uint64_t handle);
 void sim_attempts_forget(struct sim *sim);
 
-/// Says whether the operation that an attempt is at is a sleep.
-bool sim_attempt_is_sleep(const struct sim_attempt *attempt);
+void sim_program_make(const struct sim *sim, struct sim_attempt *attempt);
+void sim_program_operation(struct sim *sim, struct sim_attempt *attempt);
+void sim_program_step_end(struct sim *sim, struct sim_attempt *attempt);
+void sim_program_answer(struct sim *sim, const struct tg_effect *effect);
+void sim_child_begin(struct sim *sim, struct sim_attempt *attempt);
+void sim_child_ask(struct sim *sim, struct sim_attempt *attempt);
+void sim_child_over(struct sim *sim, struct sim_attempt *attempt);
+
+// --- hash.c ---
+
+void sim_hash_number(struct sim *sim, uint64_t value);
+void sim_hash_effect(struct sim *sim, const struct tg_effect *effect);
 
 // --- check.c ---
 
 /// Says what a task's durable upstreams make of it: as sim_rule_verdict.
 char sim_check_verdict(struct sim_run *run, uint32_t task);
-struct sim_counts sim_check_counts(struct sim_run *run, uint32_t task);
+
+/// Says whether so many items of a map have failed that it is not to go on.
+bool sim_check_is_broken(const struct sim_map *map, uint32_t count, uint32_t failed);
+
+/// Says whether a run is to end without running what is left of it.
+bool sim_check_is_stopped(const struct sim *sim, const struct sim_run *run);
 
 void sim_check_start(struct sim *sim, const struct tg_effect *effect, struct sim_run *run,
                      struct sim_unit *unit);
-void sim_check_attempt(struct sim *sim, struct sim_run *run, struct sim_unit *unit,
-                       const struct tg_attempt *record);
+void sim_check_cancel(struct sim *sim, const struct tg_effect *effect,
+                      const struct sim_attempt *attempt);
 void sim_check_end(struct sim *sim, struct sim_run *run, struct sim_unit *unit,
                    enum tg_task_state state);
 void sim_check_answer(struct sim *sim, const struct sim_attempt *attempt,
                       const struct tg_effect *effect);
-void sim_check_resumed(struct sim *sim, struct sim_run *run);
 
-/// Checks that nothing that could run is left lying. For an instant when no batch is on its way.
+// --- tries.c ---
+
+void sim_check_attempt(struct sim *sim, struct sim_run *run, struct sim_unit *unit,
+                       const struct tg_attempt *record);
+
+/// Says whether the next try of a unit is its last resort, by what is durable.
+bool sim_is_fallback_due(const struct sim_unit *unit);
+uint32_t sim_last_number(const struct sim_unit *unit);
+
+// --- order.c ---
+
+/// Checks after a step of the engine, whose effects were all carried out, that what it started was
+/// the most urgent, and that nothing that could run is left lying.
+void sim_check_order(struct sim *sim, const struct tg_effect *effects, size_t count);
+
+/// Checks that nothing is left lying that waits for no start. For an instant when no batch is on
+/// its way.
 void sim_check_idle(struct sim *sim);
 
-/// Says whether a run is to end without running what is left of it.
-bool sim_check_is_stopped(const struct sim *sim, const struct sim_run *run);
+// --- mirror.c ---
+
+/// Checks that the engine knows of a run what the books know, when it has been told of all.
+void sim_check_mirror(struct sim *sim, struct sim_run *run);
+
+/// Checks that those who watch are told of nothing that is not durable.
+void sim_check_told(struct sim *sim, const struct tg_effect *effect, struct sim_run *run);
 
 // --- oracle.c ---
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an attempt does on its way: its steps and sleeps, which are the same at each try, as a
+// script's would be, and the child run that it may wait for.
+#include <stdio.h>
+#include <string.h>
+
+#include "sim/world.h"
+
+enum { STRAY_REQUEST = 1 << 30 };
+
+// --- Programs ---
+
+static uint64_t mix(uint64_t x) {
+  struct sim_random random = {x};
+  return sim_random_next(&random);
+}
+
+static bool is_sleep(const struct sim_attempt *a) {
+  return mix(a->program + a->at) % 10 < 3;
+}
+
+static int64_t sleep_of(const struct sim_attempt *attempt) {
+  struct sim_random random = {attempt->program * 31 + attempt->at};
+  return sim_random_time(&random, 1, 6 * 3600 * 1000);
+}
+
+void sim_program_make(const struct sim *sim, struct sim_attempt *a) {
+  uint64_t place = a->run->row.number << 40 | (uint64_t)a->unit->task << 20 | (a->unit->item + 1u);
+  a->program = mix(mix(sim->seed) ^ place);
+  if (a->is_fallback || a->is_expansion || a->program % 1000 >= sim->step_permille) return;
+  a->length = 1 + (uint32_t)(a->program >> 32) % 4;
+}
+
+// --- Steps ---
+
+static void step_send(struct sim *sim, struct sim_attempt *a, enum tg_step_operation operation,
+                      const char *name, const char *result) {
+  a->request = ++a->last_request;
+  a->is_asleep = operation == TG_STEP_SLEEP;
+  sim_note(sim, name, a->run, a->unit, (int64_t)a->request);
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_STEP,
+                                    .step = {.attempt = a->handle,
+                                             .request = a->request,
+                                             .operation = operation,
+                                             .name = name,
+                                             .result = result,
+                                             .sleep_ms = sleep_of(a)}});
+}
+
+// A worker that does not wait for its answers must not do any harm.
+static void stray_send(struct sim *sim, const struct sim_attempt *a, const char *name) {
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_STEP,
+                                    .step = {.attempt = a->handle,
+                                             .request = STRAY_REQUEST,
+                                             .operation = TG_STEP_END,
+                                             .name = name,
+                                             .result = "\"stray\""}});
+}
+
+void sim_program_operation(struct sim *sim, struct sim_attempt *a) {
+  char name[32];
+  bool sleeps = is_sleep(a);
+  snprintf(name, sizeof name, "%s%u", a->is_astray ? "astray" : sleeps ? "sleep" : "step", a->at);
+  step_send(sim, a, sleeps ? TG_STEP_SLEEP : TG_STEP_BEGIN, name, NULL);
+  if (!sleeps && a->request && !a->is_over && sim_random_chance(&sim->random, 20))
+    stray_send(sim, a, name);
+}
+
+void sim_program_step_end(struct sim *sim, struct sim_attempt *a) {
+  char name[32], result[64];
+  snprintf(name, sizeof name, "%s%u", a->is_astray ? "astray" : "step", a->at);
+  snprintf(result, sizeof result, "\"%u by %u\"", a->at, a->number);
+  step_send(sim, a, TG_STEP_END, name, result);
+}
+
+void sim_program_answer(struct sim *sim, const struct tg_effect *effect) {
+  struct sim_attempt *a = sim_attempt_find(sim, effect->attempt);
+  if (!a || a->is_over) {
+    sim_fail(sim, "a step of an attempt that is over is answered");
+    return;
+  }
+  if (effect->request != a->request) return; // a stray one's
+  sim_note(sim, effect->code ? "refused" : "answered", a->run, a->unit, (int64_t)effect->request);
+  sim_check_answer(sim, a, effect);
+  a->request = 0;
+  a->is_asleep = false;
+  if (effect->code) {
+    a->end = SIM_END_FAILURE;
+    a->end_at = a->at;
+    a->ends_in_step = false;
+    a->was_begun = false;
+  } else if (!effect->text) {
+    a->was_begun = true;
+  } else {
+    a->was_begun = false;
+    a->at++;
+  }
+  sim_work_later(sim, a);
+}
+
+// --- Children ---
+
+void sim_child_ask(struct sim *sim, struct sim_attempt *a) {
+  if (a->is_over) return;
+  char key[64];
+  snprintf(key, sizeof key, "%llu/%u", (unsigned long long)a->run->row.number, a->unit->task);
+  struct sim_run *child = NULL;
+  for (size_t i = 0; i < sim->run_count && !child; i++)
+    if (sim->runs[i]->row.child_key && strcmp(sim->runs[i]->row.child_key, key) == 0)
+      child = sim->runs[i];
+  if (!child) {
+    const struct sim_task *task = sim_task_of(a->run, a->unit);
+    child = sim_run_add(sim, &sim->pipelines[task->child]);
+    child->row.child_key = tg_arena_strdup(&sim->arena, key);
+    child->row.parent = "parent";
+    child->parent = a->handle;
+    sim_begin(sim, child);
+    return;
+  }
+  child->parent = a->handle;
+  if (child->is_over && !child->is_live) sim_event_add(sim, SIM_IDLE_OVER, 1, a->handle);
+}
+
+void sim_child_over(struct sim *sim, struct sim_attempt *a) {
+  if (a->is_over || !a->is_idle) return;
+  a->is_idle = false;
+  for (size_t i = 0; i < sim->run_count; i++)
+    if (sim->runs[i]->parent == a->handle && sim->runs[i]->row.state != TG_RUN_SUCCESS)
+      a->end = SIM_END_FAILURE;
+  sim_note(sim, "goes on", a->run, a->unit, 0);
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_IDLE,
+                                    .idle = {.attempt = a->handle, .is_idle = false}});
+  sim_work_later(sim, a);
+}
+
+void sim_child_begin(struct sim *sim, struct sim_attempt *a) {
+  a->has_child = a->is_idle = true;
+  sim_note(sim, "waits for its child", a->run, a->unit, 0);
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_IDLE,
+                                    .idle = {.attempt = a->handle, .is_idle = true}});
+  sim_event_add(sim, SIM_CHILD, 1, a->handle);
+}
