@@ -119,6 +119,47 @@ static void children_resume(const struct tg_launch *launch, struct tg_host *host
                     launch->cancelled || launch->run.state == TG_RUN_CANCELLING);
 }
 
+// Gives the oldest ancestor of a run in the place of the run.
+static int root_find(struct tg_history *history, struct tg_arena *arena, struct tg_run *run,
+                     struct tg_error *err) {
+  int code = TG_OK;
+  while (run->parent && !code) code = tg_history_run(history, run->parent, arena, run, err);
+  return code;
+}
+
+// An open run whose parent has ended is nobody's any more: it did not wait for it, and its host was
+// killed. It goes on with the next run of the pipeline that it all began with.
+static int orphan_resume(const struct tg_launch *launch, struct tg_host *host,
+                         struct tg_history *history, struct tg_arena *arena,
+                         const struct tg_run *orphan, struct tg_error *err) {
+  struct tg_run parent, root;
+  int code = tg_history_run(history, orphan->parent, arena, &parent, err);
+  if (code || !tg_run_state_is_terminal(parent.state)) return code;
+  root = parent;
+  code = root_find(history, arena, &root, err);
+  if (!code && strcmp(root.pipeline, launch->plan->name) == 0)
+    tg_subruns_resume(tg_scripts_subruns(tg_host_scripts(host)), orphan->parent,
+                      parent.state == TG_RUN_CANCELLED);
+  return code;
+}
+
+static void orphans_resume(const struct tg_launch *launch, struct tg_host *host) {
+  const struct tg_run_filter filter = {.state = -1, .is_open = true};
+  struct tg_history *history = NULL;
+  struct tg_arena arena;
+  struct tg_run *runs = NULL;
+  size_t count = 0;
+  struct tg_error err;
+  tg_arena_init(&arena);
+  int code = tg_history_open(tg_host_services(host)->data, &history, &err);
+  if (!code) code = tg_history_runs(history, &filter, &arena, &runs, &count, &err);
+  for (size_t i = 0; i < count && !code; i++)
+    if (runs[i].parent) code = orphan_resume(launch, host, history, &arena, &runs[i], &err);
+  if (code) tg_log(TG_LOG_WARN, "child runs that were left are not known: %s", err.text);
+  tg_history_close(history);
+  tg_arena_deinit(&arena);
+}
+
 void tg_launch_start(struct tg_launch *launch, struct tg_host *host) {
   struct tg_conductor *conductor = tg_host_services(host)->conductor;
   struct tg_input input = {0};
@@ -131,4 +172,5 @@ void tg_launch_start(struct tg_launch *launch, struct tg_host *host) {
   }
   tg_conductor_input(conductor, &input);
   if (launch->kind == TG_LAUNCH_RESUMED) children_resume(launch, host);
+  if (!launch->cancelled) orphans_resume(launch, host);
 }

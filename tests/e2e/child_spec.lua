@@ -13,12 +13,16 @@ end
 
 local function log() return table.concat(box:lines "files/log", " ") end
 
--- Kills the host of a run in the background once its child is at work.
-local function killed()
+-- Kills the host of a run in the background once its child is at work, and a query of its store
+-- tells 1.
+local function killed(query)
   project.shell(([[cd %s && { %s >/dev/null 2>&1 & pid=$!
-    for i in $(seq 2000); do [ -s files/up ] && break; sleep 0.01; done
+    for i in $(seq 2000); do
+      [ -s files/up ] && [ "$(sqlite3 .tidegate/state.db %s 2>/dev/null)" = 1 ] && break
+      sleep 0.01
+    done
     kill -9 $pid; wait $pid; } 2>/dev/null]]):format(
-    project.quote(box.dir), project.command { "run", "p" }))
+    project.quote(box.dir), project.command { "run", "p" }, project.quote(query or "SELECT 1")))
   assert.truthy(box:read "files/up")
 end
 
@@ -79,6 +83,23 @@ describe("tg.run", function()
     assert.equal(child, run.by_name.child.output.run)
     assert.equal("2", box:sql "SELECT count(*) FROM runs")
     assert.equal("2", box:sql "SELECT count(*) FROM runs WHERE state = 'success'")
+  end)
+
+  it("goes on with the next run when its host was killed after its parent had ended", function()
+    of([[ tg.run "child" { pipeline = "child", wait = false }, ]], [[
+      tg.cmd "one" { shell = true,
+        argv = "echo one >>files/log; echo up >files/up; while test -e files/wait; do sleep 0.01; done" },
+      tg.cmd "two" { after = "one", shell = true, argv = "echo two >>files/log" },
+    ]])
+    box:write("files/wait", "")
+    killed "SELECT count(*) FROM runs WHERE state = 'success'"
+    os.remove(box.dir .. "/files/wait")
+    box:pipeline("q", [[ tg.task "a" { run = function() end }, ]])
+    assert.equal("success", box:run({ "q" }).state)
+    assert.equal("1", box:sql "SELECT count(*) FROM runs WHERE state = 'running'")
+    assert.equal("success", box:run().state)
+    assert.equal("0", box:sql "SELECT count(*) FROM runs WHERE state <> 'success'")
+    assert.equal("5", box:sql "SELECT count(*) FROM runs") -- two of p, a child each, and q
   end)
 
   it("is refused where a pipeline starts itself, and ends where two start each other", function()
