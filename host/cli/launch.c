@@ -16,28 +16,23 @@ void tg_launch_deinit(struct tg_launch *launch) {
   *launch = (struct tg_launch){0};
 }
 
-static int bundle_adopt(struct tg_launch *launch, struct tg_host *host, struct tg_history *history,
-                        const char *bundle, struct tg_error *err) {
-  struct tg_source *sources;
-  size_t count;
-  int code = tg_history_sources(history, bundle, &launch->arena, &sources, &count, err);
-  if (code) return code;
+static int bundle_adopt(struct tg_launch *launch, struct tg_host *host,
+                        const struct tg_bundle_row *row, struct tg_error *err) {
   const struct tg_version *version =
-      tg_bundles_adopt(tg_scripts_bundles(tg_host_scripts(host)), TG_BUNDLE_PIPELINE,
-                       launch->plan->file, sources, count);
-  if (strcmp(version->hash, bundle) == 0) return TG_OK;
-  return tg_error_set(err, TG_EDAMAGED, "the bundle %s of the run is not what it was", bundle);
+      tg_bundles_adopt(tg_scripts_bundles(tg_host_scripts(host)), launch->plan->file, row);
+  if (strcmp(version->hash, row->hash) == 0) return TG_OK;
+  return tg_error_set(err, TG_EDAMAGED, "the bundle %s of the run is not what it was", row->hash);
 }
 
 int tg_launch_bundle(struct tg_launch *launch, struct tg_host *host, struct tg_history *history,
                      const char *bundle, struct tg_error *err) {
-  const char *plan = NULL;
+  struct tg_bundle_row row;
   tg_plan_free(launch->plan);
   launch->plan = NULL;
   launch->version = NULL;
-  int code = tg_history_plan(history, bundle, &launch->arena, &plan, err);
-  if (!code) code = tg_plan_parse(plan, strlen(plan), &launch->plan, err);
-  return code || !host ? code : bundle_adopt(launch, host, history, bundle, err);
+  int code = tg_history_bundle(history, bundle, &launch->arena, &row, err);
+  if (!code) code = tg_plan_parse(row.plan, strlen(row.plan), &launch->plan, err);
+  return code || !host ? code : bundle_adopt(launch, host, &row, err);
 }
 
 int tg_launch_resume(struct tg_launch *launch, struct tg_host *host, struct tg_history *history,
@@ -103,12 +98,9 @@ static void run_input(const struct tg_launch *launch, struct tg_input *input) {
 
 static void bundle_keep(const struct tg_launch *launch, struct tg_conductor *conductor) {
   const struct tg_version *version = launch->version;
-  if (!version) return;
-  tg_conductor_put_bundle(conductor, &(struct tg_bundle_row){.hash = version->hash,
-                                                             .pipeline = launch->plan->name,
-                                                             .plan = version->plan,
-                                                             .sources = version->sources,
-                                                             .count = version->count});
+  if (!version || version->is_stored) return;
+  struct tg_bundle_row row = tg_version_row(version, launch->plan->name);
+  tg_conductor_put_bundle(conductor, &row);
 }
 
 // What it had started goes on beside it, whether or not it asks for it again.

@@ -18,11 +18,20 @@ static const char driver[] = "local entry, bake, path = ...\n"
 
 // --- Answers ---
 
-static void answer(struct tg_bundle *bundle, enum tg_message type, const char *json, size_t len) {
+static void loaded_tell(struct tg_bundle *bundle, const struct tg_buf *plan) {
   struct tg_channel *channel = &bundle->worker->channel;
-  struct tg_buf *out = tg_channel_begin(channel, (uint8_t)type);
+  struct tg_buf *out = tg_channel_begin(channel, TG_MESSAGE_LOADED);
   tg_wire_put_u64(out, bundle->id);
-  tg_wire_put_bytes(out, json, len);
+  tg_wire_put_bytes(out, plan->data, plan->len);
+  tg_wire_put_u8(out, !bundle->state.has_told_time);
+  tg_channel_end(channel, NULL);
+}
+
+static void faults_tell(struct tg_bundle *bundle, const struct tg_buf *faults) {
+  struct tg_channel *channel = &bundle->worker->channel;
+  struct tg_buf *out = tg_channel_begin(channel, TG_MESSAGE_FAULTS);
+  tg_wire_put_u64(out, bundle->id);
+  tg_wire_put_bytes(out, faults->data, faults->len);
   tg_channel_end(channel, NULL);
 }
 
@@ -58,7 +67,7 @@ static void fault_tell(struct tg_bundle *bundle, const char *message) {
   tg_buf_putf(&json, ",\"line\":%ld,\"message\":", line);
   tg_buf_put_json(&json, text, strlen(text));
   tg_buf_puts(&json, "}]");
-  answer(bundle, TG_MESSAGE_FAULTS, tg_buf_text(&json), json.len);
+  faults_tell(bundle, &json);
   tg_buf_deinit(&json);
   tg_bundle_free(bundle);
 }
@@ -89,8 +98,8 @@ static void build_done(struct tg_bundle *bundle) {
   tg_fiber_close(&bundle->build);
   if (code == TG_OK && is_plan) code = tg_state_seal(&bundle->state, &err);
   bundle->is_ready = is_plan && code == TG_OK;
-  if (code == TG_OK)
-    answer(bundle, is_plan ? TG_MESSAGE_LOADED : TG_MESSAGE_FAULTS, json.data, json.len);
+  if (code == TG_OK && is_plan) loaded_tell(bundle, &json);
+  if (code == TG_OK && !is_plan) faults_tell(bundle, &json);
   tg_buf_deinit(&json);
   if (code != TG_OK)
     fault_tell(bundle, err.text);

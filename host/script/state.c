@@ -81,14 +81,19 @@ static bool is_recorded(const struct tg_state *state) {
   return state->box.is_deterministic;
 }
 
+static int64_t recorded_ms(struct tg_state *state) {
+  state->has_told_time |= state->is_building;
+  return state->now_ms;
+}
+
 static int64_t script_wall_ms(void *self) {
-  const struct tg_state *state = self;
-  return is_recorded(state) ? state->now_ms : tg_clock_wall_ms(state->scheduler->clock);
+  struct tg_state *state = self;
+  return is_recorded(state) ? recorded_ms(state) : tg_clock_wall_ms(state->scheduler->clock);
 }
 
 static int64_t script_mono_ms(void *self) {
-  const struct tg_state *state = self;
-  return is_recorded(state) ? state->now_ms : tg_clock_mono_ms(state->scheduler->clock);
+  struct tg_state *state = self;
+  return is_recorded(state) ? recorded_ms(state) : tg_clock_mono_ms(state->scheduler->clock);
 }
 
 static void script_print(void *self, const char *text, size_t len) {

@@ -396,7 +396,7 @@ int tg_history_resources(struct tg_history *history, struct tg_arena *arena,
              : query_collect(&q, sizeof **resources, resource_read, (void **)resources, count, err);
 }
 
-static void plan_read(struct query *q, void *item) {
+static void text_read(struct query *q, void *item) {
   *(const char **)item = text(q, 0);
 }
 
@@ -408,7 +408,7 @@ int tg_history_plan(struct tg_history *history, const char *bundle, struct tg_ar
   tg_bind_text(q.statement, 1, bundle);
   const char **found = NULL;
   size_t count = 0;
-  code = query_collect(&q, sizeof *found, plan_read, (void **)&found, &count, err);
+  code = query_collect(&q, sizeof *found, text_read, (void **)&found, &count, err);
   if (code) return code;
   if (!count) return tg_error_set(err, TG_ENOT_FOUND, "the store has no bundle %s", bundle);
   *plan = found[0];
@@ -437,6 +437,52 @@ int tg_history_sources(struct tg_history *history, const char *bundle, struct tg
   if (code) return code;
   tg_bind_text(q.statement, 1, bundle);
   return query_collect(&q, sizeof **sources, source_read, (void **)sources, count, err);
+}
+
+static void bundle_read(struct query *q, void *item) {
+  *(struct tg_bundle_row *)item = (struct tg_bundle_row){
+      .hash = text(q, 0),
+      .pipeline = text(q, 1),
+      .program = text(q, 2),
+      .built_at = number(q, 3),
+      .plan = text(q, 4),
+  };
+}
+
+int tg_history_bundle(struct tg_history *history, const char *hash, struct tg_arena *arena,
+                      struct tg_bundle_row *row, struct tg_error *err) {
+  struct query q;
+  struct tg_bundle_row *found = NULL;
+  struct tg_source *sources = NULL;
+  size_t count = 0;
+  int code = query_start(
+      history, "SELECT hash, pipeline, program, built_at, plan FROM bundles WHERE hash = ?1", arena,
+      &q, err);
+  if (code) return code;
+  tg_bind_text(q.statement, 1, hash);
+  code = query_collect(&q, sizeof *found, bundle_read, (void **)&found, &count, err);
+  if (!code && !count) code = tg_error_set(err, TG_ENOT_FOUND, "the store has no bundle %s", hash);
+  if (code) return code;
+  *row = *found;
+  code = tg_history_sources(history, hash, arena, &sources, &row->count, err);
+  row->sources = sources;
+  return code;
+}
+
+int tg_history_builds(struct tg_history *history, const char *path, const char *text_hash,
+                      const char *program, struct tg_arena *arena, const char ***hashes,
+                      size_t *count, struct tg_error *err) {
+  struct query q;
+  int code = query_start(history,
+                         "SELECT b.hash FROM bundle_files f JOIN bundles b ON b.hash = f.bundle"
+                         " WHERE f.source = ?1 AND f.key = 'entry:' AND f.path = ?2"
+                         " AND b.program = ?3 ORDER BY b.built_at DESC",
+                         arena, &q, err);
+  if (code) return code;
+  tg_bind_text(q.statement, 1, text_hash);
+  tg_bind_text(q.statement, 2, path);
+  tg_bind_text(q.statement, 3, program);
+  return query_collect(&q, sizeof **hashes, text_read, (void **)hashes, count, err);
 }
 
 static void number_read(struct query *q, void *item) {
@@ -507,7 +553,7 @@ int tg_history_check(struct tg_history *history, struct tg_error *err) {
   const char **lines = NULL;
   size_t count = 0;
   int code = query_start(history, "PRAGMA integrity_check(1)", &arena, &q, err);
-  if (!code) code = query_collect(&q, sizeof *lines, plan_read, (void **)&lines, &count, err);
+  if (!code) code = query_collect(&q, sizeof *lines, text_read, (void **)&lines, &count, err);
   if (!code && (count != 1 || !lines[0] || strcmp(lines[0], "ok") != 0))
     code = tg_error_set(err, TG_EDAMAGED, "the store is damaged: %s",
                         count && lines[0] ? lines[0] : "no answer");

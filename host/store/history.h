@@ -76,7 +76,8 @@ int tg_history_resources(struct tg_history *history, struct tg_arena *arena,
 int tg_history_plan(struct tg_history *history, const char *bundle, struct tg_arena *arena,
                     const char **plan, struct tg_error *err);
 
-/// One file of a bundle.
+/// One file of a bundle, or one that was looked for in vain: then its path is "" and its text says
+/// why.
 struct tg_source {
   const char *key, *path; // "contract:silver_orders", "contracts/silver_orders.yaml"
   const char *text;
@@ -86,6 +87,28 @@ struct tg_source {
 /// Gives the files of a bundle.
 int tg_history_sources(struct tg_history *history, const char *bundle, struct tg_arena *arena,
                        struct tg_source **sources, size_t *count, struct tg_error *err);
+
+/// A bundle as it is kept: its plan and the files it was made of.
+struct tg_bundle_row {
+  const char *hash, *pipeline, *plan;
+  const char *program; // id of the program that may use it again (base/program.h), "" for none
+  int64_t built_at;    // ms; what scripts take for now when they are loaded
+  const struct tg_source *sources;
+  size_t count;
+};
+
+/// Gives a bundle with its files.
+///
+/// Errors: TG_ENOT_FOUND
+int tg_history_bundle(struct tg_history *history, const char *hash, struct tg_arena *arena,
+                      struct tg_bundle_row *row, struct tg_error *err);
+
+/// Names the bundles that a program may use again and whose entry is this file, the newest first.
+///
+/// Shape:  path of the file, hash of its text, id of the program -> hashes
+int tg_history_builds(struct tg_history *history, const char *path, const char *text_hash,
+                      const char *program, struct tg_arena *arena, const char ***hashes,
+                      size_t *count, struct tg_error *err);
 
 /// What events to give; zero fields do not restrict.
 struct tg_event_query {

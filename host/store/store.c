@@ -314,9 +314,7 @@ struct bundle_job {
 };
 
 static int bundle_write(struct tg_job *job, struct tg_writer *writer, struct tg_error *err) {
-  const struct tg_bundle_row *row = &((struct bundle_job *)job)->row;
-  return tg_writer_put_bundle(writer, row->hash, row->pipeline, row->plan, row->sources, row->count,
-                              err);
+  return tg_writer_put_bundle(writer, &((struct bundle_job *)job)->row, err);
 }
 
 static void bundle_finish(struct tg_job *job, const struct tg_error *err) {

@@ -44,13 +44,6 @@ typedef void tg_store_done(void *self, struct tg_batch *batch, const struct tg_e
 void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_done *done,
                      void *self);
 
-/// A bundle as it is kept: its plan and the sources it was made of.
-struct tg_bundle_row {
-  const char *hash, *pipeline, *plan;
-  const struct tg_source *sources;
-  size_t count;
-};
-
 /// Is told that a bundle is durable, or why not.
 typedef void tg_store_kept(void *self, const struct tg_error *err);
 

@@ -251,16 +251,16 @@ int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, stru
   return code;
 }
 
-// Runs a statement of text (and one blob) parameters once.
+// Runs a statement of text parameters once; a blob or a number may come last.
 static int texts_put(sqlite3 *db, const char *sql, const char *const *texts, int count,
-                     const struct tg_source *blob, int64_t number, struct tg_error *err) {
+                     const struct tg_source *blob, const int64_t *number, struct tg_error *err) {
   sqlite3_stmt *s = NULL;
   if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) != SQLITE_OK)
     return tg_database_error(db, "cannot write to the store", err);
   for (int i = 0; i < count; i++) tg_bind_text(s, i + 1, texts[i]);
   if (blob)
     sqlite3_bind_blob64(s, count + 1, blob->len ? blob->text : "", blob->len, SQLITE_STATIC);
-  if (number) sqlite3_bind_int64(s, count + 1, number);
+  if (number) sqlite3_bind_int64(s, count + 1, *number);
   int code = sqlite3_step(s) == SQLITE_DONE
                  ? TG_OK
                  : tg_database_error(db, "cannot write to the store", err);
@@ -275,20 +275,22 @@ static int source_put(sqlite3 *db, const char *bundle, const struct tg_source *s
   const char *name[] = {hash};
   const char *file[] = {bundle, source->key, source->path, hash};
   int code = texts_put(db, "INSERT OR IGNORE INTO sources (hash, text) VALUES (?1, ?2)", name, 1,
-                       source, 0, err);
+                       source, NULL, err);
   if (code) return code;
   return texts_put(db, "INSERT OR IGNORE INTO bundle_files VALUES (?1, ?2, ?3, ?4)", file, 4, NULL,
-                   0, err);
+                   NULL, err);
 }
 
-int tg_writer_put_bundle(struct tg_writer *writer, const char *hash, const char *pipeline,
-                         const char *plan, const struct tg_source *sources, size_t count,
+// A program that builds the same again may use it from now on.
+int tg_writer_put_bundle(struct tg_writer *writer, const struct tg_bundle_row *row,
                          struct tg_error *err) {
-  const char *row[] = {hash, pipeline, plan};
+  const char *texts[] = {row->hash, row->pipeline, row->program ? row->program : "", row->plan};
   int code = texts_put(writer->db,
-                       "INSERT OR IGNORE INTO bundles (hash, pipeline, plan, created_at)"
-                       " VALUES (?1, ?2, ?3, ?4)",
-                       row, 3, NULL, tg_clock_wall_ms(tg_clock_system()), err);
-  for (size_t i = 0; i < count && !code; i++) code = source_put(writer->db, hash, &sources[i], err);
+                       "INSERT INTO bundles (hash, pipeline, program, plan, built_at)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (hash) DO UPDATE"
+                       " SET program = excluded.program WHERE excluded.program <> ''",
+                       texts, 4, NULL, &row->built_at, err);
+  for (size_t i = 0; i < row->count && !code; i++)
+    code = source_put(writer->db, row->hash, &row->sources[i], err);
   return code;
 }

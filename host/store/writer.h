@@ -22,7 +22,7 @@ void tg_writer_deinit(struct tg_writer *writer);
 /// Errors: TG_EEXISTS when a run's occurrence is there already; else as tg_database_error
 int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, struct tg_error *err);
 
-/// Writes a bundle with its sources; what is there already stays.
-int tg_writer_put_bundle(struct tg_writer *writer, const char *hash, const char *pipeline,
-                         const char *plan, const struct tg_source *sources, size_t count,
+/// Writes a bundle with its sources; what is there already stays, but for the program that may use
+/// it again.
+int tg_writer_put_bundle(struct tg_writer *writer, const struct tg_bundle_row *row,
                          struct tg_error *err);

@@ -10,6 +10,8 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/map.h"
+#include "base/program.h"
+#include "worker/builds.h"
 #include "worker/sources.h"
 
 struct version {
@@ -37,7 +39,7 @@ struct load {
 struct tg_bundles {
   struct tg_loop *loop;
   struct tg_pool *pool;
-  char *root;
+  char *root, *data;
   struct version *versions;
   struct load *loads; // in the order in which they were asked for
   uint64_t last_handle;
@@ -48,11 +50,13 @@ static void *must(void *memory) {
   return memory;
 }
 
-struct tg_bundles *tg_bundles_new(struct tg_loop *loop, struct tg_pool *pool, const char *root) {
+struct tg_bundles *tg_bundles_new(struct tg_loop *loop, struct tg_pool *pool, const char *root,
+                                  const char *data) {
   struct tg_bundles *bundles = must(calloc(1, sizeof *bundles));
   bundles->loop = loop;
   bundles->pool = pool;
   bundles->root = must(strdup(root));
+  bundles->data = data ? must(strdup(data)) : NULL;
   return bundles;
 }
 
@@ -81,6 +85,7 @@ void tg_bundles_free(struct tg_bundles *bundles) {
     load_free(load);
   }
   free(bundles->root);
+  free(bundles->data);
   free(bundles);
 }
 
@@ -92,23 +97,23 @@ static struct version *version_new(struct tg_bundles *bundles, enum tg_bundle_ki
   tg_arena_init(&version->arena);
   version->face.handle = ++bundles->last_handle;
   version->face.kind = kind;
+  version->face.built_at = tg_clock_wall_ms(tg_loop_clock(bundles->loop));
   version->face.entry = must(tg_arena_strdup(&version->arena, entry));
   return version;
 }
 
-static void source_add(struct version *version, const char *key, const char *path, const char *text,
-                       size_t len) {
+static void source_add(struct version *version, const struct tg_source *source) {
   struct tg_version *face = &version->face;
-  version->bytes += len;
+  version->bytes += source->len;
   if (face->count == version->cap) {
     version->cap = version->cap ? version->cap * 2 : 8;
     face->sources = must(realloc(face->sources, version->cap * sizeof *face->sources));
   }
   face->sources[face->count++] = (struct tg_source){
-      .key = must(tg_arena_strdup(&version->arena, key)),
-      .path = must(tg_arena_strdup(&version->arena, path)),
-      .text = must(tg_arena_copy(&version->arena, text, len)),
-      .len = len,
+      .key = must(tg_arena_strdup(&version->arena, source->key)),
+      .path = must(tg_arena_strdup(&version->arena, source->path)),
+      .text = must(tg_arena_copy(&version->arena, source->text, source->len)),
+      .len = source->len,
   };
 }
 
@@ -116,6 +121,8 @@ static int source_compare(const void *a, const void *b) {
   return strcmp(((const struct tg_source *)a)->key, ((const struct tg_source *)b)->key);
 }
 
+// A pipeline is named by its plan too: the same files may give another one, in another version of
+// the library or at another time.
 static void version_name(struct version *version) {
   struct tg_version *face = &version->face;
   struct tg_hash hash;
@@ -126,6 +133,8 @@ static void version_name(struct version *version) {
     tg_hash_add_field(&hash, face->sources[i].key, strlen(face->sources[i].key));
     tg_hash_add_field(&hash, face->sources[i].text, face->sources[i].len);
   }
+  if (face->kind == TG_BUNDLE_PIPELINE && face->plan)
+    tg_hash_add_field(&hash, face->plan, strlen(face->plan));
   tg_hash_take(&hash, face->hash);
 }
 
@@ -145,20 +154,71 @@ static void version_keep(struct tg_bundles *bundles, struct version *version) {
   bundles->versions = version;
 }
 
-const struct tg_version *tg_bundles_adopt(struct tg_bundles *bundles, enum tg_bundle_kind kind,
-                                          const char *entry, const struct tg_source *sources,
-                                          size_t count) {
-  struct version *version = version_new(bundles, kind, entry);
-  for (size_t i = 0; i < count; i++)
-    source_add(version, sources[i].key, sources[i].path, sources[i].text, sources[i].len);
+// Names a version and keeps it, unless it is known: then that one is given, and this one freed.
+static const struct tg_version *version_add(struct tg_bundles *bundles, struct version *version) {
   version_name(version);
   struct version *known = version_find(bundles, version->face.hash);
-  if (known) {
+  if (known)
     version_free(version);
-    return &known->face;
-  }
-  version_keep(bundles, version);
-  return &version->face;
+  else
+    version_keep(bundles, version);
+  return known ? &known->face : &version->face;
+}
+
+// Fills in what the store kept; it stays where it is.
+static void version_fill(struct version *version, const struct tg_bundle_row *row) {
+  struct tg_version *face = &version->face;
+  face->plan = row->plan;
+  face->built_at = row->built_at;
+  face->is_repeatable = strcmp(row->program, tg_program_id()) == 0;
+  face->is_stored = true;
+  for (size_t i = 0; i < row->count; i++) source_add(version, &row->sources[i]);
+}
+
+const struct tg_version *tg_bundles_adopt(struct tg_bundles *bundles, const char *file,
+                                          const struct tg_bundle_row *row) {
+  struct version *version = version_new(bundles, TG_BUNDLE_PIPELINE, file);
+  version_fill(version, row);
+  version->face.plan = must(tg_arena_strdup(&version->arena, row->plan));
+  return version_add(bundles, version);
+}
+
+const struct tg_version *tg_bundles_adopt_policy(struct tg_bundles *bundles,
+                                                 const struct tg_source *file) {
+  struct version *version = version_new(bundles, TG_BUNDLE_POLICY, file->path);
+  struct tg_source entry = {
+      .key = "entry:", .path = file->path, .text = file->text, .len = file->len};
+  source_add(version, &entry);
+  return version_add(bundles, version);
+}
+
+struct tg_bundle_row tg_version_row(const struct tg_version *version, const char *pipeline) {
+  return (struct tg_bundle_row){.hash = version->hash,
+                                .pipeline = pipeline,
+                                .plan = version->plan,
+                                .program = version->is_repeatable ? tg_program_id() : "",
+                                .built_at = version->built_at,
+                                .sources = version->sources,
+                                .count = version->count};
+}
+
+// Finds what building this entry would give, here or in the store.
+static const struct tg_version *known_find(struct tg_bundles *bundles,
+                                           const struct tg_source *entry) {
+  const struct version *known = bundles->versions;
+  while (known &&
+         !(known->face.is_repeatable &&
+           tg_builds_is_current(bundles->root, entry, known->face.sources, known->face.count)))
+    known = known->next;
+  if (known || !bundles->data) return known ? &known->face : NULL;
+  struct version *version = version_new(bundles, TG_BUNDLE_PIPELINE, entry->path);
+  struct tg_bundle_row row;
+  bool is_found = tg_builds_find(bundles->data, bundles->root, entry, &version->arena, &row);
+  if (is_found)
+    version_fill(version, &row);
+  else
+    version_free(version);
+  return is_found ? version_add(bundles, version) : NULL;
 }
 
 // Loads.
@@ -210,6 +270,20 @@ static void build_overdue(void *self) {
   tg_process_kill(load->process, "loading took longer than its budget");
 }
 
+// What was looked for in vain is asked for again, and refused again.
+static void sources_put(struct tg_buf *out, const struct tg_version *version) {
+  uint32_t count = 0;
+  for (size_t i = 0; i < version->count; i++) count += *version->sources[i].path != 0;
+  tg_wire_put_u32(out, count);
+  for (size_t i = 0; i < version->count; i++) {
+    const struct tg_source *source = &version->sources[i];
+    if (!*source->path) continue;
+    tg_wire_put_text(out, source->key);
+    tg_wire_put_text(out, source->path);
+    tg_wire_put_bytes(out, source->text, source->len);
+  }
+}
+
 static void load_send(struct load *load) {
   const struct tg_version *version = &load->version->face;
   struct tg_error err;
@@ -218,13 +292,8 @@ static void load_send(struct load *load) {
   tg_wire_put_u64(out, version->handle);
   tg_wire_put_u8(out, (uint8_t)version->kind);
   tg_wire_put_text(out, version->entry);
-  tg_wire_put_i64(out, tg_clock_wall_ms(tg_loop_clock(load->bundles->loop)));
-  tg_wire_put_u32(out, (uint32_t)version->count);
-  for (size_t i = 0; i < version->count; i++) {
-    tg_wire_put_text(out, version->sources[i].key);
-    tg_wire_put_text(out, version->sources[i].path);
-    tg_wire_put_bytes(out, version->sources[i].text, version->sources[i].len);
-  }
+  tg_wire_put_i64(out, version->built_at);
+  sources_put(out, version);
   if (tg_process_send(load->process, &err)) {
     load_end(load, NULL, &err);
     return;
@@ -278,14 +347,18 @@ static void build_start(struct tg_bundles *bundles, enum tg_bundle_kind kind, co
   struct tg_error err;
   struct tg_buf text;
   struct tg_process *process;
+  const struct tg_version *known = NULL;
   tg_buf_init(&text, (size_t)TG_SOURCE_BYTES_MAX);
   int code = tg_sources_read(bundles->root, entry, &text, &err);
-  if (!code) code = tg_pool_pick(bundles->pool, &process, &err);
-  if (code) {
-    done(self, NULL, NULL, &err);
+  struct tg_source file = {
+      .key = "entry:", .path = entry, .text = tg_buf_text(&text), .len = text.len};
+  if (!code && kind == TG_BUNDLE_PIPELINE) known = known_find(bundles, &file);
+  if (!code && !known) code = tg_pool_pick(bundles->pool, &process, &err);
+  if (code || known) {
+    done(self, known, NULL, code ? &err : NULL);
   } else {
     struct version *version = version_new(bundles, kind, entry);
-    source_add(version, "entry:", entry, tg_buf_text(&text), text.len);
+    source_add(version, &file);
     load_add(bundles, &(struct load){.version = version,
                                      .process = process,
                                      .built = done,
@@ -333,11 +406,14 @@ int tg_bundles_loaded(struct tg_bundles *bundles, struct tg_process *process,
   struct load *load = load_of(bundles, process);
   uint64_t handle = tg_wire_get_u64(body);
   struct tg_slice plan = tg_wire_get_bytes(body);
+  bool is_repeatable = tg_wire_get_u8(body);
   if (!tg_reader_is_done(body) || !load || !load->is_sent || load->version->face.handle != handle)
     return tg_error_set(err, TG_EPROTOCOL, "it says it loaded what nobody asked for");
   load->version->workers |= UINT64_C(1) << tg_process_slot(process);
-  if (load->built)
+  if (load->built) {
     load->version->face.plan = must(tg_arena_copy(&load->version->arena, plan.data, plan.len));
+    load->version->face.is_repeatable = is_repeatable;
+  }
   load_end(load, NULL, NULL);
   return TG_OK;
 }
@@ -353,14 +429,14 @@ int tg_bundles_faults(struct tg_bundles *bundles, struct tg_process *process,
   return TG_OK;
 }
 
-static void source_reply(struct tg_process *process, uint64_t request, const char *path,
-                         const struct tg_buf *text, const struct tg_error *failed) {
+static void source_reply(struct tg_process *process, uint64_t request,
+                         const struct tg_source *source, const struct tg_error *failed) {
   struct tg_buf *out = tg_process_begin(process, TG_MESSAGE_REPLY);
   tg_wire_put_u64(out, request);
   tg_wire_put_error(out, failed);
   if (!failed) {
-    tg_wire_put_text(out, path);
-    tg_wire_put_bytes(out, tg_buf_text(text), text->len);
+    tg_wire_put_text(out, source->path);
+    tg_wire_put_bytes(out, source->text, source->len);
   }
   tg_process_send(process, NULL); // smaller than a frame: TG_SOURCE_BYTES_MAX
 }
@@ -371,29 +447,41 @@ static const struct tg_source *source_find(const struct version *version, const 
   return NULL;
 }
 
-// Finds one more file of a bundle that is being built. One that was asked for before stays what it
-// was, whatever has become of it on disk.
-static int source_get(struct load *load, const char *kind, const char *name, char path[4096],
-                      struct tg_buf *text, struct tg_error *err) {
+// Adds a file of the project to a bundle that is being built, or why there is none.
+static int source_take(struct load *load, const char *kind, const char *name, const char *key,
+                       struct tg_error *err) {
   struct version *version = load->version;
-  char key[1200];
-  if (!load->built)
-    return tg_error_set(err, TG_ENOT_FOUND, "the bundle has no %s '%s'", kind, name);
-  snprintf(key, sizeof key, "%s:%s", kind, name);
-  const struct tg_source *known = source_find(version, key);
-  if (known) {
-    snprintf(path, 4096, "%s", known->path);
-    tg_buf_put(text, known->text, known->len);
-    return TG_OK;
-  }
-  int code = tg_sources_find(load->bundles->root, kind, name, path, text, err);
-  if (code) return code;
+  struct tg_buf text;
+  char path[4096];
+  tg_buf_init(&text, (size_t)TG_SOURCE_BYTES_MAX);
+  bool is_found = !tg_sources_find(load->bundles->root, kind, name, path, &text, err);
+  int code = TG_OK;
   if (version->face.count >= TG_BUNDLE_FILES_MAX ||
-      version->bytes + text->len > (size_t)TG_BUNDLE_BYTES_MAX)
-    return tg_error_set(err, TG_ELIMIT, "a bundle has at most %d files of %lld bytes together",
+      version->bytes + text.len > (size_t)TG_BUNDLE_BYTES_MAX)
+    code = tg_error_set(err, TG_ELIMIT, "a bundle has at most %d files of %lld bytes together",
                         TG_BUNDLE_FILES_MAX, (long long)TG_BUNDLE_BYTES_MAX);
-  source_add(version, key, path, tg_buf_text(text), text->len);
-  return TG_OK;
+  else
+    source_add(version, &(struct tg_source){.key = key,
+                                            .path = is_found ? path : "",
+                                            .text = is_found ? tg_buf_text(&text) : err->text,
+                                            .len = is_found ? text.len : strlen(err->text)});
+  tg_buf_deinit(&text);
+  return code;
+}
+
+// Finds a file of a bundle. One that was asked for before stays what it was, whatever has become of
+// it on disk.
+static int source_get(struct load *load, const char *kind, const char *name,
+                      const struct tg_source **source, struct tg_error *err) {
+  char key[1200];
+  snprintf(key, sizeof key, "%s:%s", kind, name);
+  *source = source_find(load->version, key);
+  if (!*source && !load->built)
+    return tg_error_set(err, TG_ENOT_FOUND, "the bundle has no %s '%s'", kind, name);
+  int code = *source ? TG_OK : source_take(load, kind, name, key, err);
+  if (code) return code;
+  *source = source_find(load->version, key);
+  return *(*source)->path ? TG_OK : tg_error_set(err, TG_ENOT_FOUND, "%s", (*source)->text);
 }
 
 int tg_bundles_source(struct tg_bundles *bundles, struct tg_process *process, uint64_t request,
@@ -404,12 +492,9 @@ int tg_bundles_source(struct tg_bundles *bundles, struct tg_process *process, ui
   if (!tg_reader_is_done(&in) || !load || !load->is_sent)
     return tg_error_set(err, TG_EPROTOCOL, "it asks for a file of no bundle");
   struct tg_error failed;
-  struct tg_buf text;
-  char path[4096];
-  tg_buf_init(&text, (size_t)TG_SOURCE_BYTES_MAX);
-  int code = source_get(load, kind, name, path, &text, &failed);
-  source_reply(process, request, path, &text, code ? &failed : NULL);
-  tg_buf_deinit(&text);
+  const struct tg_source *source;
+  int code = source_get(load, kind, name, &source, &failed);
+  source_reply(process, request, source, code ? &failed : NULL);
   return TG_OK;
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The bundles a host knows: each version of a pipeline or a policy, by the hash of its files. A
 // bundle is built from the project's folder once, by a worker that asks for the files it needs;
-// from then on its files are kept here, and every worker gets exactly those.
+// from then on its files are kept here, and every worker gets exactly those. A pipeline that was
+// built before, of what is there now, is not built again (builds.h).
 //
-//   build:    entry -> LOAD -> SOURCE ... SOURCE -> LOADED (plan) | FAULTS
+//   build:    entry -> known | LOAD -> SOURCE ... SOURCE -> LOADED (plan) | FAULTS
 //   require:  bundle, worker -> LOAD with all files -> LOADED
 //
 // A worker has one LOAD in work at a time.
@@ -20,14 +21,22 @@ struct tg_version {
   uint64_t handle;
   enum tg_bundle_kind kind;
   char hash[65];
-  const char *entry; // path in the project
-  const char *plan;  // JSON, as the worker gave it; NULL for one that came out of the store
+  const char *entry;  // path in the project
+  const char *plan;   // JSON, as the worker gave it; NULL for a policy that no worker has built
+  int64_t built_at;   // ms; what scripts take for now when they are loaded
+  bool is_repeatable; // this program gives the same plan whenever it builds the same files
+  bool is_stored;     // it came out of the store
   struct tg_source *sources;
   size_t count;
 };
 
-/// Makes an empty list. `root` is the project's folder.
-struct tg_bundles *tg_bundles_new(struct tg_loop *loop, struct tg_pool *pool, const char *root);
+/// Gives a version as the store keeps it; what it points to is the version's.
+struct tg_bundle_row tg_version_row(const struct tg_version *version, const char *pipeline);
+
+/// Makes an empty list. `root` is the project's folder; `data` the folder of a store with earlier
+/// builds, or NULL.
+struct tg_bundles *tg_bundles_new(struct tg_loop *loop, struct tg_pool *pool, const char *root,
+                                  const char *data);
 void tg_bundles_free(struct tg_bundles *bundles);
 
 /// Is told what became of a build: a version, or faults (a JSON list of {"file", "line", "message",
@@ -39,10 +48,13 @@ typedef void tg_bundles_built(void *self, const struct tg_version *version, cons
 void tg_bundles_build(struct tg_bundles *bundles, enum tg_bundle_kind kind, const char *entry,
                       tg_bundles_built *done, void *self);
 
-/// Adds a version whose files are known: out of the store, or a policy out of a pipeline's bundle.
-const struct tg_version *tg_bundles_adopt(struct tg_bundles *bundles, enum tg_bundle_kind kind,
-                                          const char *entry, const struct tg_source *sources,
-                                          size_t count);
+/// Adds a pipeline's version out of the store; `file` is the path of its entry.
+const struct tg_version *tg_bundles_adopt(struct tg_bundles *bundles, const char *file,
+                                          const struct tg_bundle_row *row);
+
+/// Adds a policy's version: its file, out of a pipeline's bundle.
+const struct tg_version *tg_bundles_adopt_policy(struct tg_bundles *bundles,
+                                                 const struct tg_source *file);
 
 /// Finds a version by its hash, or NULL.
 const struct tg_version *tg_bundles_find(const struct tg_bundles *bundles, const char *hash);

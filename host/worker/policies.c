@@ -148,10 +148,8 @@ static const struct tg_version *version_of_run(struct decision *decision) {
   snprintf(key, sizeof key, "policy:%.200s", decision->policy);
   for (size_t i = 0; decision->bundle && i < decision->bundle->count; i++) {
     const struct tg_source *source = &decision->bundle->sources[i];
-    if (strcmp(source->key, key) != 0) continue;
-    struct tg_source entry = *source;
-    entry.key = "entry:";
-    return tg_bundles_adopt(decision->policies->bundles, TG_BUNDLE_POLICY, source->path, &entry, 1);
+    if (strcmp(source->key, key) == 0 && *source->path)
+      return tg_bundles_adopt_policy(decision->policies->bundles, source);
   }
   return NULL;
 }

@@ -178,23 +178,19 @@ void tg_subruns_ended(struct tg_subruns *subruns, const struct tg_live_run *run)
 struct found {
   struct tg_arena arena;
   struct tg_run run;
-  const char *plan;
-  struct tg_source *sources;
+  struct tg_bundle_row bundle;
   struct tg_task *tasks;
   struct tg_attempt *attempts;
   struct tg_map_items *maps;
   struct tg_item *items;
   struct tg_step *steps;
-  size_t source_count, task_count, attempt_count, map_count, item_count, step_count;
+  size_t task_count, attempt_count, map_count, item_count, step_count;
 };
 
 static int found_read(struct tg_history *history, struct found *found, struct tg_error *err) {
   struct tg_arena *arena = &found->arena;
   uint64_t run = found->run.number;
-  int code = tg_history_plan(history, found->run.bundle, arena, &found->plan, err);
-  if (!code)
-    code = tg_history_sources(history, found->run.bundle, arena, &found->sources,
-                              &found->source_count, err);
+  int code = tg_history_bundle(history, found->run.bundle, arena, &found->bundle, err);
   if (!code) code = tg_history_tasks(history, run, arena, &found->tasks, &found->task_count, err);
   if (!code)
     code = tg_history_attempts(history, run, arena, &found->attempts, &found->attempt_count, err);
@@ -234,13 +230,13 @@ static void found_tell(struct subrun *subrun, const struct found *found) {
 static void found_resume(struct subrun *subrun, const struct found *found, const char *cancelled) {
   struct tg_subruns *subruns = subrun->subruns;
   struct tg_error err;
-  int code = tg_plan_parse(found->plan, strlen(found->plan), &subrun->plan, &err);
+  const char *plan = found->bundle.plan;
+  int code = tg_plan_parse(plan, strlen(plan), &subrun->plan, &err);
   if (code) {
     subrun_refuse(subrun, &err);
     return;
   }
-  tg_bundles_adopt(subruns->bundles, TG_BUNDLE_PIPELINE, subrun->plan->file, found->sources,
-                   found->source_count);
+  tg_bundles_adopt(subruns->bundles, subrun->plan->file, &found->bundle);
   tg_id_format(found->run.id, subrun->id);
   tg_child_kill_marked("TIDEGATE_RUN_ID", subrun->id);
   subrun->run = found->run.number;
@@ -283,12 +279,8 @@ static void create(struct subrun *subrun, const char *params) {
                        .child_key = subrun->key,
                        .logical_at = subrun->logical_at};
   tg_id_format(run.id, subrun->id);
-  tg_conductor_put_bundle(services->conductor,
-                          &(struct tg_bundle_row){.hash = version->hash,
-                                                  .pipeline = subrun->plan->name,
-                                                  .plan = version->plan,
-                                                  .sources = version->sources,
-                                                  .count = version->count});
+  struct tg_bundle_row bundle = tg_version_row(version, subrun->plan->name);
+  if (!version->is_stored) tg_conductor_put_bundle(services->conductor, &bundle);
   struct tg_input input = {.kind = TG_INPUT_RUN, .run = {.run = &run, .plan = subrun->plan}};
   tg_conductor_input(services->conductor, &input);
 }

@@ -125,6 +125,7 @@ static void loaded_say(void) {
   tg_buf_init(&body, 1 << 10);
   tg_wire_put_u64(&body, fake_process_asked()->bundle);
   tg_wire_put_text(&body, "");
+  tg_wire_put_u8(&body, 1);
   if (process) fake_process_say(process, TG_MESSAGE_LOADED, body.data, body.len);
   tg_buf_deinit(&body);
 }
@@ -133,15 +134,11 @@ static void run_start(struct host *host) {
   struct tg_bundles *bundles = tg_scripts_bundles(tg_worker_runner_scripts(host->runner));
   struct tg_source source = {
       .key = "entry:", .path = "pipelines/p.lua", .text = "return 1", .len = 8};
-  const struct tg_version *version =
-      tg_bundles_adopt(bundles, TG_BUNDLE_PIPELINE, source.path, &source, 1);
+  struct tg_bundle_row bundle = {.plan = plan_text, .program = "", .sources = &source, .count = 1};
+  const struct tg_version *version = tg_bundles_adopt(bundles, source.path, &bundle);
+  bundle = tg_version_row(version, "p");
   fuzz_check(tg_plan_parse(plan_text, sizeof plan_text - 1, &host->plan, NULL) == TG_OK);
-  tg_conductor_put_bundle(host->services.conductor,
-                          &(struct tg_bundle_row){.hash = version->hash,
-                                                  .pipeline = "p",
-                                                  .plan = plan_text,
-                                                  .sources = version->sources,
-                                                  .count = version->count});
+  tg_conductor_put_bundle(host->services.conductor, &bundle);
   struct tg_run run = {.id = tg_id_new(tg_clock_system()),
                        .pipeline = "p",
                        .bundle = version->hash,

@@ -6,19 +6,21 @@ CREATE TABLE sources (
 ) WITHOUT ROWID;
 
 CREATE TABLE bundles (
-  hash       TEXT PRIMARY KEY,         -- SHA-256 over its files
+  hash       TEXT PRIMARY KEY,         -- SHA-256 over its files and its plan
   pipeline   TEXT NOT NULL,
-  plan       TEXT NOT NULL,
-  created_at INTEGER NOT NULL
+  program    TEXT NOT NULL,            -- the build id of what may use it again, '' for none
+  built_at   INTEGER NOT NULL,         -- what scripts take for now when they are loaded
+  plan       TEXT NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE bundle_files (
   bundle TEXT NOT NULL REFERENCES bundles (hash),
   key    TEXT NOT NULL,                -- what the script asked for: "contract:silver_orders"
-  path   TEXT NOT NULL,
+  path   TEXT NOT NULL,                -- '' when there was none: the source says why
   source TEXT NOT NULL REFERENCES sources (hash),
   PRIMARY KEY (bundle, key)
 ) WITHOUT ROWID;
+CREATE INDEX bundle_files_by_source ON bundle_files (source);
 
 CREATE TABLE runs (
   number        INTEGER PRIMARY KEY,   -- in the order of creation

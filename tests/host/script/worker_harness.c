@@ -152,6 +152,7 @@ static bool answer_read(struct host *host, uint8_t type, struct tg_reader *body,
     tg_wire_get_error(body, &answer->err);
   if (type == TG_MESSAGE_RESULT) answer->traceback = tg_wire_get_bytes(body);
   answer->json = tg_wire_get_bytes(body);
+  if (type == TG_MESSAGE_LOADED) answer->is_repeatable = tg_wire_get_u8(body);
   if (type == TG_MESSAGE_RESULT) answer->facts = tg_wire_get_bytes(body);
   assert_true(tg_reader_is_done(body));
   return true;

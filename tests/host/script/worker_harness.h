@@ -25,6 +25,7 @@ struct answer {
   uint8_t kind;     // of a REQUEST
   struct tg_error err;
   struct tg_slice traceback, json, facts;
+  bool is_repeatable;    // of LOADED
   struct tg_reader body; // of a REQUEST
 };
 

@@ -98,6 +98,26 @@ static void asks_for_the_modules_of_the_project(void **state) {
   assert_contains(answer.json.data, "\"name\":\"dates_given_dates\"");
 }
 
+static void tells_whether_another_time_may_give_another_bundle(void **state) {
+  struct host *host = *state;
+  static const char *const timely[] = {"os.time()", "os.date('%Y')", "os.clock()"};
+  host_load(host, 2, TG_BUNDLE_PIPELINE,
+            "local tg = require 'tidegate'\n"
+            "return tg.pipeline 'p' { tasks = { tg.task 't' { run = function() end } },\n"
+            "  doc = os.date('%Y', 0) .. os.time { year = 2026, month = 1, day = 1 } }",
+            NULL, NULL);
+  assert_true(host_expect(host, TG_MESSAGE_LOADED, 2).is_repeatable);
+  for (uint64_t i = 0; i < 3; i++) {
+    char text[256];
+    snprintf(text, sizeof text,
+             "local tg = require 'tidegate'\nlocal seen = %s\n"
+             "return tg.pipeline 'p' { tasks = { tg.task 't' { run = function() end } } }",
+             timely[i]);
+    host_load(host, 3 + i, TG_BUNDLE_PIPELINE, text, NULL, NULL);
+    assert_false(host_expect(host, TG_MESSAGE_LOADED, 3 + i).is_repeatable);
+  }
+}
+
 static void tells_a_module_that_is_not_there(void **state) {
   struct host *host = *state;
   struct tg_error err;
@@ -520,6 +540,7 @@ int main(void) {
       test(tells_the_plan_of_a_pipeline),
       test(tells_where_a_pipeline_is_wrong),
       test(asks_for_the_modules_of_the_project),
+      test(tells_whether_another_time_may_give_another_bundle),
       test(tells_a_module_that_is_not_there),
       test(names_the_way_round_a_cycle_of_modules),
       test(gives_up_builds_that_take_too_long),

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "host/store/scene.h"
 #include "store/database.h"
 #include "store/kv_service.h"
@@ -273,6 +274,55 @@ static void keeps_bundles_and_their_sources(void **state) {
   tg_history_close(history);
 }
 
+static void finds_what_a_program_built_of_a_file(void **state) {
+  struct scene *scene = *state;
+  const struct tg_source entry = {"entry:", "pipelines/p.lua", "return 1", 8};
+  char text_hash[TG_HASH_TEXT_LEN + 1];
+  tg_hash_text(entry.text, entry.len, text_hash);
+  struct tg_bundle_row rows[] = {
+      {.hash = "old", .pipeline = "p", .plan = "{}", .program = "id", .built_at = 5},
+      {.hash = "new", .pipeline = "p", .plan = "{ }", .program = "id", .built_at = 6},
+      {.hash = "once", .pipeline = "p", .plan = "{}", .program = "", .built_at = 7},
+      {.hash = "other", .pipeline = "p", .plan = "{}", .program = "other", .built_at = 8},
+  };
+  for (int i = 0; i < 4; i++) {
+    rows[i].sources = &entry;
+    rows[i].count = 1;
+    assert_int_equal(scene_put_bundle(scene, &rows[i]), TG_OK);
+  }
+  rows[3].program = ""; // does not take it from the other
+  assert_int_equal(scene_put_bundle(scene, &rows[3]), TG_OK);
+  struct tg_history *history = scene_history(scene);
+  const char **hashes;
+  size_t count;
+  assert_int_equal(tg_history_builds(history, "pipelines/p.lua", text_hash, "id", &scene->arena,
+                                     &hashes, &count, &scene->err),
+                   TG_OK);
+  assert_int_equal(count, 2);
+  assert_string_equal(hashes[0], "new");
+  assert_string_equal(hashes[1], "old");
+  tg_history_builds(history, "pipelines/q.lua", text_hash, "id", &scene->arena, &hashes, &count,
+                    NULL);
+  assert_int_equal(count, 0);
+  tg_history_close(history);
+  rows[3].program = "id"; // built again by this one
+  assert_int_equal(scene_put_bundle(scene, &rows[3]), TG_OK);
+  history = scene_history(scene);
+  tg_history_builds(history, "pipelines/p.lua", text_hash, "id", &scene->arena, &hashes, &count,
+                    NULL);
+  assert_int_equal(count, 3);
+  struct tg_bundle_row row;
+  assert_int_equal(tg_history_bundle(history, "other", &scene->arena, &row, &scene->err), TG_OK);
+  assert_string_equal(row.plan, "{}");
+  assert_string_equal(row.program, "id");
+  assert_int_equal(row.built_at, 8);
+  assert_int_equal(row.count, 1);
+  assert_string_equal(row.sources[0].path, "pipelines/p.lua");
+  assert_int_equal(tg_history_bundle(history, "none", &scene->arena, &row, &scene->err),
+                   TG_ENOT_FOUND);
+  tg_history_close(history);
+}
+
 static void a_bundle_waits_for_what_was_queued_before_it(void **state) {
   struct scene *scene = *state;
   for (int i = 0; i < 50; i++) {
@@ -415,6 +465,7 @@ int main(void) {
       SCENE_TEST(an_empty_batch_is_answered),
       SCENE_TEST(another_program_that_writes_is_waited_for),
       SCENE_TEST(keeps_bundles_and_their_sources),
+      SCENE_TEST(finds_what_a_program_built_of_a_file),
       SCENE_TEST(a_bundle_waits_for_what_was_queued_before_it),
       SCENE_TEST(a_newer_store_is_left_alone),
       SCENE_TEST(damage_is_told_and_what_to_do),

@@ -95,6 +95,125 @@ static void a_file_that_is_not_there_is_a_fault(void **state) {
       TG_ENOT_FOUND);
 }
 
+// --- Builds of an earlier host ---
+
+static const char asking[] = "local tg = require 'tidegate'\n"
+                             "local word = 'none'\n"
+                             "local found, lib = pcall(require, 'lib')\n"
+                             "if found then word = lib end\n"
+                             "return tg.pipeline 'p' { doc = word, tasks = {\n"
+                             "  tg.task 'a' { run = function() return word end } } }";
+
+static void store_it(void) {
+  stand_begin(&stand, "{}");
+  stand_finish(&stand);
+  assert_int_equal(stand.end, TG_RUN_SUCCESS);
+}
+
+static void next_host(void) {
+  stand_close(&stand);
+  stand_open(&stand, 1);
+  stand_build(&stand);
+}
+
+static size_t workers_count(void) {
+  pid_t pids[8];
+  return stand_workers(pids, 8);
+}
+
+static void what_is_as_it_was_is_not_built_again(void **state) {
+  (void)state;
+  char hash[65];
+  stand_write(&stand, "pipelines/p.lua", asking);
+  stand_write(&stand, "pipelines/lib.lua", "return 'found'");
+  stand_open(&stand, 1);
+  stand_build(&stand);
+  assert_false(stand.version->is_stored);
+  snprintf(hash, sizeof hash, "%s", stand.version->hash);
+  store_it();
+  next_host();
+  assert_int_equal(workers_count(), 0);
+  assert_string_equal(stand.version->hash, hash);
+  assert_string_equal(stand.plan->doc, "found");
+  store_it();
+  assert_string_equal(stand_task(&stand, "a")->output, "\"found\"");
+}
+
+static void what_was_known_is_built_when_a_file_has_changed(void **state) {
+  (void)state;
+  stand_write(&stand, "pipelines/p.lua", asking);
+  stand_write(&stand, "pipelines/lib.lua", "return 'found'");
+  stand_open(&stand, 1);
+  stand_build(&stand);
+  store_it();
+  stand_write(&stand, "pipelines/lib.lua", "return 'other'");
+  next_host();
+  assert_int_equal(workers_count(), 1);
+  assert_string_equal(stand.plan->doc, "other");
+  store_it();
+  stand_write(&stand, "pipelines/lib.lua", "return 'found'"); // as it was first
+  next_host();
+  assert_int_equal(workers_count(), 0);
+  assert_string_equal(stand.plan->doc, "found");
+  stand_write(&stand, "pipelines/p.lua",
+              "local tg = require 'tidegate'\nreturn tg.pipeline 'p' { doc = 'new', tasks = {\n"
+              "  tg.task 'a' { run = function() end } } }");
+  stand_build(&stand);
+  assert_int_equal(workers_count(), 1);
+  assert_string_equal(stand.plan->doc, "new");
+}
+
+static void a_file_that_was_looked_for_in_vain_is_found_once_it_is_there(void **state) {
+  (void)state;
+  stand_write(&stand, "pipelines/p.lua", asking);
+  stand_open(&stand, 1);
+  stand_build(&stand);
+  assert_string_equal(stand.plan->doc, "none");
+  store_it();
+  next_host();
+  assert_int_equal(workers_count(), 0);
+  assert_string_equal(stand.plan->doc, "none");
+  store_it(); // a worker that loads it is refused the file too
+  assert_string_equal(stand_task(&stand, "a")->output, "\"none\"");
+  stand_write(&stand, "lua/lib.lua", "return 'second'");
+  next_host();
+  assert_int_equal(workers_count(), 1);
+  assert_string_equal(stand.plan->doc, "second");
+  store_it();
+  stand_write(&stand, "pipelines/lib.lua", "return 'first'"); // where it is looked for before
+  next_host();
+  assert_int_equal(workers_count(), 1);
+  assert_string_equal(stand.plan->doc, "first");
+}
+
+static void what_looked_at_the_time_is_built_again(void **state) {
+  (void)state;
+  stand_write(&stand, "pipelines/p.lua",
+              "local tg = require 'tidegate'\nlocal year = os.date '%Y'\n"
+              "return tg.pipeline 'p' { tasks = {\n"
+              "  tg.task 'a' { run = function() return year end } } }");
+  stand_open(&stand, 1);
+  stand_build(&stand);
+  store_it();
+  next_host();
+  assert_int_equal(workers_count(), 1);
+}
+
+static void a_file_that_is_known_is_built_once_in_a_host(void **state) {
+  (void)state;
+  pid_t pid;
+  stand_write(&stand, "pipelines/p.lua", asking);
+  stand_open(&stand, 1);
+  stand_build(&stand);
+  const struct tg_version *first = stand.version;
+  assert_int_equal(stand_workers(&pid, 1), 1);
+  kill(pid, SIGKILL);
+  stand_await_workers(&stand, 0);
+  stand_build(&stand);
+  assert_int_equal(workers_count(), 0);
+  assert_ptr_equal(stand.version, first);
+}
+
 struct told {
   char *faults;
   bool is_done;
@@ -141,6 +260,11 @@ int main(int argc, char **argv) {
       STAND_TEST(the_same_files_are_the_same_version),
       STAND_TEST(faults_are_told_and_the_worker_goes_on),
       STAND_TEST(a_file_that_is_not_there_is_a_fault),
+      STAND_TEST(what_is_as_it_was_is_not_built_again),
+      STAND_TEST(what_was_known_is_built_when_a_file_has_changed),
+      STAND_TEST(a_file_that_was_looked_for_in_vain_is_found_once_it_is_there),
+      STAND_TEST(what_looked_at_the_time_is_built_again),
+      STAND_TEST(a_file_that_is_known_is_built_once_in_a_host),
       STAND_TEST(a_file_that_ends_its_workers_is_a_fault),
   };
   return cmocka_run_group_tests_name("host/worker/bundles", tests, NULL, NULL);

@@ -205,6 +205,7 @@ static void started(struct liar *liar, uint64_t attempt, uint32_t task) {
     struct tg_buf *out = begin(liar, TG_MESSAGE_LOADED);
     tg_wire_put_u64(out, 1);
     tg_wire_put_text(out, plan_text);
+    tg_wire_put_u8(out, 1);
     end(liar);
   }
   if (is(liar, "level")) {
@@ -227,6 +228,7 @@ static void load_take(struct liar *liar, struct tg_reader *body) {
   struct tg_buf *out = begin(liar, TG_MESSAGE_LOADED);
   tg_wire_put_u64(out, bundle);
   tg_wire_put_text(out, plan_text);
+  tg_wire_put_u8(out, 1);
   end(liar);
 }
 
@@ -380,8 +382,8 @@ static void a_decision_that_nobody_asked_for_is_none(void **state) {
   stand_write(&stand, "malice", "early");
   stand_open(&stand, 1);
   struct tg_scripts *scripts = tg_host_scripts(stand.host);
-  const struct tg_version *bundle =
-      tg_bundles_adopt(tg_scripts_bundles(scripts), TG_BUNDLE_PIPELINE, "p", &source, 1);
+  const struct tg_bundle_row row = {.plan = "{}", .program = "", .sources = &source, .count = 1};
+  const struct tg_version *bundle = tg_bundles_adopt(tg_scripts_bundles(scripts), "p", &row);
   struct tg_question question = {.policy = "route", .input = "{}", .bundle = bundle};
   tg_policies_ask(tg_scripts_policies(scripts), &question, answered, &told);
   while (!told) stand_turn(&stand);

@@ -160,11 +160,8 @@ char *stand_faults(struct stand *stand, const char *path) {
 void stand_begin(struct stand *stand, const char *params) {
   const struct tg_services *services = tg_host_services(stand->host);
   const struct tg_version *version = stand->version;
-  tg_conductor_put_bundle(services->conductor, &(struct tg_bundle_row){.hash = version->hash,
-                                                                       .pipeline = "p",
-                                                                       .plan = version->plan,
-                                                                       .sources = version->sources,
-                                                                       .count = version->count});
+  struct tg_bundle_row row = tg_version_row(version, "p");
+  tg_conductor_put_bundle(services->conductor, &row);
   struct tg_run run = {.id = tg_id_new(tg_clock_system()),
                        .pipeline = "p",
                        .bundle = version->hash,
