@@ -62,6 +62,14 @@ static int l_native_where(lua_State *L) {
   return 1;
 }
 
+static int l_native_size(lua_State *L) {
+  lua_Integer count = 0;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) count++;
+  lua_pushinteger(L, count);
+  return 1;
+}
+
 static int l_native_log(lua_State *L) {
   size_t len;
   int level = tg_log_level_parse(luaL_checkstring(L, 1));
@@ -210,13 +218,21 @@ static int l_native_child(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"source", l_native_source},     {"where", l_native_where},
-    {"log", l_native_log},           {"progress", l_native_progress},
-    {"secret", l_native_secret},     {"now", l_native_now},
-    {"decide", l_native_decide},     {"output", l_native_output},
-    {"sleep", l_native_sleep},       {"step", l_native_step},
-    {"step_end", l_native_step_end}, {"sleep_until", l_native_sleep_until},
-    {"child", l_native_child},       {NULL, NULL},
+    {"source", l_native_source},
+    {"where", l_native_where},
+    {"size", l_native_size},
+    {"log", l_native_log},
+    {"progress", l_native_progress},
+    {"secret", l_native_secret},
+    {"now", l_native_now},
+    {"decide", l_native_decide},
+    {"output", l_native_output},
+    {"sleep", l_native_sleep},
+    {"step", l_native_step},
+    {"step_end", l_native_step_end},
+    {"sleep_until", l_native_sleep_until},
+    {"child", l_native_child},
+    {NULL, NULL},
 };
 
 void tg_native_module_push(lua_State *L, struct tg_world *world) {

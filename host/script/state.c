@@ -11,7 +11,7 @@
 
 // How far memory grows from one collection to the next. What a file declares stays, so that there
 // is little to collect while it is built.
-enum { GC_PAUSE_PERCENT = 200, GC_PAUSE_BUILDING_PERCENT = 400 };
+enum { GC_PAUSE_PERCENT = 200, GC_PAUSE_BUILDING_PERCENT = 1000 };
 
 struct tg_state *tg_state_of(lua_State *L) {
   return (struct tg_state *)tg_sandbox_of(L);

@@ -47,6 +47,15 @@ function native.where(level)
   return ("%s:%d"):format(info.source:gsub("^@%.?/?", ""), info.currentline)
 end
 
+---Counts the keys of a table; a list is one that has no more than its length.
+---@param map table
+---@return integer
+function native.size(map)
+  local count = 0
+  for _ in next, map do count = count + 1 end
+  return count
+end
+
 ---@param level "debug"|"info"|"warn"|"error"
 ---@param text string
 function native.log(level, text)

@@ -43,10 +43,18 @@ local function key_less(a, b)
   return tostring(a) < tostring(b)
 end
 
+-- A list is not walked: that takes longer than counting.
+local function places(count)
+  local result = {}
+  for i = 1, count do result[i] = i end
+  return result
+end
+
 ---Gives the keys of a table in a fixed order.
 ---@param map table
 ---@return any[]
 function plain.keys(map)
+  if native.size(map) == rawlen(map) then return places(rawlen(map)) end
   local keys, is_sorted = {}, true
   for key in pairs(map) do
     local last = keys[#keys]

@@ -140,7 +140,10 @@ local function task_schema(kind)
   }
 end
 
-local SHARED = { __index = schema.defaults(TASK) }
+---What a task has in the fields that it was not given.
+bake.usual = schema.defaults(TASK)
+
+local SHARED = { __index = bake.usual }
 
 local task_schemas = {}
 for word, kind in pairs(kinds) do task_schemas[word] = task_schema(kind) end
@@ -162,16 +165,22 @@ local function bake_teardown(task, report)
   task.when = rawget(task, "when") or "all_done"
 end
 
+-- One function for all tasks of a list: what it reports is about the record that stands in `now`.
+local function task_reporter(faults)
+  local now = {}
+  return function(message, hint)
+    local record = now.record
+    local what = ("%s %s: "):format(record.word, words.describe(record.name))
+    faults:add(record.at, what .. message, hint)
+  end, now
+end
+
 -- Bakes one task; nil if there is too little of it to go on with.
-local function bake_task(record, faults, scope)
+local function bake_task(record, report, faults, scope)
   if type(record.name) ~= "string" then
     local form = ('tg.%s "name" { ... }'):format(record.word)
     faults:add(record.at, ("tg.%s needs a name first"):format(record.word), form)
     return nil
-  end
-  local function report(message, hint)
-    local what = ("%s %s: "):format(record.word, words.describe(record.name))
-    faults:add(record.at, what .. message, hint)
   end
   schema.name(record.name, report, "its name")
   if type(record.body) ~= "table" then
@@ -207,13 +216,15 @@ local function bake_tasks(list, at, faults, scope, tasks)
     faults:add(at, "tasks must be a list of tasks, not " .. words.describe(list))
     return tasks
   end
+  local report, now = task_reporter(faults)
   for _, key in ipairs(plain.keys(list)) do
     local record = words.record(list[key])
+    now.record = record
     if math.type(key) ~= "integer" then
       faults:add(at, ("tasks is a list: %q stands where only tasks can"):format(tostring(key)),
         'a task has its name behind its word: tg.task "name" { ... }')
     elseif record and kinds[record.word] then
-      tasks[#tasks + 1] = bake_task(record, faults, scope)
+      tasks[#tasks + 1] = bake_task(record, report, faults, scope)
     elseif record and record.word == "group" then
       local inner = group.bake(record, scope, faults)
       if inner and inner.tasks ~= nil then
@@ -262,10 +273,15 @@ end
 
 -- What a branch leads to waits for the branch, whether it says so or not.
 local function link_branches(tasks)
-  local by_name = {}
-  for _, task in ipairs(tasks) do by_name[task.name] = by_name[task.name] or task end
-  for _, branch in ipairs(tasks) do
-    for _, name in ipairs(branch.to or {}) do
+  local by_name, branches = {}, {}
+  for _, task in ipairs(tasks) do
+    if task.to then branches[#branches + 1] = task end
+  end
+  for _, task in ipairs(#branches > 0 and tasks or {}) do
+    by_name[task.name] = by_name[task.name] or task
+  end
+  for _, branch in ipairs(branches) do
+    for _, name in ipairs(branch.to) do
       local after = by_name[name] and by_name[name].after or {}
       local is_linked = false
       for _, upstream in ipairs(after) do is_linked = is_linked or upstream == branch.name end

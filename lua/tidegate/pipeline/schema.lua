@@ -5,6 +5,7 @@
 --- wrong under the field's name; what it returns then does not matter, as nothing with faults is
 --- used. A schema is a table: field = { type, required =, default = }.
 local absent = require "tidegate.absent"
+local native = require "tidegate._native"
 local plain = require "tidegate.plain"
 local suggest = require "tidegate.suggest"
 local units = require "tidegate.units"
@@ -24,16 +25,23 @@ local function mismatch(report, name, what, value, hint)
   report(("%s must be %s, not %s"):format(name, what, words.describe(value)), hint)
 end
 
+-- The test that a type was made of: what passes it need not be given a name in reports.
+local tests = {}
+
+local function never() return false end
+
 ---Makes a type of a test.
 ---@param what string "a string"
 ---@param holds fun(value: any): any
 ---@param hint string?
 ---@return tidegate.Type
 function schema.type(what, holds, hint)
-  return function(value, report, name)
+  local function check(value, report, name)
     if not holds(value) then mismatch(report, name, what, value, hint) end
     return value
   end
+  tests[check] = holds
+  return check
 end
 
 local function is(kind)
@@ -90,14 +98,19 @@ end
 ---@param item tidegate.Type
 ---@return tidegate.Type
 function schema.list(item)
+  local holds = tests[item] or never
   return function(value, report, name)
     if type(value) ~= "table" or words.record(value) then return { item(value, report, name) } end
     local result, count = {}, #value
-    for key, one in pairs(value) do
-      if math.type(key) ~= "integer" or key < 1 or key > count then
-        report(("%s must be a list, it has a field %s"):format(name, words.describe(key)))
-      else
-        result[key] = item(one, report, name .. "[" .. key .. "]")
+    for key = 1, count do
+      local one = value[key]
+      result[key] = holds(one) and one or item(one, report, name .. "[" .. key .. "]")
+    end
+    if native.size(value) ~= count then
+      for _, key in ipairs(plain.keys(value)) do
+        if math.type(key) ~= "integer" or key < 1 or key > count then
+          report(("%s must be a list, it has a field %s"):format(name, words.describe(key)))
+        end
       end
     end
     return result
@@ -128,34 +141,34 @@ function schema.record(fields)
   end
 end
 
-local function unknown_field(key, path, fields, report)
-  if type(key) ~= "string" then
-    report(("%s stands without a name before it"):format(path))
-  elseif absent.fields[key] then
-    report(("%s is not part of this version"):format(path))
-  else
-    report("unknown field " .. path, suggest.hint(key, plain.keys(fields)))
-  end
-end
-
--- The names of a schema's required fields in a fixed order, worked out once.
-local required_of = {}
-
-local function required(fields)
-  local names = required_of[fields]
-  if names then return names end
-  names = {}
-  for _, key in ipairs(plain.keys(fields)) do
-    if fields[key].required then names[#names + 1] = key end
-  end
-  required_of[fields] = names
-  return names
-end
-
 local function path(prefix, key)
   local own = type(key) == "string" and key or ("[%s]"):format(key)
   return prefix and prefix .. "." .. own or own
 end
+
+local function unknown_field(key, at, fields, report)
+  if type(key) ~= "string" then
+    report(("%s stands without a name before it"):format(at))
+  elseif absent.fields[key] then
+    report(("%s is not part of this version"):format(at))
+  else
+    report("unknown field " .. at, suggest.hint(key, plain.keys(fields)))
+  end
+end
+
+local function unknown_fields(given, fields, report, prefix)
+  for key in pairs(given) do
+    if not fields[key] then unknown_field(key, path(prefix, key), fields, report) end
+  end
+end
+
+-- The names of a schema's fields in a fixed order, worked out once.
+local names_of = setmetatable({}, {
+  __index = function(self, fields)
+    self[fields] = plain.keys(fields)
+    return self[fields]
+  end,
+})
 
 ---Checks a table and gives the fields that it has in their baked form.
 ---@param given table
@@ -164,18 +177,20 @@ end
 ---@param prefix string? the name of the table, if it is a field itself
 ---@return table
 function schema.check_given(given, fields, report, prefix)
-  local result = {}
-  for key, value in pairs(given) do
-    local field = fields[key]
-    if not field then
-      unknown_field(key, path(prefix, key), fields, report)
-    elseif not words.is_unknown(value) then
-      result[key] = field[1](value, report, path(prefix, key))
+  local result, count, names = {}, 0, names_of[fields]
+  for i = 1, #names do
+    local key = names[i]
+    local value, field = given[key], fields[key]
+    if value ~= nil then
+      count = count + 1
+      if not words.is_unknown(value) then
+        result[key] = field[1](value, report, prefix and path(prefix, key) or key)
+      end
+    elseif field.required then
+      report(("%s is missing"):format(path(prefix, key)))
     end
   end
-  for _, key in ipairs(required(fields)) do
-    if given[key] == nil then report(("%s is missing"):format(path(prefix, key))) end
-  end
+  if native.size(given) ~= count then unknown_fields(given, fields, report, prefix) end
   return result
 end
 
