@@ -37,6 +37,7 @@
 // Graphs.
 #define TG_GRAPH_NODES_MAX 2000000
 #define TG_GRAPH_EDGES_MAX 20000000
+#define TG_PIPELINE_RUNS_MAX 16 // live runs of a pipeline that has no limits.runs of its own
 #define TG_CHILD_RUNS_MAX 10000     // that are open in one host
 #define TG_CHILD_DEPTH_MAX 32       // children of children
 #define TG_BACKFILL_RUNS_MAX 10000  // of one backfill

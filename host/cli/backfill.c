@@ -79,9 +79,10 @@ static int ways_decide(struct filler *filler, struct tg_error *err) {
   return TG_OK;
 }
 
-// limits.runs is for what starts by itself; a backfill may be allowed more, or less.
+// A pipeline that does not say how many of its runs go together is filled one by one.
 static void width_decide(struct tg_backfill *backfill) {
-  uint32_t usual = backfill->plan->runs_max ? backfill->plan->runs_max : 1;
+  const struct tg_plan *plan = backfill->plan;
+  uint32_t usual = plan->has_runs_max && plan->runs_max ? plan->runs_max : 1;
   int64_t asked = tg_args_count(backfill->args, "max-runs", usual);
   backfill->runs_max = asked < UINT32_MAX ? (uint32_t)asked : UINT32_MAX;
 }

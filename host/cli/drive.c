@@ -150,7 +150,7 @@ int tg_drive_print(const struct tg_drive *drive, const struct tg_output *output)
 
 static int exit_code_of(const struct tg_drive *drive) {
   if (!drive->has_ended) return TG_EXIT_SIGNAL + drive->watch.signum;
-  if (drive->state == TG_RUN_SUCCESS) return TG_EXIT_SUCCESS;
+  if (drive->state == TG_RUN_SUCCESS || drive->state == TG_RUN_SKIPPED) return TG_EXIT_SUCCESS;
   if (drive->failure.code == TG_ETIMEOUT) return TG_EXIT_DEADLINE;
   if (drive->failure.class == TG_CLASS_CONTRACT) return TG_EXIT_GATE;
   return TG_EXIT_FAILED;
@@ -159,7 +159,9 @@ static int exit_code_of(const struct tg_drive *drive) {
 static void failure_say(const struct tg_drive *drive, const char *id) {
   const struct tg_failure *failure = &drive->failure;
   const char *text = failure->text ? failure->text : tg_code_text(failure->code);
-  const char *word = drive->state == TG_RUN_CANCELLED ? "was cancelled" : "failed";
+  const char *word = drive->state == TG_RUN_CANCELLED ? "was cancelled"
+                     : drive->state == TG_RUN_SKIPPED ? "did not run"
+                                                      : "failed";
   struct tg_buf clean; // the text may be a script's
   tg_buf_init(&clean, SIZE_MAX / 2);
   tg_text_put_clean(&clean, text, strlen(text));

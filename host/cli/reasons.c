@@ -368,6 +368,7 @@ static void work_tell(struct tg_teller *teller, uint32_t task) {
 json_t *tg_reasons_of_task(const struct tg_view *view, uint32_t task) {
   struct tg_teller teller = {.view = view, .list = json_array()};
   if (carried_tell(&teller, task)) return finish(&teller);
+  tg_tell_overlap(&teller);
   upstreams_tell(&teller, task);
   if (!branch_tell(&teller, task)) rule_tell(&teller, task);
   work_tell(&teller, task);
@@ -446,6 +447,7 @@ json_t *tg_reasons_of_run(const struct tg_view *view) {
   struct tg_teller teller = {.view = view, .list = json_array()};
   const struct tg_run *run = &view->run;
   uint32_t failed = first_failed(view);
+  tg_tell_overlap(&teller);
   if (!tg_run_state_is_terminal(run->state)) {
     open_tell(&teller);
     return finish(&teller);

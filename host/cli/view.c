@@ -131,6 +131,14 @@ static int children_read(struct tg_view *view, struct tg_history *history, struc
   return code;
 }
 
+// What a run waits for may be held by others.
+static int open_runs_read(struct tg_view *view, struct tg_history *history, struct tg_error *err) {
+  const struct tg_run_filter filter = {.state = -1, .is_open = true};
+  if (tg_run_state_is_terminal(view->run.state)) return TG_OK;
+  return tg_history_runs(history, &filter, &view->arena, &view->open_runs, &view->open_run_count,
+                         err);
+}
+
 int tg_view_read(struct tg_view *view, struct tg_history *history, const char *name,
                  struct tg_error *err) {
   *view = (struct tg_view){0};
@@ -151,6 +159,7 @@ int tg_view_read(struct tg_view *view, struct tg_history *history, const char *n
     code = tg_history_resources(history, arena, &view->resources, &view->resource_count, err);
   if (!code) code = maps_read(view, history, err);
   if (!code) code = tg_history_steps(history, run, arena, &view->steps, &view->step_count, err);
+  if (!code) code = open_runs_read(view, history, err);
   return code ? code : children_read(view, history, err);
 }
 

@@ -40,8 +40,9 @@ struct tg_view {
   struct tg_step *steps;
   struct tg_view_child *children; // a child before its own children
   struct tg_resource *resources;  // of the host, as they stand now
+  struct tg_run *open_runs; // of a run that has not ended: all that have not, the newest first
   size_t task_count, attempt_count, decision_count, check_count, asset_version_count;
-  size_t item_count, step_count, child_count, resource_count;
+  size_t item_count, step_count, child_count, resource_count, open_run_count;
 };
 
 /// Reads a run by its id, a unique prefix of it, or "last".

@@ -13,14 +13,16 @@ static struct tg_live_run *run_add(struct tg_engine *engine, const struct tg_run
   struct tg_live_run **at = &engine->runs; // the oldest gets the slots first
   while (*at) at = &(*at)->next;
   *at = live;
-  if (plan->timeout_ms) {
-    int64_t left = run->started_at + plan->timeout_ms - engine->now.wall_ms;
-    tg_engine_timer(engine,
-                    &(struct tg_engine_timer){.at_ms = tg_engine_after(engine->now.mono_ms, left),
-                                              .kind = TG_TIMER_RUN,
-                                              .run = live->run.number});
-  }
   return live;
+}
+
+void tg_engine_run_arm(struct tg_engine *engine, const struct tg_live_run *run) {
+  if (!run->plan->timeout_ms) return;
+  int64_t left = run->run.started_at + run->plan->timeout_ms - engine->now.wall_ms;
+  tg_engine_timer(engine,
+                  &(struct tg_engine_timer){.at_ms = tg_engine_after(engine->now.mono_ms, left),
+                                            .kind = TG_TIMER_RUN,
+                                            .run = run->run.number});
 }
 
 // As in recovery the maps come before their items, and both before the tasks. A map that is carried
@@ -46,11 +48,12 @@ static void maps_carry(struct tg_engine *engine, struct tg_live_run *live,
 void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input) {
   struct tg_run run = *input->run.run;
   run.number = ++engine->last_run;
-  run.state = TG_RUN_RUNNING;
-  run.created_at = run.started_at = engine->now.wall_ms;
+  run.created_at = engine->now.wall_ms;
   struct tg_live_run *live = run_add(engine, &run, input->run.plan);
   if (!live) return;
-  tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_RUN, .run = run});
+  tg_engine_place_ask(engine, live);
+  tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_RUN, .run = live->run});
+  if (live->is_ending) return; // it is skipped
   maps_carry(engine, live, input);
   for (size_t i = 0; i < input->run.carried_count; i++) {
     struct tg_record record = {.kind = TG_RECORD_TASK, .task = input->run.carried[i]};
@@ -89,6 +92,15 @@ static void stop_resume(struct tg_engine *engine, struct tg_live_run *run, const
     tg_engine_run_stop(engine, run, TG_ECANCELLED, reason);
 }
 
+// What had a place keeps it; what waited for one waits again, at its old place in the line.
+static void place_resume(struct tg_engine *engine, struct tg_live_run *run) {
+  run->is_admitted = run->run.started_at != 0;
+  if (run->is_admitted)
+    tg_engine_run_arm(engine, run);
+  else if (!run->stopped.code)
+    tg_engine_queue_put(engine, run);
+}
+
 // Maps come first, because their items are found through them.
 void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input) {
   struct tg_live_run *run = run_add(engine, input->resume.run, input->resume.plan);
@@ -106,6 +118,7 @@ void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input
   for (size_t i = 0; i < input->resume.attempt_count; i++)
     attempt_resume(engine, run, &input->resume.attempts[i]);
   stop_resume(engine, run, input->resume.cancelled);
+  place_resume(engine, run);
   run->is_replaying = false;
   for (uint32_t i = 0; i < run->plan->count && run->map_count; i++)
     tg_engine_check(engine, tg_live_map_admit(run, i));

@@ -12,8 +12,8 @@ enum { STARTS_RECORDED_AFTER_MS = 100 };
 #define NOTHING UINT32_MAX
 
 static bool run_has_slot(const struct tg_engine *engine, const struct tg_live_run *run) {
-  return run->is_durable && engine->running < engine->slots && !engine->is_draining &&
-         (!run->plan->tasks_max || run->running < run->plan->tasks_max);
+  return run->is_durable && run->run.state != TG_RUN_QUEUED && engine->running < engine->slots &&
+         !engine->is_draining && (!run->plan->tasks_max || run->running < run->plan->tasks_max);
 }
 
 static uint32_t taken_of(const struct tg_plan_task *task, const char *pool) {

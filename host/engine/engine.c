@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/engine_parts.h"
 
@@ -14,6 +15,11 @@ struct tg_engine *tg_engine_new(uint32_t slots, uint64_t last_run) {
   tg_timers_init(&engine->timers);
   tg_resources_init(&engine->resources);
   return engine;
+}
+
+void tg_flight_free(struct tg_flight *flight) {
+  free(flight->waits_for);
+  free(flight);
 }
 
 static void runs_free(struct tg_live_run *list) {
@@ -30,7 +36,7 @@ void tg_engine_free(struct tg_engine *engine) {
   runs_free(engine->ended);
   size_t at = 0;
   const struct tg_map_slot *slot;
-  while ((slot = tg_map_next(&engine->flights, &at))) free(slot->value);
+  while ((slot = tg_map_next(&engine->flights, &at))) tg_flight_free(slot->value);
   tg_map_deinit(&engine->flights);
   tg_timers_deinit(&engine->timers);
   tg_resources_deinit(&engine->resources);
@@ -174,6 +180,7 @@ void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint
 
 static void runs_advance(struct tg_engine *engine) {
   for (struct tg_live_run *run = engine->runs; run; run = run->next) {
+    if (!run->is_admitted && !run->stopped.code) continue; // it waits for its place, or is skipped
     tg_engine_settled_record(engine, run);
     tg_engine_ready_start(engine, run);
     tg_engine_maps_end(engine, run);
@@ -208,6 +215,7 @@ static void run_over(struct tg_engine *engine, struct tg_live_run *run) {
   *at = run->next;
   run->next = engine->ended;
   engine->ended = run;
+  engine->is_queue_due = true;
   tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_RUN_ENDED, .run = run});
 }
 
@@ -322,6 +330,7 @@ static void items_cancel(struct tg_engine *engine, struct tg_live_run *run) {
 void tg_engine_run_stop(struct tg_engine *engine, struct tg_live_run *run, int code,
                         const char *reason) {
   if (run->stopped.code || run->is_ending) return;
+  if (!run->is_admitted) tg_engine_queue_take(engine, run);
   run->stopped = (struct tg_failure){
       .code = code, .class = tg_code_class(code), .text = tg_arena_strdup(&run->arena, reason)};
   struct tg_record record = {.kind = TG_RECORD_RUN, .run = run->run};
@@ -390,9 +399,13 @@ static void timers_fire(struct tg_engine *engine) {
 
 // An attempt that waits for a child run lends its slot to the child.
 static void idle_take(struct tg_engine *engine, const struct tg_input *input) {
-  uint32_t unit;
-  struct tg_live_run *run = tg_engine_find_attempt(engine, input->idle.attempt, &unit);
-  if (!run || run->tasks[unit].is_idle == input->idle.is_idle) return;
+  struct tg_flight *flight = tg_map_get_number(&engine->flights, input->idle.attempt);
+  if (!flight || flight->run->tasks[flight->unit].is_idle == input->idle.is_idle) return;
+  struct tg_live_run *run = flight->run;
+  uint32_t unit = flight->unit;
+  free(flight->waits_for);
+  flight->waits_for = input->idle.child ? strdup(input->idle.child) : NULL;
+  engine->is_queue_due = true; // it may wait for one that waits for its own run
   run->tasks[unit].is_idle = input->idle.is_idle;
   if (input->idle.is_idle) {
     run->running--;
@@ -457,6 +470,7 @@ int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_
   engine->code = TG_OK;
   engine->err = err;
   input_take(engine, input);
+  tg_engine_queue_advance(engine);
   stopped_cancel(engine);
   runs_advance(engine);
   tg_engine_resources_record(engine);

@@ -93,6 +93,7 @@ struct tg_input {
     struct {
       uint64_t attempt;
       bool is_idle;
+      const char *child; // key of the child run whose end is waited for, or NULL
     } idle;
     struct {
       const struct tg_resource_rules *rules;

@@ -3,6 +3,7 @@
 //
 //   engine.c   inputs in, effects out, timers, cancelling
 //   begin.c    runs are created and resumed
+//   overlap.c  runs wait for a place among those of their pipeline
 //   dispatch.c what is ready is started, as slots and pools allow
 //   finish.c   attempts, maps and runs end
 //   guard.c    the breakers of resources, before an attempt and after it
@@ -18,6 +19,7 @@ struct tg_flight {
   struct tg_live_run *run;
   uint32_t unit;
   uint64_t ticket; // of its resource's breaker
+  char *waits_for; // key of the child run whose end it waits for, or NULL
 };
 
 // A step whose record is on its way: who is told when it is durable.
@@ -32,6 +34,8 @@ struct tg_engine {
   uint32_t slots, running;
   uint64_t last_run, last_attempt;
   struct tg_live_run *runs, *ended; // ended: told in the last step, freed in this one
+  struct tg_live_run *queue;        // those that wait for a place, as overlap.c orders them
+  bool is_queue_due;                // a place may have become free
   struct tg_map flights;            // struct tg_flight by handle
   struct tg_timers timers;
   struct tg_step_waiting *steps;
@@ -78,6 +82,20 @@ void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint
 // Stops a run: what has not begun is cancelled, what runs is told to end, teardowns still run.
 void tg_engine_run_stop(struct tg_engine *engine, struct tg_live_run *run, int code,
                         const char *reason);
+
+// Arms the time limit of a run that begins, or goes on.
+void tg_engine_run_arm(struct tg_engine *engine, const struct tg_live_run *run);
+
+// Decides what becomes of a new run: running, queued or skipped, as its pipeline has places. Older
+// runs may be stopped for it.
+void tg_engine_place_ask(struct tg_engine *engine, struct tg_live_run *run);
+
+// Lets runs wait for a place again, or no more; and lets those begin that have one.
+void tg_engine_queue_put(struct tg_engine *engine, struct tg_live_run *run);
+void tg_engine_queue_take(struct tg_engine *engine, struct tg_live_run *run);
+void tg_engine_queue_advance(struct tg_engine *engine);
+
+void tg_flight_free(struct tg_flight *flight);
 
 void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input);
 void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input);

@@ -215,7 +215,7 @@ void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg
   struct tg_live_run *run = flight->run;
   uint32_t unit = flight->unit;
   uint64_t ticket = flight->ticket;
-  free(flight);
+  tg_flight_free(flight);
   struct tg_live_task *t = &run->tasks[unit];
   if (t->state != TG_TASK_RUNNING || t->attempt != handle || t->is_deciding) {
     tg_engine_fail(engine, TG_EBUG, "an attempt ended that its task does not know");

@@ -51,7 +51,7 @@ static int64_t limit_of(const struct tg_live_run *run, uint32_t unit) {
   const struct tg_plan_task *plan = tg_live_plan(run, unit);
   int64_t limit = own_limit(run, unit);
   if (run->plan->timeout_ms && !plan->is_teardown)
-    limit = earlier(limit, tg_engine_after(run->run.created_at, run->plan->timeout_ms));
+    limit = earlier(limit, tg_engine_after(run->run.started_at, run->plan->timeout_ms));
   return limit;
 }
 

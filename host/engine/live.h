@@ -81,9 +81,11 @@ struct tg_live_run {
       retries_deciding;      // granted, by the records; and those whose record is on its way
   struct tg_failure stopped; // why it is being cancelled; code 0 if it is not
   bool is_durable;           // its creation is; nothing starts before
+  bool is_admitted;          // it has, or had, a place among the runs of its pipeline
+  bool is_stuck;             // while overlap.c looks: it may wait for ever
   bool is_ending;            // its end is recorded but not durable
   bool is_replaying;         // it is made again from its records: items are let in afterwards
-  struct tg_live_run *next;
+  struct tg_live_run *next, *next_queued;
 };
 
 /// Makes the live state of a run: nothing done, tasks without upstreams ready.

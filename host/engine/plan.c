@@ -448,6 +448,25 @@ static int limit_get(const json_t *limits, const char *name, int64_t max, int64_
   return tg_error_set(err, TG_EINVALID, "malformed plan: limits are out of range");
 }
 
+const char *tg_overlap_word(enum tg_overlap overlap) {
+  static const char *const words[] = {
+#define X(name, word) word,
+      TG_OVERLAPS(X)
+#undef X
+  };
+  return words[overlap];
+}
+
+static int overlap_get(struct tg_plan *plan, const json_t *item, struct tg_error *err) {
+  const char *word = item ? json_string_value(item) : tg_overlap_word(TG_OVERLAP_QUEUE);
+  for (int i = 0; word && i < TG_OVERLAP_COUNT; i++) {
+    if (strcmp(word, tg_overlap_word((enum tg_overlap)i)) != 0) continue;
+    plan->overlap = (enum tg_overlap)i;
+    return TG_OK;
+  }
+  return tg_error_set(err, TG_EINVALID, "malformed plan: limits.overlap is no known word");
+}
+
 static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_error *err) {
   int64_t tasks, runs, retries;
   int code;
@@ -457,9 +476,10 @@ static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_erro
       (code = limit_get(limits, "retries", UINT32_MAX, &retries, err)))
     return code;
   plan->tasks_max = (uint32_t)tasks;
-  plan->runs_max = (uint32_t)runs;
   plan->retries_max = (uint32_t)retries;
-  return TG_OK;
+  plan->has_runs_max = json_object_get(limits, "runs") != NULL;
+  plan->runs_max = plan->has_runs_max ? (uint32_t)runs : TG_PIPELINE_RUNS_MAX;
+  return overlap_get(plan, json_object_get(limits, "overlap"), err);
 }
 
 // Reads all but the tasks.

@@ -15,6 +15,22 @@
 
 enum tg_runner_kind { TG_RUNNER_SCRIPT, TG_RUNNER_COMMAND };
 
+/// X(NAME, word): what becomes of a run of a pipeline that has limits.runs of them.
+#define TG_OVERLAPS(X)                                                                             \
+  X(QUEUE, "queue")                                                                                \
+  X(SKIP, "skip")                                                                                  \
+  X(CANCEL_RUNNING, "cancel_running")                                                              \
+  X(ALLOW, "allow")
+
+enum tg_overlap {
+#define X(name, word) TG_OVERLAP_##name,
+  TG_OVERLAPS(X)
+#undef X
+      TG_OVERLAP_COUNT
+};
+
+const char *tg_overlap_word(enum tg_overlap overlap);
+
 /// A command task's part of the plan.
 struct tg_plan_command {
   const char *const *argv; // NULL-terminated; with is_shell one text for sh -c
@@ -80,8 +96,10 @@ struct tg_plan {
   uint32_t resource_count;
   uint32_t retries_max; // of all tasks of a run together, 0 for no limit
   uint32_t runs_max;    // of the pipeline at once, 0 for no limit
-  json_t *params;       // the list of parameter schemas (model/params.h)
-  json_t *triggers;     // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
+  bool has_runs_max;    // it says so itself
+  enum tg_overlap overlap;
+  json_t *params;   // the list of parameter schemas (model/params.h)
+  json_t *triggers; // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
   struct tg_plan_task *tasks;
   uint32_t count;
   struct tg_graph graph;

@@ -254,10 +254,11 @@ void tg_requests_step(struct tg_script_attempt *attempt, uint64_t request, int c
 }
 
 // While an attempt waits for its child it takes no slot, so that the child can have it.
-static void idle_say(const struct tg_script_attempt *attempt, bool is_idle) {
-  tg_conductor_input(services_of(attempt)->conductor,
-                     &(struct tg_input){.kind = TG_INPUT_IDLE,
-                                        .idle = {.attempt = attempt->handle, .is_idle = is_idle}});
+static void idle_say(const struct tg_script_attempt *attempt, bool is_idle, const char *child) {
+  tg_conductor_input(
+      services_of(attempt)->conductor,
+      &(struct tg_input){.kind = TG_INPUT_IDLE,
+                         .idle = {.attempt = attempt->handle, .is_idle = is_idle, .child = child}});
 }
 
 static void child_tell(void *self) {
@@ -265,7 +266,7 @@ static void child_tell(void *self) {
   struct tg_buf reply;
   tg_buf_init(&reply, (size_t)TG_FRAME_BYTES_MAX);
   tg_wire_put_text(&reply, open->answer);
-  idle_say(open->attempt, false);
+  idle_say(open->attempt, false, NULL);
   open_end(open, open->failed.code ? &open->failed : NULL, tg_buf_text(&reply), reply.len);
   tg_buf_deinit(&reply);
 }
@@ -301,7 +302,7 @@ static int child_take(struct tg_script_attempt *attempt, uint64_t request, struc
                                         .is_waiting = is_waiting};
   struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_CHILD);
   open->tell = (struct tg_deferred){.call = child_tell, .self = open};
-  idle_say(attempt, true);
+  idle_say(attempt, true, is_waiting ? child_key : NULL);
   open->question =
       tg_subruns_ask(tg_scripts_subruns(attempt->scripts), &question, child_answered, open);
   json_decref(secrets);

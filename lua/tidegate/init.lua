@@ -58,8 +58,8 @@ local words = require "tidegate.pipeline.words"
 ---@field pools? table<string, integer> how many slots each has: { warehouse = 4 }
 
 ---@class tidegate.LimitFields
----@field runs? integer at once; 1 by default, 0 for no limit
----@field overlap? "queue"|"skip"|"cancel_running"|"allow" what becomes of a run too many
+---@field runs? integer of this pipeline at once; 16 by default, 0 for no limit
+---@field overlap? "queue"|"skip"|"cancel_running"|"allow" what becomes of a run too many; it is queued by default
 ---@field timeout? string of a run: "2h"
 ---@field tasks? integer running at once in a run
 ---@field retries? integer of all tasks of a run together

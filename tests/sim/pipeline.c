@@ -194,7 +194,8 @@ static void task_put(struct tg_buf *out, const struct sim_task *t) {
 
 static void text_put(struct tg_buf *out, const struct sim_pipeline *p) {
   tg_buf_putf(out,
-              "{\"name\":\"%s\",\"file\":\"p.lua\",\"limits\":{\"tasks\":%u,\"timeout_ms\":%lld}",
+              "{\"name\":\"%s\",\"file\":\"p.lua\",\"limits\":{\"runs\":0,\"tasks\":%u,\"timeout_"
+              "ms\":%lld}",
               p->name, p->tasks_max, (long long)p->timeout_ms);
   pools_put(out, "pools", p->pools);
   tg_buf_puts(out, ",\"tasks\":[");

@@ -155,7 +155,7 @@ tg_plant(map_goes_on_after_failures FILE engine/live_map.c SEEDS 2000
 tg_plant(map_share_ignored FILE engine/live_map.c SEEDS 2000
   FROM [[(is_enough || is_share)]] TO [[is_enough]])
 tg_plant(drain_ignored FILE engine/dispatch.c SEEDS 2000
-  FROM [[ && !engine->is_draining]] TO [[]])
+  FROM [[!engine->is_draining &&]] TO [[]])
 
 # --- States ---
 

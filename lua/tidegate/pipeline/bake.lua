@@ -18,7 +18,7 @@ local bake = {}
 ---@field at string
 ---@field doc string
 ---@field tags string[]
----@field limits { runs: integer, overlap: string, timeout: integer, tasks: integer, retries: integer }
+---@field limits { runs?: integer, overlap: string, timeout: integer, tasks: integer, retries: integer }
 ---@field pools table<string, integer>
 ---@field params table<string, tidegate.Param>
 ---@field on table[]
@@ -58,7 +58,7 @@ local bake = {}
 local COUNT_MAX = 1000000
 
 local LIMITS = {
-  runs = { schema.integer(0, COUNT_MAX), default = 1 },
+  runs = { schema.integer(0, COUNT_MAX) }, -- TG_PIPELINE_RUNS_MAX without it
   overlap = {
     schema.enum { "queue", "skip", "cancel_running", "allow" },
     default = "queue",

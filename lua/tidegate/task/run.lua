@@ -54,13 +54,13 @@ function run.run(task, ctx)
   if not params then return nil, fault end
   local child, err = native.child(own.pipeline, params, { wait = own.wait })
   if not child then return nil, err end
-  if own.wait and child.state ~= "success" then
-    return nil, {
-      code = "script", class = "permanent",
-      message = ("run %s of pipeline %q ended %s"):format(child.run, own.pipeline, child.state),
-    }
-  end
-  return child
+  if not own.wait or child.state == "success" or child.state == "skipped" then return child end
+  local because = child.error and ": " .. child.error or ""
+  return nil, {
+    code = "script", class = "permanent",
+    message = ("run %s of pipeline %q ended %s%s"):format(
+      child.run, own.pipeline, child.state, because),
+  }
 end
 
 return run

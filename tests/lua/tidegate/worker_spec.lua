@@ -21,7 +21,7 @@ describe("worker.build", function()
       } ]])
     assert.equal("test", plan.name)
     assert.equal(7200000, plan.limits.timeout_ms)
-    assert.same({ 1, 3 }, { plan.limits.runs, plan.limits.tasks })
+    assert.same({ nil, 3, "queue" }, { plan.limits.runs, plan.limits.tasks, plan.limits.overlap })
     assert.same({ "day", "region", "sizes" },
       { plan.params[1].name, plan.params[2].name, plan.params[3].name })
     assert.equal("logical_date", plan.params[1].default_is)

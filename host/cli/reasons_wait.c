@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "cli/reasons_parts.h"
+
+enum { NAMES_SHOWN_MAX = 5, LIST_BYTES_MAX = 1024 };
+
+// --- A place among the runs of the pipeline ---
+
+static bool is_holder(const struct tg_view *view, const struct tg_run *run) {
+  return run->started_at && run->number != view->run.number &&
+         strcmp(run->pipeline, view->run.pipeline) == 0;
+}
+
+// Whoever is before it in the line: of the same lane an earlier date, or whoever is no backfill.
+static bool is_ahead(const struct tg_view *view, const struct tg_run *run) {
+  const struct tg_run *own = &view->run;
+  if (run->state != TG_RUN_QUEUED || strcmp(run->pipeline, own->pipeline) != 0) return false;
+  if (!run->backfill != !own->backfill) return !run->backfill;
+  if (run->logical_at != own->logical_at) return run->logical_at < own->logical_at;
+  return run->number < own->number;
+}
+
+// Names the runs that hold the places, the oldest first.
+static uint32_t holders_put(const struct tg_view *view, struct tg_buf *names) {
+  uint32_t count = 0;
+  for (size_t i = view->open_run_count; i-- > 0;) {
+    char id[TG_ID_TEXT_LEN + 1];
+    if (!is_holder(view, &view->open_runs[i])) continue;
+    tg_id_format(view->open_runs[i].id, id);
+    if (count++ < NAMES_SHOWN_MAX) tg_buf_putf(names, "%s%s", count > 1 ? ", " : "", id);
+  }
+  if (count > NAMES_SHOWN_MAX) tg_buf_puts(names, ", ...");
+  return count;
+}
+
+static void queued_tell(struct tg_teller *teller) {
+  const struct tg_view *view = teller->view;
+  uint32_t ahead = 0;
+  struct tg_buf names;
+  tg_buf_init(&names, LIST_BYTES_MAX);
+  uint32_t holders = holders_put(view, &names);
+  for (size_t i = 0; i < view->open_run_count; i++) ahead += is_ahead(view, &view->open_runs[i]);
+  tg_tell(teller, NULL, "overlap", view->run.created_at, 0,
+          "waits for a place among the runs of %s: limits.runs is %u, %u run (%s), %u wait before "
+          "it%s",
+          view->run.pipeline, view->plan->runs_max, holders, tg_buf_text(&names), ahead,
+          view->run.backfill ? "; a backfill leaves one place free" : "");
+  tg_buf_deinit(&names);
+}
+
+void tg_tell_overlap(struct tg_teller *teller) {
+  const struct tg_run *run = &teller->view->run;
+  if (run->state == TG_RUN_QUEUED)
+    queued_tell(teller);
+  else if (run->started_at > run->created_at)
+    tg_tell(teller, NULL, "overlap", run->created_at, run->started_at,
+            "waited for a place among the runs of %s: limits.runs is %u", run->pipeline,
+            teller->view->plan->runs_max);
+}
