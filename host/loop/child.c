@@ -246,6 +246,13 @@ static bool child_reap(struct tg_child *child, int flags) {
   return true;
 }
 
+static void child_stopped_tell(const struct tg_child *child) {
+  siginfo_t info = {.si_pid = 0};
+  if (!child->callbacks.stopped) return;
+  if (waitid(P_PID, (id_t)child->pid, &info, WSTOPPED | WNOHANG) == 0 && info.si_pid)
+    child->callbacks.stopped(child->callbacks.self);
+}
+
 // Reaps whatever ended and is nobody's leader: orphans that became ours.
 static void orphans_reap(const struct tg_children *children) {
   for (;;) {
@@ -267,7 +274,10 @@ static void children_changed(void *self, int signum) {
   if (children->has_orphans) orphans_reap(children);
   for (struct tg_child *child = children->list; child; child = child->next) {
     if (!child->has_exited) child_reap(child, WNOHANG);
-    if (child->has_exited) tg_timer_start(child->timer, 0);
+    if (child->has_exited)
+      tg_timer_start(child->timer, 0);
+    else
+      child_stopped_tell(child);
   }
 }
 

@@ -57,6 +57,8 @@ struct tg_child_callbacks {
   /// /dev/null.
   void (*output)(void *self, enum tg_child_stream stream, const char *bytes, size_t len);
   void (*exited)(void *self, const struct tg_child_exit *exit);
+  /// Is told that a signal has stopped the child, each time; may be NULL.
+  void (*stopped)(void *self);
   void *self;
 };
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <uv.h>
 
+enum { TIMER_LATE_MS = 50, TIMER_HEARS_MS = 10 };
+
 struct tg_loop {
   uv_loop_t uv;
   uv_idle_t idle; // runs while calls are queued
@@ -16,6 +18,8 @@ struct tg_timer {
   uv_timer_t uv;
   void (*fire)(void *self);
   void *self;
+  uint64_t due_ms; // on the loop's clock
+  bool has_waited; // for what came in, because it is late
 };
 
 struct tg_poll {
@@ -130,8 +134,16 @@ void tg_loop_undefer(struct tg_loop *loop, struct tg_deferred *deferred) {
   if (!loop->first) uv_idle_stop(&loop->idle);
 }
 
+// A timer that is very late fires in a process that did not run for a while. What came in meanwhile
+// came before it, so it is heard first: an answer is not to be taken for none.
 static void timer_fired(uv_timer_t *uv) {
   struct tg_timer *timer = (struct tg_timer *)uv;
+  bool is_late = uv_now(uv->loop) > timer->due_ms + TIMER_LATE_MS;
+  if (is_late && !timer->has_waited) {
+    timer->has_waited = true;
+    uv_timer_start(uv, timer_fired, TIMER_HEARS_MS, 0);
+    return;
+  }
   timer->fire(timer->self);
 }
 
@@ -148,7 +160,10 @@ struct tg_timer *tg_timer_new(struct tg_loop *loop, void (*fire)(void *self), vo
 void tg_timer_start(struct tg_timer *timer, int64_t ms) {
   // The loop's own time stands still during a turn; a long one would shorten the timer.
   uv_update_time(timer->uv.loop);
-  uv_timer_start(&timer->uv, timer_fired, ms > 0 ? (uint64_t)ms : 0, 0);
+  uint64_t wait_ms = ms > 0 ? (uint64_t)ms : 0;
+  timer->due_ms = uv_now(timer->uv.loop) + wait_ms;
+  timer->has_waited = false;
+  uv_timer_start(&timer->uv, timer_fired, wait_ms, 0);
 }
 
 void tg_timer_stop(struct tg_timer *timer) {

@@ -58,7 +58,8 @@ void tg_loop_undefer(struct tg_loop *loop, struct tg_deferred *deferred);
 struct tg_timer *tg_timer_new(struct tg_loop *loop, void (*fire)(void *self), void *self,
                               struct tg_error *err);
 
-/// Makes it fire once, `ms` from now (0: on the next turn); a running timer starts afresh.
+/// Makes it fire once, `ms` from now (0: on the next turn); a running timer starts afresh. One that
+/// is very late, because the process was stopped, fires behind what came in meanwhile.
 void tg_timer_start(struct tg_timer *timer, int64_t ms);
 void tg_timer_stop(struct tg_timer *timer);
 bool tg_timer_is_running(const struct tg_timer *timer);

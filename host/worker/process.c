@@ -80,6 +80,11 @@ static void exited(void *self, const struct tg_child_exit *exit) {
   process_release(process);
 }
 
+// Nobody says when it would go on, and its attempts are not to wait for that.
+static void stopped(void *self) {
+  tg_process_kill(self, "it was stopped by a signal");
+}
+
 // The program's own file, by its name while it has one: under valgrind only the name is true.
 static const char *own_path(char path[PATH_MAX]) {
   static const char link[] = "/proc/self/exe";
@@ -94,7 +99,7 @@ static int child_start(struct tg_process *process, struct tg_children *children,
   const char *const argv[] = {own_path(path), "script-worker", NULL};
   static const char *const env[] = {NULL};
   struct tg_child_spec spec = {.argv = argv, .env = env, .fds = &fd, .fd_count = 1};
-  struct tg_child_callbacks callbacks = {.exited = exited, .self = process};
+  struct tg_child_callbacks callbacks = {.exited = exited, .stopped = stopped, .self = process};
   return tg_child_spawn(children, &spec, &callbacks, &process->child, err);
 }
 

@@ -12,52 +12,7 @@
 
 #include <cmocka.h>
 
-#include "fault/checker.h"
-#include "fault/host.h"
-
-enum { LEFT_MS = 2000 };
-
-struct stand {
-  struct host_project project;
-  struct checker checker;
-};
-
-static const char *const run_words[] = {"run", "p", NULL};
-
-static void stand_open(struct stand *stand, const char *pipeline) {
-  host_project_make(&stand->project, pipeline);
-  checker_open(&stand->checker, stand->project.dir);
-}
-
-static void stand_close(struct stand *stand) {
-  checker_close(&stand->checker);
-  host_project_remove(&stand->project);
-}
-
-static pid_t run_start(const struct stand *stand) {
-  return host_start(&stand->project, run_words, NULL);
-}
-
-static void wait_for(const struct stand *stand, pid_t host, int wanted) {
-  int code = host_wait(&stand->project, host);
-  if (code == wanted) return;
-  host_stderr_show(&stand->project);
-  assert_int_equal(code, wanted);
-}
-
-static void look(struct stand *stand) {
-  if (!checker_look(&stand->checker)) fail_msg("%s", stand->checker.fault);
-}
-
-static void finish(struct stand *stand, const char *state) {
-  if (!checker_finish(&stand->checker, state)) fail_msg("%s", stand->checker.fault);
-  assert_false(host_orphans_are_left(LEFT_MS));
-}
-
-// Of the store that was looked at last.
-static int64_t number(struct stand *stand, const char *query) {
-  return checker_number(&stand->checker, query);
-}
+#include "fault/stand.h"
 
 static bool has_ended(pid_t host) {
   siginfo_t ended = {0};
@@ -70,20 +25,22 @@ static void killed_workers_cost_no_retries(void **state) {
   (void)state;
   struct stand stand;
   stand_open(&stand, "many");
-  pid_t host = run_start(&stand), workers[64];
+  pid_t host = stand_run(&stand), workers[64];
   for (int kills = 0; kills < 12 && !has_ended(host);) {
     host_pause_ms(kills ? 20 + (long)host_random(60) : 1); // the first while it loads the pipeline
     size_t count = host_workers(host, workers, 64);
     if (!count) continue;
     kill(workers[host_random((unsigned)count)], SIGKILL);
-    if (kills++ == 0) host_file_await(&stand.project, "files/failures");
+    if (kills++ == 0) host_file_await(&stand.project, "files/up");
   }
-  wait_for(&stand, host, 0);
-  finish(&stand, "success");
-  assert_int_equal(number(&stand, "SELECT count(*) FROM before.tasks WHERE state = 'success'"),
-                   151);
-  assert_true(number(&stand, "SELECT count(*) FROM before.attempts WHERE state = 'lost'") > 0);
-  int64_t failed = number(&stand, "SELECT count(*) FROM before.attempts WHERE state = 'failed'");
+  stand_wait(&stand, host, 0);
+  stand_finish(&stand, "success");
+  assert_int_equal(
+      stand_number(&stand, "SELECT count(*) FROM before.tasks WHERE state = 'success'"), 151);
+  assert_true(stand_number(&stand, "SELECT count(*) FROM before.attempts WHERE state = 'lost'") >
+              0);
+  int64_t failed =
+      stand_number(&stand, "SELECT count(*) FROM before.attempts WHERE state = 'failed'");
   assert_in_range(failed, 1, 2);
   stand_close(&stand);
 }
@@ -91,18 +48,19 @@ static void killed_workers_cost_no_retries(void **state) {
 static void drains(int signum) {
   struct stand stand;
   stand_open(&stand, "drain");
-  pid_t host = run_start(&stand);
+  pid_t host = stand_run(&stand);
   host_file_await(&stand.project, "files/started");
   kill(host, signum);
-  wait_for(&stand, host, 128 + signum);
+  stand_wait(&stand, host, 128 + signum);
   assert_true(host_file_is(&stand.project, "files/ended")); // what ran was let end
-  look(&stand);
-  assert_int_equal(number(&stand, "SELECT count(*) FROM before.tasks WHERE state = 'success'"), 2);
+  stand_look(&stand);
+  assert_int_equal(
+      stand_number(&stand, "SELECT count(*) FROM before.tasks WHERE state = 'success'"), 2);
   assert_false(host_orphans_are_left(0));
-  wait_for(&stand, run_start(&stand), 0);
-  finish(&stand, "success");
-  assert_int_equal(number(&stand, "SELECT count(*) FROM before.runs"), 1);
-  assert_int_equal(number(&stand, "SELECT count(*) FROM before.attempts"), 3);
+  stand_wait(&stand, stand_run(&stand), 0);
+  stand_finish(&stand, "success");
+  assert_int_equal(stand_number(&stand, "SELECT count(*) FROM before.runs"), 1);
+  assert_int_equal(stand_number(&stand, "SELECT count(*) FROM before.attempts"), 3);
   stand_close(&stand);
 }
 
@@ -120,17 +78,17 @@ static void second_signal_stops_at_once_and_leaves_nothing(void **state) {
   (void)state;
   struct stand stand;
   stand_open(&stand, "deaf");
-  pid_t host = run_start(&stand);
+  pid_t host = stand_run(&stand);
   host_file_await(&stand.project, "files/started");
   kill(host, SIGTERM);
   host_pause_ms(100);
   kill(host, SIGTERM);
-  wait_for(&stand, host, 128 + SIGTERM);
-  assert_false(host_orphans_are_left(LEFT_MS));
-  look(&stand);
-  wait_for(&stand, run_start(&stand), 0);
-  finish(&stand, "success");
-  assert_int_equal(number(&stand, "SELECT count(*) FROM before.runs"), 1);
+  stand_wait(&stand, host, 128 + SIGTERM);
+  assert_false(host_orphans_are_left(STAND_LEFT_MS));
+  stand_look(&stand);
+  stand_wait(&stand, stand_run(&stand), 0);
+  stand_finish(&stand, "success");
+  assert_int_equal(stand_number(&stand, "SELECT count(*) FROM before.runs"), 1);
   stand_close(&stand);
 }
 
@@ -143,15 +101,15 @@ static void cancel_in_flight_survives_its_host(void **state) {
   stand_open(&stand, "hang");
   for (int i = 0; i < 8; i++) {
     host_file_remove(&stand.project, "files/hangs");
-    pid_t host = run_start(&stand);
+    pid_t host = stand_run(&stand);
     host_file_await(&stand.project, "files/hangs");
     pid_t asks = host_start(&stand.project, cancel_words, NULL);
     host_pause_ms((long)host_random(400));
     kill(host, SIGKILL);
     int code = host_wait(&stand.project, host);
     assert_true(code == 128 + SIGKILL || code == 1);
-    wait_for(&stand, asks, 0);
-    finish(&stand, "cancelled");
+    stand_wait(&stand, asks, 0);
+    stand_finish(&stand, "cancelled");
   }
   stand_close(&stand);
 }

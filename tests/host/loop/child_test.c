@@ -24,7 +24,8 @@ struct scene {
   struct tg_child *child;
   struct tg_buf out, err;
   size_t out_bytes;
-  bool has_exited, stops_at_output;
+  bool has_exited, stops_at_output, hears_stops;
+  int stop_count;
   int64_t stop_grace_ms;
   struct tg_child_exit exit;
   char folder[64];
@@ -73,8 +74,15 @@ static void exited(void *self, const struct tg_child_exit *result) {
   tg_loop_stop(scene->loop);
 }
 
+static void stopped(void *self) {
+  struct scene *scene = self;
+  scene->stop_count++;
+  kill(tg_child_pid(scene->child), scene->stop_count < 2 ? SIGCONT : SIGKILL);
+}
+
 static int spawn(struct scene *scene, const char *const *argv, struct tg_error *err) {
   struct tg_child_callbacks callbacks = {.output = output, .exited = exited, .self = scene};
+  if (scene->hears_stops) callbacks.stopped = stopped;
   scene->spec.argv = argv;
   return tg_child_spawn(scene->children, &scene->spec, &callbacks, &scene->child, err);
 }
@@ -427,6 +435,16 @@ static void many_children_end_one_by_one(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void tells_each_time_a_signal_stops_it(void **state) {
+  struct scene *scene = *state;
+  const char *const argv[] = {"sh", "-c", "kill -STOP $$; kill -STOP $$; sleep 1000", NULL};
+  scene->hears_stops = true;
+  assert_int_equal(spawn(scene, argv, NULL), 0);
+  tg_loop_run(scene->loop);
+  assert_int_equal(scene->stop_count, 2);
+  assert_int_equal(scene->exit.signal, SIGKILL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(gives_output_of_both_streams_and_the_exit_code),
@@ -452,6 +470,7 @@ int main(void) {
       TEST(kills_what_carries_a_mark),
       TEST(freeing_all_kills_what_runs),
       TEST(many_children_end_one_by_one),
+      TEST(tells_each_time_a_signal_stops_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

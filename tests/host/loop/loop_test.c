@@ -102,6 +102,35 @@ static void tells_that_a_descriptor_is_ready_until_it_is_read(void **state) {
   assert_int_equal(scene->count, 3);
 }
 
+static void noted(void *self) {
+  struct scene *scene = self;
+  scene->order[scene->count++] = 't';
+}
+
+static void byte_noted(void *self, int events, int errnum) {
+  struct scene *scene = self;
+  char byte;
+  (void)events;
+  assert_int_equal(errnum, 0);
+  assert_int_equal(read(scene->fds[0], &byte, 1), 1);
+  scene->order[scene->count++] = 'p';
+  tg_poll_stop(scene->poll);
+}
+
+// As in a process that was stopped: the deadline is over, and so is what it was for.
+static void what_came_in_is_heard_before_a_timer_that_is_late(void **state) {
+  struct scene *scene = *state;
+  assert_int_equal(pipe(scene->fds), 0);
+  scene->timer = tg_timer_new(scene->loop, noted, scene, NULL);
+  scene->poll = tg_poll_new(scene->loop, scene->fds[0], byte_noted, scene, NULL);
+  tg_poll_start(scene->poll, TG_POLL_READ);
+  tg_timer_start(scene->timer, 1);
+  assert_int_equal(write(scene->fds[1], "a", 1), 1);
+  usleep(100000);
+  tg_loop_run(scene->loop);
+  assert_string_equal(scene->order, "pt");
+}
+
 static void refuses_to_watch_what_is_no_descriptor(void **state) {
   struct scene *scene = *state;
   struct tg_error err;
@@ -203,6 +232,7 @@ int main(void) {
       TEST(a_stopped_timer_does_not_fire),
       TEST(a_handle_may_be_freed_in_its_own_callback),
       TEST(tells_that_a_descriptor_is_ready_until_it_is_read),
+      TEST(what_came_in_is_heard_before_a_timer_that_is_late),
       TEST(refuses_to_watch_what_is_no_descriptor),
       TEST(another_thread_wakes_the_loop),
       TEST(catches_a_signal),
