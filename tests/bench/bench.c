@@ -18,6 +18,7 @@ static const struct {
     {"graph", bench_graph, 100000, 5000},
     {"million", bench_million, 1000000, 20000},
     {"cmd", bench_cmd, 2000, 200},
+    {"steps", bench_steps, 64, 64},
     {"cold", bench_cold, 11, 3},
     {"fib", bench_fib, 33, 25},
     {"neighbour", bench_neighbour, 800, 200},

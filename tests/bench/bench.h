@@ -77,6 +77,7 @@ void bench_fanout(const struct bench *bench, uint64_t n);
 void bench_graph(const struct bench *bench, uint64_t n);
 void bench_million(const struct bench *bench, uint64_t n);
 void bench_cmd(const struct bench *bench, uint64_t n);
+void bench_steps(const struct bench *bench, uint64_t n);
 void bench_cold(const struct bench *bench, uint64_t n);
 void bench_fib(const struct bench *bench, uint64_t n);
 void bench_neighbour(const struct bench *bench, uint64_t n);

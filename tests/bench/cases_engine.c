@@ -2,8 +2,13 @@
 // Cases of many tasks: what the engine, the store and the workers do for each.
 #include <math.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "bench.h"
+
+enum { STEPS_RUNS = 5000, STEPS_SECONDS = 10, STEPS_COMMITS = 300 };
+
+#define BENCH_MINUTES_FROM INT64_C(1704067200) // 2024-01-01T00:00:00Z
 
 static const char chain_source[] =
     "local tg = require 'tidegate'\n"
@@ -44,6 +49,13 @@ static const char cmd_source[] =
     "local tasks = {}\n"
     "for i = 1, %llu do tasks[i] = tg.cmd('t' .. i) { argv = { '/bin/true' } } end\n"
     "return tg.pipeline 'cmd' { limits = { tasks = 8 }, tasks = tasks }\n";
+
+static const char steps_source[] =
+    "local tg = require 'tidegate'\n"
+    "local function one() return 1 end\n"
+    "return tg.pipeline 'steps' { tasks = { tg.task 'walk' { run = function(ctx)\n"
+    "  for i = 1, 10 do ctx:step('s' .. i, one) end\n"
+    "end } } }\n";
 
 // Runs a pipeline on a fresh store and fills in what every case tells.
 static struct bench_run run(const struct bench *bench, struct bench_figure *figure,
@@ -159,4 +171,45 @@ void bench_cmd(const struct bench *bench, uint64_t n) {
   struct bench_run result = run(bench, &figure, args, n);
   figure.baseline = (before + bench_baseline_spawns(n, 8)) / 2;
   figure_end(&figure, &result, figure.baseline / figure.seconds >= 0.85);
+}
+
+// Backfills 5,000 minutes with `n` runs live at once; gives the seconds from the first run's
+// beginning to the last one's end.
+static double steps_fill(const struct bench *bench, uint64_t n, int from, struct bench_run *run) {
+  char begin[32], end[32], width[32], query[128];
+  time_t at = BENCH_MINUTES_FROM + (time_t)from * 60, to = at + (time_t)STEPS_RUNS * 60;
+  strftime(begin, sizeof begin, "%Y-%m-%dT%H:%M:%SZ", gmtime(&at));
+  strftime(end, sizeof end, "%Y-%m-%dT%H:%M:%SZ", gmtime(&to));
+  snprintf(width, sizeof width, "%llu", (unsigned long long)n);
+  snprintf(query, sizeof query,
+           "SELECT (max(ended_at) - min(created_at)) / 1000.0 FROM runs WHERE number > %d", from);
+  const char *args[] = {"backfill", "steps", "--from",     begin, "--to", end,
+                        "--every",  "1m",    "--max-runs", width, "-q",   NULL};
+  *run = bench_run(bench, 0, args);
+  return *run->error ? (double)NAN : bench_query(bench, query);
+}
+
+// New runs take the place of those that end, for ten seconds. The baseline is what the disk could
+// do: a step waits for two commits, and one commit can be that of all the runs.
+void bench_steps(const struct bench *bench, uint64_t n) {
+  struct bench_figure figure = {.name = "steps", .n = n, .target = "rate >= 25000"};
+  struct bench_run run;
+  int runs = 0;
+  bench_project_write(bench, "pipelines/steps.lua", "%s", steps_source);
+  bench_project_forget(bench);
+  double before = bench_baseline_commits(bench, STEPS_COMMITS);
+  do {
+    figure.seconds += steps_fill(bench, n, runs, &run);
+    figure.wall_seconds += run.wall_seconds;
+    figure.cpu_seconds += run.cpu_seconds;
+    if (run.peak_rss_bytes > figure.peak_rss_bytes) figure.peak_rss_bytes = run.peak_rss_bytes;
+    runs += STEPS_RUNS;
+  } while (!*run.error && !bench->is_quick && figure.seconds < STEPS_SECONDS);
+  double steps = bench_query(bench, "SELECT count(*) FROM steps WHERE ended_at IS NOT NULL");
+  if (!*run.error && steps != runs * 10.0)
+    snprintf(run.error, sizeof run.error, "%.0f steps of %d runs are durable", steps, runs);
+  double commit = (before + bench_baseline_commits(bench, STEPS_COMMITS)) / 2 / STEPS_COMMITS;
+  figure.baseline = commit * 2 * steps / (double)n;
+  figure.rate = steps / figure.seconds;
+  figure_end(&figure, &run, figure.rate >= 25000);
 }
