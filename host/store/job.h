@@ -15,6 +15,8 @@ struct tg_job {
   /// Tells whoever asked, and frees the job. `err` is NULL when the job is durable.
   void (*finish)(struct tg_job *job, const struct tg_error *err);
 
+  bool is_sure; // it has no failure of its own, and needs no savepoint to take it back
+
   struct tg_error err; // of this job
   struct tg_job *next;
 };

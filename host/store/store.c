@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store's thread sleeps until something is queued, takes all of it, and makes it one
 // transaction. Finished jobs go back through a list and a bell to the loop, in their order.
+//
+// What waits for a commit mostly queues its next job right after it. What came while that commit
+// was made would leave without it, and both would wait for every other commit from then on. So the
+// thread gives the followers a moment, a part of what a commit takes; if they do not come, it does
+// so less often.
 #include "store/store.h"
 
 #include <errno.h>
@@ -11,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -19,8 +25,19 @@
 
 enum { LOCK_TRIES_MAX = 200, LOCK_PAUSE_US = 10000 }; // two seconds
 
+// The followers get a PART of the time of the last commit, at most FOLLOW_NS_MAX.
+enum { FOLLOW_PART = 4, FOLLOW_NS_MAX = 2000000, FOLLOW_SKIP_MAX = 16, SECOND_NS = 1000000000 };
+
 struct job_list {
   struct tg_job *first, **last;
+  size_t count;
+};
+
+// How the followers of the last group are waited for; the thread's own.
+struct following {
+  size_t count, others;        // jobs of the last group; what was queued when it was done
+  int64_t commit_ns, ended_ns; // how long it took, and when it was done
+  unsigned skipped, skip;      // groups for which there was no wait, and for how many there is none
 };
 
 // A job's savepoint in the transaction of its group: begun, kept, taken back.
@@ -40,19 +57,21 @@ struct tg_store {
   pthread_mutex_t mutex;
   pthread_cond_t queued_some, finished_some;
   struct job_list queued, finished; // under the mutex
-  bool is_closing;                  // under the mutex
-  struct tg_error broken;           // the thread's: nothing is written after such a failure
+  size_t awaited;                   // under the mutex: the thread wakes when so many are queued
+  struct following following;
+  bool is_closing;        // under the mutex
+  struct tg_error broken; // the thread's: nothing is written after such a failure
 };
 
 static void list_init(struct job_list *list) {
-  list->first = NULL;
-  list->last = &list->first;
+  *list = (struct job_list){.last = &list->first};
 }
 
 static void list_add(struct job_list *list, struct tg_job *job) {
   job->next = NULL;
   *list->last = job;
   list->last = &job->next;
+  list->count++;
 }
 
 static struct tg_job *list_take(struct job_list *list) {
@@ -94,6 +113,7 @@ static int marks_prepare(struct tg_store *store, struct tg_error *err) {
 
 // A job that fails by itself takes back what it had written; the others of the group go on.
 static int job_write(struct tg_store *store, struct tg_job *job) {
+  if (job->is_sure) return job->write(job, &store->writer, &job->err);
   int code = mark(store, MARK_BEGIN, &job->err);
   if (code) return code;
   int own = job->write(job, &store->writer, &job->err);
@@ -108,7 +128,7 @@ static void group_write(struct tg_store *store, struct tg_job *group) {
   int code = failed.code ? failed.code : tg_database_exec(store->db, "BEGIN IMMEDIATE", &failed);
   for (struct tg_job *job = group; job && !code; job = job->next) {
     int own = job_write(store, job);
-    if (!own || is_own_failure(own)) continue;
+    if (!own || (is_own_failure(own) && !job->is_sure)) continue;
     code = own;
     failed = job->err;
   }
@@ -119,17 +139,54 @@ static void group_write(struct tg_store *store, struct tg_job *group) {
   for (struct tg_job *job = group; job; job = job->next) job->err = failed;
 }
 
+static int64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
+}
+
+// Waits until so many jobs are queued, or until the instant.
+static void queued_await(struct tg_store *store, size_t count, int64_t until_ns) {
+  struct timespec until = {.tv_sec = until_ns / SECOND_NS, .tv_nsec = until_ns % SECOND_NS};
+  int errnum = 0;
+  store->awaited = count;
+  while (store->queued.count < count && !store->is_closing && !errnum)
+    errnum = pthread_cond_clockwait(&store->queued_some, &store->mutex, CLOCK_MONOTONIC, &until);
+  store->awaited = 1;
+}
+
+// Called when there is a job: gives those that follow the last group their moment.
+static void followers_await(struct tg_store *store) {
+  struct following *following = &store->following;
+  size_t all = following->others + following->count;
+  int64_t wait_ns = following->commit_ns / FOLLOW_PART;
+  if (wait_ns > FOLLOW_NS_MAX) wait_ns = FOLLOW_NS_MAX;
+  if (store->queued.count >= all || following->skipped++ < following->skip) return;
+  queued_await(store, all, following->ended_ns + wait_ns);
+  bool is_worth_it =
+      store->queued.count >= following->others + following->count / 2 + following->count % 2;
+  following->skipped = 0;
+  following->skip = is_worth_it ? 0 : following->skip * 2 + 1;
+  if (following->skip > FOLLOW_SKIP_MAX) following->skip = FOLLOW_SKIP_MAX;
+}
+
 static void *thread_main(void *self) {
   struct tg_store *store = self;
   pthread_mutex_lock(&store->mutex);
   for (;;) {
     while (!store->queued.first && !store->is_closing)
       pthread_cond_wait(&store->queued_some, &store->mutex);
+    followers_await(store);
+    store->following.count = store->queued.count;
     struct tg_job *group = list_take(&store->queued);
     if (!group) break;
     pthread_mutex_unlock(&store->mutex);
+    int64_t begin_ns = now_ns();
     group_write(store, group);
+    store->following.ended_ns = now_ns();
+    store->following.commit_ns = store->following.ended_ns - begin_ns;
     pthread_mutex_lock(&store->mutex);
+    store->following.others = store->queued.count;
     while (group) {
       struct tg_job *next = group->next;
       list_add(&store->finished, group);
@@ -159,7 +216,8 @@ void tg_store_submit(struct tg_store *store, struct tg_job *job) {
   pthread_mutex_lock(&store->mutex);
   if (store->is_closing) tg_error_set(&job->err, TG_ECANCELLED, "the store is being closed");
   list_add(store->is_closing ? &store->finished : &store->queued, job);
-  pthread_cond_signal(&store->queued_some);
+  if (store->is_closing || store->queued.count == 1 || store->queued.count == store->awaited)
+    pthread_cond_signal(&store->queued_some);
   pthread_mutex_unlock(&store->mutex);
 }
 
@@ -295,14 +353,22 @@ static void batch_finish(struct tg_job *job, const struct tg_error *err) {
   free(own);
 }
 
+// Only a run may be refused: it is there already.
+static bool is_sure(const struct tg_batch *batch) {
+  for (size_t i = 0; i < batch->count; i++)
+    if (batch->records[i].kind == TG_RECORD_RUN) return false;
+  return true;
+}
+
 void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_done *done,
                      void *self) {
   struct batch_job *own = calloc(1, sizeof *own);
   if (!own) abort(); // nothing can be remembered any more
-  *own = (struct batch_job){.job = {.write = batch_write, .finish = batch_finish},
-                            .batch = batch,
-                            .done = done,
-                            .self = self};
+  *own = (struct batch_job){
+      .job = {.write = batch_write, .finish = batch_finish, .is_sure = is_sure(batch)},
+      .batch = batch,
+      .done = done,
+      .self = self};
   tg_store_submit(store, &own->job);
 }
 

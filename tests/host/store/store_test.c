@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "host/store/scene.h"
+#include "model/record.h"
 #include "store/database.h"
 #include "store/kv_service.h"
 #include "store/schema.h"
@@ -135,6 +136,55 @@ static void what_was_answered_is_seen_by_readers(void **state) {
     assert_int_equal(number, i);
   }
   tg_history_close(history);
+}
+
+// Each runner commits a record, and the next one when that is durable.
+struct relay {
+  struct scene *scene;
+  uint32_t runner, at, *arrived;
+};
+
+enum { RUNNERS = 9, LAPS = 40 };
+
+static void lap_run(struct relay *relay);
+
+static void lap_done(void *self, struct tg_batch *batch, const struct tg_error *err) {
+  struct relay *relay = self;
+  assert_null(err);
+  tg_batch_free(batch);
+  if (++relay->at < LAPS)
+    lap_run(relay);
+  else
+    ++*relay->arrived;
+}
+
+static void lap_run(struct relay *relay) {
+  struct tg_batch *batch = tg_batch_new();
+  struct tg_record step = {.kind = TG_RECORD_STEP,
+                           .step = {.run = 1,
+                                    .task = relay->runner,
+                                    .item = TG_NO_ITEM,
+                                    .position = relay->at,
+                                    .name = "lap",
+                                    .intended_at = 1}};
+  assert_int_equal(tg_batch_add(batch, &step), TG_OK);
+  tg_store_commit(relay->scene->store, batch, lap_done, relay);
+}
+
+// The writer waits for those that follow a group; nobody may be forgotten in that.
+static void who_follows_a_commit_arrives(void **state) {
+  struct scene *scene = *state;
+  struct relay relays[RUNNERS];
+  uint32_t arrived = 0;
+  for (uint32_t i = 0; i < RUNNERS; i++) {
+    relays[i] = (struct relay){.scene = scene, .runner = i, .arrived = &arrived};
+    lap_run(&relays[i]);
+    if (i % 3 == 0) tg_loop_turn(scene->loop, true); // so that they are not all in step
+  }
+  while (arrived < RUNNERS) tg_loop_turn(scene->loop, true);
+  char expected[16];
+  snprintf(expected, sizeof expected, "%d", RUNNERS * LAPS);
+  assert_string_equal(scene_sql(scene, "SELECT count(*) FROM steps"), expected);
 }
 
 static void closing_writes_what_is_queued(void **state) {
@@ -456,6 +506,7 @@ int main(void) {
       SCENE_TEST(waits_for_what_a_dead_host_leaves),
       SCENE_TEST(answers_come_in_the_order_of_the_calls),
       SCENE_TEST(what_was_answered_is_seen_by_readers),
+      SCENE_TEST(who_follows_a_commit_arrives),
       SCENE_TEST(closing_writes_what_is_queued),
       SCENE_TEST(what_is_queued_while_it_closes_is_refused),
       SCENE_TEST(one_occurrence_is_one_run),
