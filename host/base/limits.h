@@ -43,6 +43,7 @@
 #define TG_BACKFILL_RUNS_MAX 10000  // of one backfill
 #define TG_MAP_ITEMS_DEFAULT 100000 // items of one map, unless it says otherwise
 #define TG_MAP_ITEMS_MAX 10000000
+#define TG_PARTITIONS_MAX 10000                  // of a pipeline
 #define TG_POOLS_MAX 64                          // of a pipeline
 #define TG_RESOURCES_MAX 64                      // that the tasks of a pipeline name
 #define TG_CONTEXT_OUTPUT_BYTES_MAX (4 * TG_KIB) // larger outputs are asked for when they are used

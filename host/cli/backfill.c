@@ -13,6 +13,7 @@
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "cli/view.h"
+#include "engine/partitions.h"
 
 static const char *const only_choices[] = {"all", "missing", "failed", NULL};
 
@@ -21,7 +22,7 @@ struct filler {
   struct tg_project project;
   struct tg_output output;
   struct tg_occurrence *list;
-  int64_t from_ms, to_ms;
+  struct tg_occurrence_range range;
 };
 
 static bool is_dry(const struct filler *filler) {
@@ -39,13 +40,15 @@ static int params_fill(struct filler *filler, struct tg_error *err) {
                     : tg_error_set(err, TG_ENOMEM, "no memory for parameters");
   for (size_t i = 0; i < backfill->count && !code; i++) {
     struct tg_occurrence *occurrence = &filler->list[i];
+    struct tg_run run = {.partition = occurrence->partition,
+                         .logical_at = occurrence->start_ms,
+                         .interval_start = occurrence->start_ms,
+                         .interval_end = occurrence->end_ms};
     struct tg_freeze freeze = {.version = backfill->version,
                                .schema = backfill->plan->params,
                                .given = params,
                                .count = count,
-                               .logical_at = occurrence->start_ms,
-                               .interval_start = occurrence->start_ms,
-                               .interval_end = occurrence->end_ms};
+                               .run = &run};
     code = tg_host_freeze(backfill->host, &freeze, &backfill->arena, &occurrence->params, err);
   }
   return code;
@@ -90,12 +93,16 @@ static void width_decide(struct tg_backfill *backfill) {
 static int plan_make(struct filler *filler, struct tg_error *err) {
   struct tg_backfill *backfill = &filler->backfill;
   const char *text = backfill->version->plan;
-  int64_t every = tg_args_duration_ms(backfill->args, "every", 0);
+  struct tg_occurrence_range *range = &filler->range;
+  range->every_ms = tg_args_duration_ms(backfill->args, "every", 0);
   int code = tg_plan_parse(text, strlen(text), &backfill->plan, err);
   if (!code) width_decide(backfill);
   if (!code)
-    code = tg_occurrences_list(backfill->plan, filler->from_ms, filler->to_ms, every,
-                               &backfill->arena, &filler->list, &backfill->count, err);
+    code = tg_partitions_pick(backfill->plan, tg_args_text(backfill->args, "partitions"),
+                              &backfill->arena, &range->partitions, &range->partition_count, err);
+  if (!code)
+    code = tg_occurrences_list(backfill->plan, range, &backfill->arena, &filler->list,
+                               &backfill->count, err);
   if (!code && !backfill->count)
     code = tg_error_set(err, TG_EINVALID, "pipeline %s has no occurrence from --from to --to",
                         backfill->plan->name);
@@ -132,11 +139,11 @@ static void came_of(const struct tg_backfill_item *item, struct came *came) {
 static json_t *item_json(const struct tg_backfill_item *item) {
   struct came came;
   came_of(item, &came);
-  return json_pack("{s:o, s:o, s:s, s:s?, s:s?, s:o, s:o}", "start",
+  return json_pack("{s:o, s:o, s:s?, s:s, s:s?, s:s?, s:o, s:o}", "start",
                    tg_view_time_json(item->occurrence->start_ms), "end",
-                   tg_view_time_json(item->occurrence->end_ms), "action",
-                   tg_way_word(item->occurrence->way), "run", *came.run ? came.run : NULL, "state",
-                   came.state, "duration_ms",
+                   tg_view_time_json(item->occurrence->end_ms), "partition",
+                   item->occurrence->partition, "action", tg_way_word(item->occurrence->way), "run",
+                   *came.run ? came.run : NULL, "state", came.state, "duration_ms",
                    came.duration_ms < 0 ? json_null() : json_integer(came.duration_ms), "error",
                    tg_view_text_json(came.error));
 }
@@ -146,14 +153,16 @@ static int print_json(const struct filler *filler) {
   json_t *items = json_array();
   for (size_t i = 0; i < backfill->count; i++)
     json_array_append_new(items, item_json(&backfill->items[i]));
-  return tg_output_document(
-      &filler->output,
-      json_pack("{s:{s:s, s:o, s:o, s:i, s:o}}", "backfill", "pipeline", backfill->plan->name,
-                "from", tg_view_time_json(filler->from_ms), "to", tg_view_time_json(filler->to_ms),
-                "max_runs", (int)backfill->runs_max, "occurrences", items));
+  return tg_output_document(&filler->output,
+                            json_pack("{s:{s:s, s:o, s:o, s:i, s:o}}", "backfill", "pipeline",
+                                      backfill->plan->name, "from",
+                                      tg_view_time_json(filler->range.from_ms), "to",
+                                      tg_view_time_json(filler->range.to_ms), "max_runs",
+                                      (int)backfill->runs_max, "occurrences", items));
 }
 
 static void row_add(struct tg_table *table, const struct tg_backfill_item *item) {
+  const char *partition = item->occurrence->partition;
   char start[TG_TIME_TEXT_LEN + 1], end[TG_TIME_TEXT_LEN + 1];
   char duration[TG_DURATION_TEXT_MAX] = "";
   struct came came;
@@ -164,26 +173,29 @@ static void row_add(struct tg_table *table, const struct tg_backfill_item *item)
   if (came.duration_ms >= 0) tg_duration_format(came.duration_ms, duration);
   memcpy(start + strlen("2026-11-20T05:00:00"), "Z", sizeof "Z");
   memcpy(end + strlen("2026-11-20T05:00:00"), "Z", sizeof "Z");
-  tg_table_add(table, (struct tg_cell[]){
-                          {start, TG_STYLE_BOLD},
-                          {end, TG_STYLE_DIM},
-                          {tg_way_word(item->occurrence->way), TG_STYLE_PLAIN},
-                          {came.state ? came.state : "missing",
-                           came.state ? tg_style_of_state(came.state) : TG_STYLE_DIM},
-                          {came.run, TG_STYLE_PLAIN},
-                          {duration, TG_STYLE_PLAIN},
-                          {came.error, TG_STYLE_PLAIN},
-                      });
+  struct tg_cell cells[] = {
+      {partition ? partition : "", TG_STYLE_BOLD},
+      {start, TG_STYLE_BOLD},
+      {end, TG_STYLE_DIM},
+      {tg_way_word(item->occurrence->way), TG_STYLE_PLAIN},
+      {came.state ? came.state : "missing",
+       came.state ? tg_style_of_state(came.state) : TG_STYLE_DIM},
+      {came.run, TG_STYLE_PLAIN},
+      {duration, TG_STYLE_PLAIN},
+      {came.error, TG_STYLE_PLAIN},
+  };
+  tg_table_add(table, cells + (partition ? 0 : 1));
 }
 
 static int print(const struct filler *filler) {
-  static const struct tg_column columns[] = {{"START", false}, {"END", false}, {"ACTION", false},
-                                             {"STATE", false}, {"RUN", false}, {"DURATION", true},
-                                             {"ERROR", false}};
+  static const struct tg_column columns[] = {{"PARTITION", false}, {"START", false}, {"END", false},
+                                             {"ACTION", false},    {"STATE", false}, {"RUN", false},
+                                             {"DURATION", true},   {"ERROR", false}};
+  size_t first = filler->backfill.plan->partition_count ? 0 : 1;
   struct tg_table table;
   struct tg_buf text;
   if (filler->output.format != TG_FORMAT_TEXT) return print_json(filler);
-  tg_table_init(&table, columns, sizeof columns / sizeof *columns);
+  tg_table_init(&table, columns + first, sizeof columns / sizeof *columns - first);
   tg_buf_init(&text, SIZE_MAX / 2);
   for (size_t i = 0; i < filler->backfill.count; i++) row_add(&table, &filler->backfill.items[i]);
   tg_table_put(&table, &filler->output, &text);
@@ -240,9 +252,9 @@ static int range_read(struct filler *filler, struct tg_error *err) {
     return tg_error_set(err, TG_EINVALID,
                         "backfill needs --from TIME and --to TIME: the first instant, and the "
                         "first that is not part of it any more");
-  filler->from_ms = tg_args_time_ms(args, "from", 0);
-  filler->to_ms = tg_args_time_ms(args, "to", 0);
-  if (filler->from_ms < filler->to_ms) return TG_OK;
+  filler->range.from_ms = tg_args_time_ms(args, "from", 0);
+  filler->range.to_ms = tg_args_time_ms(args, "to", 0);
+  if (filler->range.from_ms < filler->range.to_ms) return TG_OK;
   return tg_error_set(err, TG_EINVALID, "--from must be before --to, which is not part of it");
 }
 
@@ -294,6 +306,8 @@ const struct tg_verb tg_verb_backfill = {
             {"to", 0, TG_OPTION_TIME, "TIME", "the first instant after it", NULL, NULL},
             {"every", 0, TG_OPTION_DURATION, "DURATION",
              "how far apart (default: the pipeline's tg.cron)", NULL, NULL},
+            {"partitions", 0, TG_OPTION_TEXT, "A,B",
+             "only these (default: all that the pipeline has)", NULL, NULL},
             {"only", 0, TG_OPTION_CHOICE, "WHICH",
              "all (again), missing or failed (default: missing and failed)", only_choices, NULL},
             {"max-runs", 0, TG_OPTION_COUNT, "N",

@@ -18,8 +18,9 @@ static void json_line(const struct tg_backfill_item *item, const char *occurrenc
                       const char *word) {
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(item->run, id);
-  json_t *line = json_pack("{s:s, s:s, s:s, s:s?}", "occurrence", occurrence, "run", id, "state",
-                           word, "error", item->error);
+  json_t *line =
+      json_pack("{s:s, s:s*, s:s, s:s, s:s?}", "occurrence", occurrence, "partition",
+                item->occurrence->partition, "run", id, "state", word, "error", item->error);
   char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
   if (text) fprintf(stderr, "%s\n", text);
   free(text);
@@ -31,7 +32,10 @@ static void text_line(const struct tg_backfill *backfill, const struct tg_backfi
   struct tg_buf line;
   char duration[TG_DURATION_TEXT_MAX];
   tg_buf_init(&line, SIZE_MAX / 2);
-  tg_buf_putf(&line, "%.19sZ  %-9s", occurrence, word);
+  const char *partition = item->occurrence->partition;
+  tg_buf_putf(&line, "%.19sZ  ", occurrence);
+  if (partition) tg_text_put_clean(&line, partition, strlen(partition));
+  tg_buf_putf(&line, "%s%-9s", partition ? "  " : "", word);
   if (item->has_ended) {
     tg_duration_format(item->ended_at - item->started_at, duration);
     tg_buf_putf(&line, "  %s  (%zu of %zu)", duration, backfill->ended, backfill->total);
@@ -64,6 +68,7 @@ static void run_make(struct tg_backfill *backfill, struct tg_backfill_item *item
                                      .bundle = backfill->version->hash,
                                      .params = occurrence->params,
                                      .occurrence = tg_arena_strdup(&item->launch.arena, text),
+                                     .partition = occurrence->partition,
                                      .trigger = "backfill",
                                      .logical_at = occurrence->start_ms};
 }

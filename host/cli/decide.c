@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "cli/occurrences.h"
+#include "engine/partitions.h"
 
 struct deciding {
   struct tg_launch *launch;
@@ -14,29 +15,18 @@ struct deciding {
   struct tg_error *err;
 };
 
-// Freezes the parameters of a run at a logical instant, whose interval is that of `run`.
-static int params_text(struct deciding *d, const struct tg_run *run, const char **text) {
-  bool has_interval = run->interval_end != 0;
-  struct tg_freeze freeze = {
-      .version = d->options->version,
-      .schema = d->launch->plan->params,
-      .given = d->options->params,
-      .count = d->options->param_count,
-      .logical_at = run->logical_at,
-      .interval_start = has_interval ? run->interval_start : run->logical_at,
-      .interval_end = has_interval ? run->interval_end : run->logical_at,
-  };
-  return tg_host_freeze(d->host, &freeze, &d->launch->arena, text, d->err);
-}
-
 static int runs_find(struct deciding *d, bool is_open, const char *occurrence, struct tg_run **runs,
                      size_t *count) {
-  struct tg_run_filter filter = {
-      .pipeline = d->launch->plan->name, .state = -1, .is_open = is_open, .occurrence = occurrence};
+  const char *partition = d->options->partition;
+  struct tg_run_filter filter = {.pipeline = d->launch->plan->name,
+                                 .state = -1,
+                                 .is_open = is_open,
+                                 .occurrence = occurrence,
+                                 .partition = partition ? partition : ""};
   return tg_history_runs(d->history, &filter, &d->launch->arena, runs, count, d->err);
 }
 
-// A selection runs on what the newest run of the pipeline left.
+// A selection runs on what the newest run of the pipeline, or its partition, left.
 static int selection_decide(struct deciding *d) {
   struct tg_run *runs;
   size_t count;
@@ -46,8 +36,8 @@ static int selection_decide(struct deciding *d) {
                                  d->err);
 }
 
-// Drafts the run at a logical instant: with its interval, then the parameters, which may follow
-// from it.
+// Drafts the run at a logical instant: with its interval, which of a run by hand is the last one
+// that is over, then the parameters, which may follow from it.
 static int draft(struct deciding *d, int64_t logical_at, struct tg_run *run) {
   bool has_at = d->options->has_at;
   char text[TG_TIME_TEXT_LEN + 1];
@@ -56,11 +46,17 @@ static int draft(struct deciding *d, int64_t logical_at, struct tg_run *run) {
       .pipeline = d->launch->plan->name,
       .bundle = d->options->version->hash,
       .occurrence = has_at ? tg_arena_strdup(&d->launch->arena, text) : NULL,
+      .partition = d->options->partition,
       .trigger = has_at ? "at" : "manual",
       .logical_at = logical_at,
   };
-  int code = has_at ? tg_occurrence_interval(d->launch->plan, run, d->err) : TG_OK;
-  return code ? code : params_text(d, run, &run->params);
+  struct tg_freeze freeze = {.version = d->options->version,
+                             .schema = d->launch->plan->params,
+                             .given = d->options->params,
+                             .count = d->options->param_count,
+                             .run = run};
+  int code = tg_occurrence_interval(d->launch->plan, run, d->err);
+  return code ? code : tg_host_freeze(d->host, &freeze, &d->launch->arena, &run->params, d->err);
 }
 
 static int begin(struct deciding *d, const struct tg_run *run) {
@@ -122,6 +118,7 @@ int tg_decide(struct tg_launch *launch, struct tg_host *host,
   struct deciding d = {.launch = launch, .host = host, .options = options, .err = err};
   launch->version = options->version;
   int code = tg_plan_parse(plan, strlen(plan), &launch->plan, err);
+  if (!code) code = tg_partition_check(launch->plan, options->partition, err);
   if (!code)
     code = tg_host_take_secrets(host, launch->plan, options->params, options->param_count,
                                 &launch->arena, err);

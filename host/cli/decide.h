@@ -10,8 +10,9 @@ struct tg_decide_options {
   const char **params;              // "name=value"; secrets are taken out of it
   size_t param_count;
   bool has_at, is_new;
-  int64_t at_ms;      // the occurrence
-  const char *select; // or NULL
+  int64_t at_ms;         // the occurrence
+  const char *partition; // or NULL
+  const char *select;    // or NULL
 };
 
 /// Decides which run it is.

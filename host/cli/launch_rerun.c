@@ -213,7 +213,8 @@ static int rerun_count(struct tg_launch *launch, struct tg_history *history, str
   struct tg_run_filter filter = {.pipeline = launch->run.pipeline,
                                  .state = -1,
                                  .params = launch->run.params,
-                                 .occurrence = launch->run.occurrence};
+                                 .occurrence = launch->run.occurrence,
+                                 .partition = launch->run.partition ? launch->run.partition : ""};
   struct tg_run *runs;
   size_t count;
   if (!launch->run.occurrence) return TG_OK;
@@ -233,6 +234,7 @@ static void run_make(struct tg_launch *launch, const struct tg_rerun *rerun) {
                                 .bundle = rerun->bundle,
                                 .params = rerun->params,
                                 .occurrence = rerun->of->occurrence,
+                                .partition = rerun->of->partition,
                                 .trigger = "rerun",
                                 .rerun = rerun->of->rerun + 1,
                                 .rerun_of = tg_arena_strdup(&launch->arena, id),

@@ -61,11 +61,15 @@ int tg_occurrence_interval(const struct tg_plan *plan, struct tg_run *run, struc
   size_t count;
   const json_t *cron = cron_find(plan, &count);
   struct timetable table;
-  int64_t end;
+  int64_t start = run->logical_at, end;
   if (count != 1) return TG_OK;
   int code = timetable_init(&table, cron, err);
-  if (!code && tg_schedule_next(&table.schedule, run->logical_at, &end)) {
-    run->interval_start = run->logical_at;
+  bool has_interval =
+      !code && (run->occurrence ? tg_schedule_next(&table.schedule, start, &end)
+                                : tg_schedule_prev(&table.schedule, run->logical_at + 1, &end) &&
+                                      tg_schedule_prev(&table.schedule, end, &start));
+  if (has_interval) {
+    run->interval_start = start;
     run->interval_end = end;
   }
   timetable_deinit(&table);
@@ -109,28 +113,45 @@ static int cron_list(const struct tg_plan *plan, int64_t from_ms, int64_t to_ms,
   return !code && has_more ? too_many(err) : code;
 }
 
-int tg_occurrences_list(const struct tg_plan *plan, int64_t from_ms, int64_t to_ms,
-                        int64_t every_ms, struct tg_arena *arena, struct tg_occurrence **list,
-                        size_t *count, struct tg_error *err) {
+static struct tg_occurrence *occurrences_make(const struct tg_occurrence_range *range,
+                                              const struct tg_interval *items, size_t count,
+                                              struct tg_arena *arena) {
+  size_t parts = range->partition_count, used = 0;
+  struct tg_occurrence *all = tg_arena_alloc(arena, (count * parts + 1) * sizeof *all);
+  for (size_t i = 0; i < count * parts && all; i++)
+    all[used++] = (struct tg_occurrence){.start_ms = items[i / parts].start_ms,
+                                         .end_ms = items[i / parts].end_ms,
+                                         .partition = range->partitions[i % parts]};
+  return all;
+}
+
+int tg_occurrences_list(const struct tg_plan *plan, const struct tg_occurrence_range *range,
+                        struct tg_arena *arena, struct tg_occurrence **list, size_t *count,
+                        struct tg_error *err) {
   struct tg_interval *items = malloc(TG_BACKFILL_RUNS_MAX * sizeof *items);
   if (!items) return tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
   *count = 0;
-  int code = every_ms ? grid_list(from_ms, to_ms, every_ms, items, count, err)
-                      : cron_list(plan, from_ms, to_ms, items, count, err);
-  struct tg_occurrence *all = code ? NULL : tg_arena_alloc(arena, (*count + 1) * sizeof *all);
-  for (size_t i = 0; all && i < *count; i++)
-    all[i] = (struct tg_occurrence){.start_ms = items[i].start_ms, .end_ms = items[i].end_ms};
+  *list = NULL;
+  int code = range->every_ms
+                 ? grid_list(range->from_ms, range->to_ms, range->every_ms, items, count, err)
+                 : cron_list(plan, range->from_ms, range->to_ms, items, count, err);
+  if (!code && *count > TG_BACKFILL_RUNS_MAX / range->partition_count) code = too_many(err);
+  if (!code) {
+    *list = occurrences_make(range, items, *count, arena);
+    *count *= range->partition_count;
+    if (!*list) code = tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
+  }
   free(items);
-  *list = all;
-  return code || all ? code : tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
+  return code;
 }
 
 // --- What ran for them ---
 
-// The same for runs of the same occurrence and parameters only.
-static const char *key_of(struct tg_buf *key, const char *occurrence, const char *params) {
+// The same for runs of the same occurrence, partition and parameters only.
+static const char *key_of(struct tg_buf *key, const char *occurrence, const char *partition,
+                          const char *params) {
   tg_buf_clear(key);
-  tg_buf_putf(key, "%s %s", occurrence, params);
+  tg_buf_putf(key, "%s %s,%s", occurrence, partition ? partition : "", params);
   return key->is_failed ? NULL : tg_buf_text(key);
 }
 
@@ -138,7 +159,7 @@ static int runs_index(struct tg_map *newest, struct tg_buf *key, const struct tg
                       size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (!runs[i].occurrence) continue;
-    const char *text = key_of(key, runs[i].occurrence, runs[i].params);
+    const char *text = key_of(key, runs[i].occurrence, runs[i].partition, runs[i].params);
     if (!text ||
         (!tg_map_get(newest, text) && tg_map_put(newest, text, (void *)(uintptr_t)&runs[i])))
       return TG_ENOMEM;
@@ -156,7 +177,7 @@ int tg_occurrences_match(struct tg_occurrence *list, size_t count, const struct 
   int code = runs_index(&newest, &key, runs, run_count);
   for (size_t i = 0; i < count && !code; i++) {
     tg_time_format(list[i].start_ms, occurrence);
-    const char *text = key_of(&key, occurrence, list[i].params);
+    const char *text = key_of(&key, occurrence, list[i].partition, list[i].params);
     list[i].last = text ? tg_map_get(&newest, text) : NULL;
   }
   tg_buf_deinit(&key);

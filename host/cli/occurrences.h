@@ -40,9 +40,17 @@ const char *tg_way_word(enum tg_way way);
 
 struct tg_occurrence {
   int64_t start_ms, end_ms;
+  const char *partition;     // or NULL
   const char *params;        // that its run has
   const struct tg_run *last; // its newest run with these parameters, or NULL
   enum tg_way way;
+};
+
+/// What occurrences a backfill is about.
+struct tg_occurrence_range {
+  int64_t from_ms, to_ms, every_ms;
+  const char *const *partitions; // each occurrence is run for each; one NULL for none
+  size_t partition_count;
 };
 
 /// Lists the occurrences whose logical date lies within from_ms <= t < to_ms, oldest first: every
@@ -50,9 +58,9 @@ struct tg_occurrence {
 ///
 /// Errors: TG_EINVALID when the pipeline has no cron, or several, or one that cannot be;
 ///         TG_ENOT_FOUND for its time zone; TG_ELIMIT past TG_BACKFILL_RUNS_MAX; TG_ENOMEM
-int tg_occurrences_list(const struct tg_plan *plan, int64_t from_ms, int64_t to_ms,
-                        int64_t every_ms, struct tg_arena *arena, struct tg_occurrence **list,
-                        size_t *count, struct tg_error *err);
+int tg_occurrences_list(const struct tg_plan *plan, const struct tg_occurrence_range *range,
+                        struct tg_arena *arena, struct tg_occurrence **list, size_t *count,
+                        struct tg_error *err);
 
 /// Finds the newest run of each, among runs of the pipeline from the newest to the oldest.
 ///
@@ -63,8 +71,9 @@ int tg_occurrences_match(struct tg_occurrence *list, size_t count, const struct 
 /// Says what to do with an occurrence whose newest run is `last` (or NULL).
 enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_run *last);
 
-/// Gives a run of a pipeline with one cron the interval from its logical instant to the next
-/// occurrence; of another pipeline it gets none.
+/// Gives a run of a pipeline with one cron its interval: of an occurrence from its logical instant
+/// to the next one, of a run by hand the last that was over at its logical instant. A run of
+/// another pipeline gets none.
 ///
 /// Errors: as tg_occurrences_list
 int tg_occurrence_interval(const struct tg_plan *plan, struct tg_run *run, struct tg_error *err);

@@ -121,15 +121,12 @@ static int params_freeze(struct rerunner *r, const char *bundle, const char **pa
   int code = tg_host_take_secrets(r->drive.host, r->launch.plan, own, given, arena, err);
   if (code) return code;
   memcpy(texts, own, given * sizeof *texts);
-  bool has_interval = r->of.interval_end != 0;
   struct tg_freeze freeze = {
       .version = tg_bundles_find(tg_scripts_bundles(tg_host_scripts(r->drive.host)), bundle),
       .schema = r->launch.plan->params,
       .given = texts,
       .count = frozen_add(r, texts, given),
-      .logical_at = r->of.logical_at,
-      .interval_start = has_interval ? r->of.interval_start : r->of.logical_at,
-      .interval_end = has_interval ? r->of.interval_end : r->of.logical_at,
+      .run = &r->of,
   };
   return tg_host_freeze(r->drive.host, &freeze, arena, params, err);
 }
@@ -151,10 +148,10 @@ static int dry_print_json(const struct rerunner *r) {
                                            *earlier ? earlier : NULL));
   }
   json_t *fields =
-      json_pack("{s:{s:s, s:s, s:s, s:o, s:o, s:o}}", "rerun", "of", launch->run.rerun_of,
-                "pipeline", launch->run.pipeline, "bundle", launch->run.bundle, "params",
-                tg_view_document_json(launch->run.params), "logical_date",
-                tg_view_time_json(launch->run.logical_at), "tasks", tasks);
+      json_pack("{s:{s:s, s:s, s:s?, s:s, s:o, s:o, s:o}}", "rerun", "of", launch->run.rerun_of,
+                "pipeline", launch->run.pipeline, "partition", launch->run.partition, "bundle",
+                launch->run.bundle, "params", tg_view_document_json(launch->run.params),
+                "logical_date", tg_view_time_json(launch->run.logical_at), "tasks", tasks);
   return tg_output_document(&r->records.output, fields);
 }
 

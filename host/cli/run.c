@@ -15,8 +15,9 @@ static int done_say(const struct tg_drive *drive, const struct tg_output *output
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(run->id, id);
   if (!tg_args_has(drive->args, "quiet"))
-    fprintf(stderr, "tidegate: the occurrence %s of %s has succeeded already, in run %s\n",
-            run->occurrence, run->pipeline, id);
+    fprintf(stderr, "tidegate: the occurrence %s of %s%s%s has succeeded already, in run %s\n",
+            run->occurrence, run->pipeline, run->partition ? ", partition " : "",
+            run->partition ? run->partition : "", id);
   return tg_drive_print(drive, output);
 }
 
@@ -26,6 +27,7 @@ static int pipeline_run(struct tg_drive *drive, const struct tg_output *output) 
       .has_at = tg_args_has(args, "at"),
       .at_ms = tg_args_time_ms(args, "at", 0),
       .is_new = tg_args_has(args, "new"),
+      .partition = tg_args_text(args, "partition"),
       .select = tg_args_text(args, "select"),
   };
   struct tg_error err;
@@ -72,6 +74,8 @@ const struct tg_verb tg_verb_run = {
              NULL},
             {"at", 0, TG_OPTION_TIME, "TIME", "the occurrence at this instant (RFC 3339 or a date)",
              NULL, NULL},
+            {"partition", 0, TG_OPTION_TEXT, "NAME", "the part of a pipeline with partitions", NULL,
+             NULL},
             {"select", 0, TG_OPTION_TEXT, "SEL", "only these tasks (name, +name, name+, tag:x, *)",
              NULL, NULL},
             {"new", 0, TG_OPTION_FLAG, NULL, "always start afresh", NULL, NULL},

@@ -17,7 +17,17 @@ enum { ID_COLUMNS = 18 };
 static const char *const state_choices[] = {TG_RUN_STATES(X) NULL};
 #undef X
 
-static void row_add(struct tg_table *table, const struct tg_run *run) {
+// What the run is of: "orders", "orders [EU]".
+static const char *pipeline_text(struct tg_arena *arena, const struct tg_run *run) {
+  struct tg_buf text;
+  tg_buf_init(&text, SIZE_MAX / 2);
+  tg_buf_putf(&text, "%s [%s]", run->pipeline, run->partition ? run->partition : "");
+  const char *kept = run->partition ? tg_arena_strdup(arena, tg_buf_text(&text)) : run->pipeline;
+  tg_buf_deinit(&text);
+  return kept ? kept : run->pipeline;
+}
+
+static void row_add(struct tg_table *table, struct tg_arena *arena, const struct tg_run *run) {
   char id[TG_ID_TEXT_LEN + 1], started[TG_TIME_TEXT_LEN + 1];
   char duration[TG_DURATION_TEXT_MAX] = "";
   tg_id_format(run->id, id);
@@ -29,7 +39,7 @@ static void row_add(struct tg_table *table, const struct tg_run *run) {
   const char *state = tg_run_state_word(run->state);
   tg_table_add(table, (struct tg_cell[]){
                           {id, TG_STYLE_PLAIN},
-                          {run->pipeline, TG_STYLE_BOLD},
+                          {pipeline_text(arena, run), TG_STYLE_BOLD},
                           {state, tg_style_of_state(state)},
                           {started, TG_STYLE_PLAIN},
                           {duration, TG_STYLE_PLAIN},
@@ -38,6 +48,7 @@ static void row_add(struct tg_table *table, const struct tg_run *run) {
 }
 
 static int text_print(const struct tg_output *output, const struct tg_run *runs, size_t count) {
+  struct tg_arena arena;
   static const struct tg_column columns[] = {{"RUN", false},     {"PIPELINE", false},
                                              {"STATE", false},   {"STARTED", false},
                                              {"DURATION", true}, {"PARAMETERS OR ERROR", false}};
@@ -45,11 +56,13 @@ static int text_print(const struct tg_output *output, const struct tg_run *runs,
   struct tg_buf text;
   tg_table_init(&table, columns, sizeof columns / sizeof *columns);
   tg_buf_init(&text, SIZE_MAX / 2);
-  for (size_t i = 0; i < count; i++) row_add(&table, &runs[i]);
+  tg_arena_init(&arena);
+  for (size_t i = 0; i < count; i++) row_add(&table, &arena, &runs[i]);
   tg_table_put(&table, output, &text);
   int code = tg_output_text(&text);
   tg_buf_deinit(&text);
   tg_table_deinit(&table);
+  tg_arena_deinit(&arena);
   return code;
 }
 

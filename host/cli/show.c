@@ -70,6 +70,7 @@ static void head_lines_put(const struct tg_run *run, const struct tg_output *out
   time_put(out, "ended", run->ended_at);
   time_put(out, "for", run->logical_at);
   time_put(out, "until", run->interval_end);
+  if (run->partition) head_put(out, "partition", run->partition);
   head_put(out, "trigger", run->trigger);
   if (run->rerun_of) head_put(out, "rerun of", run->rerun_of);
   if (run->parent) head_put(out, "child of", run->parent);

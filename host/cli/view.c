@@ -295,17 +295,19 @@ static json_t *interval_json(const struct tg_run *run) {
 json_t *tg_view_run_json(const struct tg_run *run) {
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(run->id, id);
-  return json_pack(
-      "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s?, s:i, s:s?, s:s?, s:s?, "
-      "s:o}",
-      "id", id, "pipeline", run->pipeline, "state", tg_run_state_word(run->state), "created_at",
-      tg_view_time_json(run->created_at), "started_at", tg_view_time_json(run->started_at),
-      "ended_at", tg_view_time_json(run->ended_at), "duration_ms",
-      duration_json(run->started_at, run->ended_at), "bundle", run->bundle, "trigger", run->trigger,
-      "params", tg_view_document_json(run->params), "logical_date",
-      tg_view_time_json(run->logical_at), "interval", interval_json(run), "occurrence",
-      run->occurrence, "rerun", (int)run->rerun, "rerun_of", run->rerun_of, "parent", run->parent,
-      "backfill", run->backfill, "error", failure_json(&run->failure));
+  return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:s?, s:s?, s:i, "
+                   "s:s?, s:s?, s:s?, "
+                   "s:o}",
+                   "id", id, "pipeline", run->pipeline, "state", tg_run_state_word(run->state),
+                   "created_at", tg_view_time_json(run->created_at), "started_at",
+                   tg_view_time_json(run->started_at), "ended_at", tg_view_time_json(run->ended_at),
+                   "duration_ms", duration_json(run->started_at, run->ended_at), "bundle",
+                   run->bundle, "trigger", run->trigger, "params",
+                   tg_view_document_json(run->params), "logical_date",
+                   tg_view_time_json(run->logical_at), "interval", interval_json(run), "occurrence",
+                   run->occurrence, "partition", run->partition, "rerun", (int)run->rerun,
+                   "rerun_of", run->rerun_of, "parent", run->parent, "backfill", run->backfill,
+                   "error", failure_json(&run->failure));
 }
 
 static json_t *map_json(const struct tg_view_map *map) {

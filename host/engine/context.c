@@ -117,6 +117,7 @@ void tg_context_write(const struct tg_live_run *run, uint32_t unit, uint32_t num
   time_member(out, "start", has_interval ? run->run.interval_start : run->run.logical_at);
   time_member(out, "end", has_interval ? run->run.interval_end : run->run.logical_at);
   tg_buf_putc(out, '}');
+  if (run->run.partition) text_member(out, "partition", run->run.partition);
   time_member(out, "now", now_wall_ms);
   phase_put(run, unit, out);
   struct tg_graph_slice up = tg_graph_upstream(&plan->graph, task);

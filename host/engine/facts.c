@@ -40,10 +40,18 @@ static int checks_add(const struct tg_attempt *attempt, const json_t *checks,
   return TG_OK;
 }
 
-static int asset_add(const struct tg_attempt *attempt, const json_t *asset, struct tg_batch *batch,
+// Who tells the assets: an attempt of a run of a partition, or of none.
+struct teller {
+  const struct tg_attempt *attempt;
+  const char *partition;
+};
+
+static int asset_add(const struct teller *teller, const json_t *asset, struct tg_batch *batch,
                      struct tg_error *err) {
+  const struct tg_attempt *attempt = teller->attempt;
   const char *name = json_string_value(json_object_get(asset, "name"));
   const char *partition = json_string_value(json_object_get(asset, "partition"));
+  if (!partition) partition = teller->partition;
   const json_t *rows = json_object_get(asset, "rows");
   if (!name) return tg_error_set(err, TG_EPROTOCOL, "an asset has no name");
   struct tg_record record = {
@@ -58,11 +66,11 @@ static int asset_add(const struct tg_attempt *attempt, const json_t *asset, stru
   return body_add(batch, &record, &record.asset_version.facts, asset);
 }
 
-static int assets_add(const struct tg_attempt *attempt, const json_t *assets,
-                      struct tg_batch *batch, struct tg_error *err) {
+static int assets_add(const struct teller *teller, const json_t *assets, struct tg_batch *batch,
+                      struct tg_error *err) {
   int code = objects_check(assets, "assets", err);
   for (size_t i = 0; i < json_array_size(assets) && !code; i++)
-    code = asset_add(attempt, json_array_get(assets, i), batch, err);
+    code = asset_add(teller, json_array_get(assets, i), batch, err);
   return code;
 }
 
@@ -75,13 +83,13 @@ static bool is_emitted(const json_t *assets, const char *asset) {
 }
 
 // What a task is declared to produce is there once it has succeeded, whether it told more or not.
-static int produced_add(const char *const *produces, const struct tg_attempt *attempt,
+static int produced_add(const char *const *produces, const struct teller *teller,
                         const json_t *assets, struct tg_batch *batch, struct tg_error *err) {
   int code = TG_OK;
   for (; *produces && !code; produces++) {
     if (is_emitted(assets, *produces)) continue;
     json_t *asset = json_pack("{s:s}", "name", *produces);
-    code = asset ? asset_add(attempt, asset, batch, err) : TG_ENOMEM;
+    code = asset ? asset_add(teller, asset, batch, err) : TG_ENOMEM;
     json_decref(asset);
   }
   return code;
@@ -110,8 +118,10 @@ static int chosen_get(const struct tg_plan *plan, uint32_t task, const json_t *c
   return *text ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for a choice");
 }
 
-int tg_facts_record(const struct tg_plan *plan, const struct tg_attempt *attempt, const char *facts,
-                    struct tg_batch *batch, const char **chosen, struct tg_error *err) {
+int tg_facts_record(const struct tg_plan *plan, const char *partition,
+                    const struct tg_attempt *attempt, const char *facts, struct tg_batch *batch,
+                    const char **chosen, struct tg_error *err) {
+  const struct teller teller = {attempt, partition};
   *chosen = NULL;
   const struct tg_plan_task *task = &plan->tasks[attempt->task];
   bool has_success = attempt->state == TG_ATTEMPT_SUCCESS;
@@ -122,8 +132,8 @@ int tg_facts_record(const struct tg_plan *plan, const struct tg_attempt *attempt
                  : tg_error_set(err, TG_EPROTOCOL, "the facts of an attempt are malformed");
   if (!code) code = checks_add(attempt, json_object_get(root, "checks"), batch, err);
   const json_t *assets = json_object_get(root, "assets");
-  if (!code) code = assets_add(attempt, assets, batch, err);
-  if (!code && has_success) code = produced_add(task->produces, attempt, assets, batch, err);
+  if (!code) code = assets_add(&teller, assets, batch, err);
+  if (!code && has_success) code = produced_add(task->produces, &teller, assets, batch, err);
   if (!code && has_success)
     code = chosen_get(plan, attempt->task, json_object_get(root, "chosen"), batch, chosen, err);
   json_decref(root);

@@ -166,7 +166,7 @@ static void end_decide(struct tg_engine *engine, struct tg_live_run *run, uint32
   if (err.code) attempt->state = TG_ATTEMPT_FAILED;
   const char *chosen = NULL;
   json_t *items = NULL;
-  if (tg_facts_record(run->plan, attempt, outcome->facts, batch, &chosen, &err) && !err.code)
+  if (tg_facts_record(run->plan, run->run.partition, attempt, outcome->facts, batch, &chosen, &err) && !err.code)
     tg_error_set(&err, TG_ENOMEM, "no memory for what the attempt tells");
   if (is_expansion && !err.code) items_read(plan, outcome->result, &items, &err);
   if (err.code) failed_decide(engine, run, unit, attempt, &err, outcome->is_bystander);

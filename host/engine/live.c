@@ -12,6 +12,7 @@ static void run_own(struct tg_live_run *live, const struct tg_run *run) {
   live->run.bundle = tg_arena_strdup(&live->arena, run->bundle);
   live->run.params = tg_arena_strdup(&live->arena, run->params);
   live->run.occurrence = tg_arena_strdup(&live->arena, run->occurrence);
+  live->run.partition = tg_arena_strdup(&live->arena, run->partition);
   live->run.trigger = tg_arena_strdup(&live->arena, run->trigger);
   live->run.rerun_of = tg_arena_strdup(&live->arena, run->rerun_of);
   live->run.parent = tg_arena_strdup(&live->arena, run->parent);

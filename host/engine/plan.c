@@ -482,6 +482,14 @@ static int limits_get(struct tg_plan *plan, const json_t *limits, struct tg_erro
   return overlap_get(plan, json_object_get(limits, "overlap"), err);
 }
 
+static int partitions_get(struct reading *r, const json_t *list) {
+  int code = texts_get(r, list, "partitions", &r->plan->partitions);
+  size_t count = json_array_size(list);
+  if (!code && count > TG_PARTITIONS_MAX) code = fault(r, "partitions", "are too many");
+  r->plan->partition_count = (uint32_t)count;
+  return code;
+}
+
 // Reads all but the tasks.
 static int head_get(struct tg_plan *plan, const json_t *document, struct tg_error *err) {
   plan->name = text_get(plan, document, "name");
@@ -493,6 +501,7 @@ static int head_get(struct tg_plan *plan, const json_t *document, struct tg_erro
   int code = limits_get(plan, json_object_get(document, "limits"), err);
   if (!code)
     code = pools_get(&r, json_object_get(document, "pools"), &plan->pools, &plan->pool_count);
+  if (!code) code = partitions_get(&r, json_object_get(document, "partitions"));
   if (!code && (!*plan->name || strlen(plan->name) > TG_NAME_BYTES_MAX))
     code = tg_error_set(err, TG_EINVALID, "malformed plan: its name is empty or too long");
   return code;

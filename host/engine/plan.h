@@ -98,6 +98,8 @@ struct tg_plan {
   uint32_t runs_max;    // of the pipeline at once, 0 for no limit
   bool has_runs_max;    // it says so itself
   enum tg_overlap overlap;
+  const char *const *partitions; // each occurrence is run for each of them; NULL-terminated
+  uint32_t partition_count;
   json_t *params;   // the list of parameter schemas (model/params.h)
   json_t *triggers; // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
   struct tg_plan_task *tasks;

@@ -58,7 +58,7 @@ enum tg_request {
   TG_REQUEST_PROGRESS, // f64 done, f64 total -> no reply
   TG_REQUEST_OUTPUT,   // task -> u8 found, output (JSON)
   TG_REQUEST_STEP,     // u8 operation, name, ... -> ...: a durable step (script/native.h)
-  TG_REQUEST_CHILD,    // pipeline, params (JSON), u8 wait -> the child run (JSON)
+  TG_REQUEST_CHILD,    // pipeline, params (JSON), u8 wait, partition -> the child run
 };
 
 /// Puts and gets an error as three numbers and a text; NULL stands for "no error".

@@ -28,10 +28,10 @@ static bool record_own(struct tg_batch *batch, struct tg_record *r) {
   switch (r->kind) {
   case TG_RECORD_RUN:
     return own(batch, &r->run.pipeline) && own(batch, &r->run.bundle) &&
-           own(batch, &r->run.params) && own(batch, &r->run.occurrence) &&
-           own(batch, &r->run.trigger) && own(batch, &r->run.rerun_of) &&
-           own(batch, &r->run.parent) && own(batch, &r->run.child_key) &&
-           own(batch, &r->run.failure.text);
+           own(batch, &r->run.params) && own(batch, &r->run.partition) &&
+           own(batch, &r->run.occurrence) && own(batch, &r->run.trigger) &&
+           own(batch, &r->run.rerun_of) && own(batch, &r->run.parent) &&
+           own(batch, &r->run.child_key) && own(batch, &r->run.failure.text);
   case TG_RECORD_TASK:
     return own(batch, &r->task.name) && own(batch, &r->task.output) &&
            own(batch, &r->task.chosen) && own(batch, &r->task.failure.text);

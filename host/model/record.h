@@ -31,6 +31,7 @@ struct tg_run {
   const char *bundle;     // hash
   const char *params;     // JSON object
   const char *occurrence; // RFC 3339 instant of a scheduled run; NULL for one by hand
+  const char *partition;  // of the pipeline's, or NULL
   const char *trigger;    // "manual", "at", "rerun"
   uint32_t rerun;         // 0 for the first run of an occurrence, then 1, 2, ...
   const char *rerun_of;   // id of the run this one repeats, or NULL
@@ -38,7 +39,7 @@ struct tg_run {
   const char *child_key;  // and what it was started for: unique, so that it is started once
   int64_t logical_at;
   int64_t interval_start, interval_end; // the data it is about: start <= t < end; 0 for none
-  const char *backfill; // id of the backfill that it belongs to, or NULL
+  const char *backfill;                 // id of the backfill that it belongs to, or NULL
   enum tg_run_state state;
   int64_t created_at, started_at, ended_at; // started_at: 0 while it is queued
   struct tg_failure failure;                // why it ended so, or is being stopped, or was skipped

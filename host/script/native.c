@@ -210,10 +210,13 @@ static int l_native_child(lua_State *L) {
   luaL_checktype(L, 3, LUA_TTABLE);
   lua_getfield(L, 3, "wait");
   bool is_waiting = lua_toboolean(L, -1);
+  lua_getfield(L, 3, "partition");
+  const char *partition = luaL_optstring(L, -1, "");
   struct tg_buf *body = tg_lua_new_body(L);
   tg_wire_put_text(body, pipeline);
   if (value_put(L, 2, body, &err) != TG_OK) return tg_lua_fail(L, &err);
   tg_wire_put_u8(body, is_waiting);
+  tg_wire_put_text(body, partition);
   return tg_world_request(L, TG_REQUEST_CHILD, body, child_push);
 }
 

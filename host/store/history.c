@@ -80,7 +80,7 @@ static int64_t number(struct query *query, int at) {
 #define RUN_COLUMNS                                                                                \
   "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
   " created_at, ended_at, error_code, error_class, error_message, parent, child_key,"              \
-  " interval_start, interval_end, backfill, started_at"
+  " interval_start, interval_end, backfill, started_at, nullif(partition, '')"
 
 static void run_read(struct query *q, void *item) {
   struct tg_run *run = item;
@@ -103,6 +103,7 @@ static void run_read(struct query *q, void *item) {
       .interval_end = number(q, 19),
       .backfill = text(q, 20),
       .started_at = number(q, 21),
+      .partition = text(q, 22),
   };
   const char *id = text(q, 1), *state = text(q, 10);
   if (id) tg_id_parse(id, &run->id);
@@ -119,7 +120,8 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
                          " AND (?2 IS NULL OR state = ?2) AND (?3 IS NULL OR params = ?3)"
                          " AND (?4 IS NULL OR occurrence = ?4) AND (?6 IS NULL OR parent = ?6)"
                          " AND (?7 IS NULL OR child_key = ?7) AND (?8 IS NULL OR backfill = ?8)"
-                         " AND (NOT ?9 OR ended_at IS NULL) ORDER BY number DESC LIMIT ?5",
+                         " AND (NOT ?9 OR ended_at IS NULL)"
+                         " AND (?10 IS NULL OR partition = ?10) ORDER BY number DESC LIMIT ?5",
                          arena, &q, err);
   if (code) return code;
   tg_bind_text(q.statement, 1, filter->pipeline);
@@ -132,6 +134,7 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
   tg_bind_text(q.statement, 7, filter->child_key);
   tg_bind_text(q.statement, 8, filter->backfill);
   sqlite3_bind_int(q.statement, 9, filter->is_open);
+  tg_bind_text(q.statement, 10, filter->partition);
   return query_collect(&q, sizeof **runs, run_read, (void **)runs, count, err);
 }
 

@@ -29,6 +29,7 @@ struct tg_run_filter {
   int state;          // -1 for any (so set it)
   const char *params; // JSON object, compared as text
   const char *occurrence;
+  const char *partition; // "" for runs of none
   const char *parent;    // id: its child runs
   const char *child_key; // of a child run
   const char *backfill;  // id: the runs of it

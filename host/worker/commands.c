@@ -132,6 +132,7 @@ static void env_make(struct env *env, const struct tg_services *services,
   env_set(env, "TIDEGATE_ATTEMPT", number);
   env_set(env, "TIDEGATE_KEY", key);
   env_set(env, "TIDEGATE_LOGICAL_DATE", date);
+  if (run->partition) env_set(env, "TIDEGATE_PARTITION", run->partition);
 }
 
 static void env_free(struct env *env) {

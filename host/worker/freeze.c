@@ -67,11 +67,14 @@ static json_t *time_json(int64_t ms) {
 }
 
 // The clock of the script stands at the logical date, so that the same run gets the same values.
-static char *input_make(const struct tg_freeze *freeze, json_t *params) {
-  json_t *input = json_pack(
-      "{s:O, s:o, s:{s:o, s:{s:o, s:o}}}", "params", params, "now", time_json(freeze->logical_at),
-      "run", "logical_date", time_json(freeze->logical_at), "interval", "start",
-      time_json(freeze->interval_start), "end", time_json(freeze->interval_end));
+static char *input_make(const struct tg_run *run, json_t *params) {
+  bool has_interval = run->interval_end != 0;
+  json_t *start = time_json(has_interval ? run->interval_start : run->logical_at);
+  json_t *end = time_json(has_interval ? run->interval_end : run->logical_at);
+  json_t *input =
+      json_pack("{s:O, s:o, s:{s:o, s:{s:o, s:o}, s:s*}}", "params", params, "now",
+                time_json(run->logical_at), "run", "logical_date", time_json(run->logical_at),
+                "interval", "start", start, "end", end, "partition", run->partition);
   char *text = input ? json_dumps(input, JSON_COMPACT) : NULL;
   if (!text) abort();
   json_decref(input);
@@ -83,8 +86,8 @@ void tg_freeze(struct tg_asks *asks, const struct tg_freeze *freeze, tg_freeze_a
   const struct tg_services *services = tg_asks_services(asks);
   struct tg_error err;
   json_t *params = NULL;
-  if (tg_params_resolve(freeze->schema, freeze->given, freeze->count, freeze->logical_at, &params,
-                        &err)) {
+  if (tg_params_resolve(freeze->schema, freeze->given, freeze->count, freeze->run->logical_at,
+                        &params, &err)) {
     answer(self, &err, NULL);
     return;
   }
@@ -98,7 +101,7 @@ void tg_freeze(struct tg_asks *asks, const struct tg_freeze *freeze, tg_freeze_a
   *freezing = (struct freezing){.services = services,
                                 .schema = json_incref((json_t *)freeze->schema),
                                 .params = params,
-                                .input = input_make(freeze, params),
+                                .input = input_make(freeze->run, params),
                                 .answer = answer,
                                 .self = self};
   tg_asks_put(asks, freeze->version, "computing the parameters", freezing->input, completed,

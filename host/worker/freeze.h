@@ -11,7 +11,7 @@ struct tg_freeze {
   const json_t *schema;             // of its plan
   const char *const *given;         // "name=value"
   size_t count;
-  int64_t logical_at, interval_start, interval_end;
+  const struct tg_run *run; // its logical date, interval and partition count
 };
 
 /// Is told the parameters as the text that runs keep and are compared by, or an error.

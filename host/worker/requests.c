@@ -284,6 +284,7 @@ static int child_take(struct tg_script_attempt *attempt, uint64_t request, struc
   struct tg_reader in = tg_reader_of(body.data, body.len);
   const char *pipeline = tg_wire_get_text(&in), *params = tg_wire_get_text(&in);
   bool is_waiting = tg_wire_get_u8(&in);
+  const char *partition = tg_wire_get_text(&in);
   json_t *object = json_loads(params, 0, NULL);
   bool is_sound = tg_reader_is_done(&in) && json_is_object(object);
   json_decref(object);
@@ -296,6 +297,8 @@ static int child_take(struct tg_script_attempt *attempt, uint64_t request, struc
   json_t *secrets = tg_params_secrets(run->plan->params, run->run.params);
   struct tg_subrun_question question = {.pipeline = pipeline,
                                         .params = params,
+                                        .partition = partition,
+                                        .of = &run->run,
                                         .secrets = secrets,
                                         .parent = parent,
                                         .key = child_key,

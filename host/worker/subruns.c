@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "engine/partitions.h"
 #include "model/params.h"
 #include "worker/freeze.h"
 
@@ -21,7 +22,9 @@ struct subrun {
   json_t *secrets;
   struct tg_plan *plan;
   const struct tg_version *version; // of a new child
-  int64_t logical_at;
+  struct tg_run draft;              // of it: what it has of its parent
+  char *partition;                  // of the draft
+  bool is_partition_asked;
   char id[TG_ID_TEXT_LEN + 1]; // once it is created
   uint64_t run;                // number, once it has begun
   bool is_begun;
@@ -68,6 +71,7 @@ static void subrun_free(struct subrun *subrun) {
   tg_loop_undefer(subrun->subruns->services->loop, &subrun->end);
   tg_plan_free(subrun->plan);
   json_decref(subrun->secrets);
+  free(subrun->partition);
   free(subrun->key);
   free(subrun->pipeline);
   free(subrun->params);
@@ -270,14 +274,14 @@ static void refuse_stopped(struct subrun *subrun) {
 static void create(struct subrun *subrun, const char *params) {
   const struct tg_services *services = subrun->subruns->services;
   const struct tg_version *version = subrun->version;
-  struct tg_run run = {.id = tg_id_new(tg_loop_clock(services->loop)),
-                       .pipeline = subrun->plan->name,
-                       .bundle = version->hash,
-                       .params = params,
-                       .trigger = "run",
-                       .parent = subrun->parent,
-                       .child_key = subrun->key,
-                       .logical_at = subrun->logical_at};
+  struct tg_run run = subrun->draft;
+  run.id = tg_id_new(tg_loop_clock(services->loop));
+  run.pipeline = subrun->plan->name;
+  run.bundle = version->hash;
+  run.params = params;
+  run.trigger = "run";
+  run.parent = subrun->parent;
+  run.child_key = subrun->key;
   tg_id_format(run.id, subrun->id);
   struct tg_bundle_row bundle = tg_version_row(version, subrun->plan->name);
   if (!version->is_stored) tg_conductor_put_bundle(services->conductor, &bundle);
@@ -334,24 +338,30 @@ static void params_freeze(struct subrun *subrun) {
   char **texts = must(calloc(count + 1, sizeof *texts));
   const char *name;
   json_object_foreach(given, name, value) texts[used++] = given_text(subrun, name, value);
-  subrun->logical_at = tg_clock_wall_ms(tg_loop_clock(subruns->services->loop));
   struct tg_freeze freeze = {.version = subrun->version,
                              .schema = subrun->plan->params,
                              .given = (const char *const *)texts,
                              .count = used,
-                             .logical_at = subrun->logical_at,
-                             .interval_start = subrun->logical_at,
-                             .interval_end = subrun->logical_at};
+                             .run = &subrun->draft};
   tg_freeze(subruns->asks, &freeze, frozen, subrun);
   for (size_t i = 0; i < used; i++) free(texts[i]);
   free(texts);
   json_decref(given);
 }
 
+// A child that has no partitions does not take its parent's.
+static int partition_decide(struct subrun *subrun, struct tg_error *err) {
+  struct tg_run *draft = &subrun->draft;
+  if (!subrun->is_partition_asked && !subrun->plan->partition_count) draft->partition = NULL;
+  return tg_partition_check(subrun->plan, draft->partition, err);
+}
+
 static void version_take(struct subrun *subrun, const struct tg_version *version) {
   struct tg_error err;
   subrun->version = version;
-  if (tg_plan_parse(version->plan, strlen(version->plan), &subrun->plan, &err))
+  int code = tg_plan_parse(version->plan, strlen(version->plan), &subrun->plan, &err);
+  if (!code) code = partition_decide(subrun, &err);
+  if (code)
     subrun_refuse(subrun, &err);
   else
     params_freeze(subrun);
@@ -408,6 +418,19 @@ static void subrun_end(void *self) {
           .cancel = {.run = subrun->run, .code = TG_ECANCELLED, .reason = PARENT_STOPPED}});
 }
 
+// A child is about the same data as its parent.
+static void draft_make(struct subrun *subrun, const struct tg_subrun_question *question) {
+  const struct tg_run *of = question->of;
+  const char *asked = question->partition;
+  subrun->is_partition_asked = asked && *asked;
+  const char *partition = subrun->is_partition_asked ? asked : of->partition;
+  subrun->partition = partition ? must(strdup(partition)) : NULL;
+  subrun->draft = (struct tg_run){.partition = subrun->partition,
+                                  .logical_at = of->logical_at,
+                                  .interval_start = of->interval_start,
+                                  .interval_end = of->interval_end};
+}
+
 static struct subrun *subrun_new(struct tg_subruns *subruns,
                                  const struct tg_subrun_question *question) {
   struct subrun *subrun = must(calloc(1, sizeof *subrun));
@@ -417,6 +440,7 @@ static struct subrun *subrun_new(struct tg_subruns *subruns,
   subrun->params = must(strdup(question->params));
   subrun->parent = must(strdup(question->parent));
   subrun->secrets = json_incref((json_t *)question->secrets);
+  if (question->of) draft_make(subrun, question); // one that is resumed has all of it
   subrun->depth = depth_of(subruns, question->parent) + 1;
   subrun->end = (struct tg_deferred){.call = subrun_end, .self = subrun};
   subrun->next = subruns->all;

@@ -20,6 +20,8 @@ void tg_subruns_free(struct tg_subruns *subruns);
 
 struct tg_subrun_question {
   const char *pipeline, *params; // name; JSON object
+  const char *partition;         // of the child; "" for the parent's, if the child has it
+  const struct tg_run *of;       // the parent, whose logical date and interval the child has
   const json_t *secrets;         // of the parent's parameters: name -> place
   const char *parent, *key;      // id of the parent run; what the child is started for
   bool is_waiting;               // for its end, else for its beginning

@@ -193,7 +193,7 @@ end
 ---for. Plain Lua has no runs.
 ---@param pipeline string
 ---@param params table<string, any>
----@param options { wait: boolean }
+---@param options { wait: boolean, partition: string? }
 ---@return { run: string, state: string, outputs: table<string, any> }?
 ---@return any err
 function native.child(pipeline, params, options) -- luacheck: no unused args

@@ -12,10 +12,10 @@ local context = {}
 
 -- What a context holds of the attempt's data.
 local FIELDS = {
-  "run", "pipeline", "task", "attempt", "key", "params", "logical_date", "interval", "now", "event",
-  "output", "states",
+  "run", "pipeline", "task", "attempt", "key", "params", "logical_date", "interval", "partition",
+  "now", "event", "output", "states",
 }
-local MAY_BE_NIL = { logical_date = true, interval = true, event = true }
+local MAY_BE_NIL = { logical_date = true, interval = true, partition = true, event = true }
 
 -- What it holds in one phase of a task only, and where that is.
 local PHASE_FIELDS = {

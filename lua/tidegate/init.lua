@@ -55,6 +55,7 @@ local words = require "tidegate.pipeline.words"
 ---@field on? tidegate.Declaration[] tg.cron, tg.event
 ---@field params? table<string, tidegate.Declaration>
 ---@field limits? tidegate.LimitFields
+---@field partitions? string[] each occurrence is run for each of them: { "EU", "US" }
 ---@field pools? table<string, integer> how many slots each has: { warehouse = 4 }
 
 ---@class tidegate.LimitFields
@@ -135,6 +136,7 @@ local words = require "tidegate.pipeline.words"
 ---@class tidegate.RunFields: tidegate.TaskFields
 ---@field pipeline string
 ---@field params? table<string, any>|fun(ctx: tidegate.Context): table<string, any>?, any
+---@field partition? string|fun(ctx: tidegate.Context): string?, any of the child; by default that of its parent
 ---@field wait? boolean for its end, true by default; it fails with the child then
 
 ---@class tidegate.GroupFields
@@ -164,6 +166,7 @@ local words = require "tidegate.pipeline.words"
 ---@class tidegate.RunFacts
 ---@field logical_date string
 ---@field interval { start: string, ["end"]: string }
+---@field partition? string
 
 ---@class tidegate.StringFields: tidegate.TypeFields
 ---@field pattern? string a Lua pattern for the whole string

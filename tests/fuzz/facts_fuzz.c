@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct tg_error err;
   const char *chosen;
   fuzz_check(batch);
-  if (tg_facts_record(plan, &attempt, facts, batch, &chosen, &err) == TG_OK) {
+  if (tg_facts_record(plan, NULL, &attempt, facts, batch, &chosen, &err) == TG_OK) {
     batch_check(batch, &attempt);
     fuzz_check(attempt.state != TG_ATTEMPT_SUCCESS || (attempt.task == 1) == (chosen != NULL));
   }

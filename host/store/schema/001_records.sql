@@ -29,6 +29,7 @@ CREATE TABLE runs (
   bundle        TEXT NOT NULL,
   params        TEXT NOT NULL,
   occurrence    TEXT,                  -- the scheduled instant; NULL for a run by hand
+  partition     TEXT NOT NULL,         -- '' for none
   trigger       TEXT NOT NULL,
   rerun         INTEGER NOT NULL DEFAULT 0,
   rerun_of      TEXT,
@@ -45,7 +46,7 @@ CREATE TABLE runs (
   error_code    TEXT,
   error_class   TEXT,
   error_message TEXT,
-  UNIQUE (pipeline, occurrence, params, rerun)
+  UNIQUE (pipeline, occurrence, partition, params, rerun)
 );
 CREATE INDEX runs_by_parent ON runs (parent) WHERE parent IS NOT NULL;
 CREATE INDEX runs_by_backfill ON runs (backfill) WHERE backfill IS NOT NULL;

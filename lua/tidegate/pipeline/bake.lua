@@ -70,6 +70,28 @@ local LIMITS = {
 
 local function any(value) return value end
 
+local PARTITIONS_MAX = 10000 -- as TG_PARTITIONS_MAX in host/base/limits.h
+
+-- The parts that each occurrence of a pipeline is run for: { "EU", "US" }. Commands list them with
+-- commas between them.
+local function partition_names(value, report, name)
+  local list = schema.strings(value, report, name)
+  local seen = {}
+  for _, partition in ipairs(type(list) == "table" and list or {}) do
+    if type(partition) ~= "string" or not partition:find("^[^%c,]+$") or #partition > 128 then
+      report(("%s: %s is no name of a partition"):format(name, words.describe(partition)),
+        "1 to 128 bytes without commas")
+    elseif seen[partition] then
+      report(("%s: %q stands there twice"):format(name, partition))
+    end
+    seen[partition] = true
+  end
+  if type(list) == "table" and #list > PARTITIONS_MAX then
+    report(("%s are at most %d"):format(name, PARTITIONS_MAX))
+  end
+  return list
+end
+
 local PIPELINE = {
   doc = { schema.string, default = "" },
   tags = { schema.strings, default = {} },
@@ -77,6 +99,7 @@ local PIPELINE = {
   params = { any, default = {} },
   limits = { schema.record(LIMITS), default = schema.check({}, LIMITS, error) },
   pools = { pool.all, default = {} },
+  partitions = { partition_names, default = {} },
   tasks = { any, required = true },
 }
 

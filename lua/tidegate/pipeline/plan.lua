@@ -127,7 +127,7 @@ function plan.compile(pipeline, path)
       runs = limits.runs, overlap = limits.overlap, timeout_ms = limits.timeout,
       tasks = limits.tasks, retries = limits.retries,
     },
-    pools = plain.copy(pipeline.pools, "pools"),
+    pools = plain.copy(pipeline.pools, "pools"), partitions = list(pipeline.partitions),
     params = compile_params(pipeline.params), on = list(pipeline.on),
     policies = policy_names(pipeline.tasks), tasks = json.array(tasks),
   }

@@ -24,9 +24,18 @@ local function table_or_function(value, report, name)
   return schema.plain(value, report, name)
 end
 
+local function text_or_function(value, report, name)
+  if type(value) ~= "function" and type(value) ~= "string" then
+    report(("%s must be a name or a function of ctx, not %s"):format(name, words.describe(value)),
+      'partition = "EU"')
+  end
+  return value
+end
+
 run.schema = {
   pipeline = { schema.name, required = true },
   params = { table_or_function, default = {} },
+  partition = { text_or_function },
   wait = { schema.boolean, default = true },
 }
 
@@ -34,25 +43,28 @@ function run.bake(task)
   task.pipeline = task.own.pipeline
 end
 
-local function params_of(task, ctx)
-  local given, err = task.own.params, nil
+-- Gives a field that may be a function of ctx.
+local function value_of(task, ctx, name, kind)
+  local given, err = task.own[name], nil
   if type(given) == "function" then given, err = given(ctx) end
   if given == nil and err ~= nil then return nil, err end
-  if type(given) ~= "table" then
-    return nil, {
-      code = "invalid", class = "permanent",
-      message = ("params of %q must give a table, not %s"):format(
-        task.name, words.describe(given)),
-    }
-  end
-  return plain.copy(given, "params")
+  if type(given) == kind then return given end
+  return nil, {
+    code = "invalid", class = "permanent",
+    message = ("%s of %q must give a %s, not %s"):format(
+      name, task.name, kind, words.describe(given)),
+  }
 end
 
 function run.run(task, ctx)
   local own = task.own
-  local params, fault = params_of(task, ctx)
+  local params, fault = value_of(task, ctx, "params", "table")
   if not params then return nil, fault end
-  local child, err = native.child(own.pipeline, params, { wait = own.wait })
+  local partition
+  if own.partition then partition, fault = value_of(task, ctx, "partition", "string") end
+  if fault then return nil, fault end
+  local child, err = native.child(own.pipeline, plain.copy(params, "params"),
+    { wait = own.wait, partition = partition })
   if not child then return nil, err end
   if not own.wait or child.state == "success" or child.state == "skipped" then return child end
   local because = child.error and ": " .. child.error or ""

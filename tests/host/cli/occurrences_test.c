@@ -18,6 +18,7 @@ struct scene {
   struct tg_arena arena;
   struct tg_plan *plan;
   struct tg_occurrence *list;
+  const char *const *partitions; // two, or NULL
   size_t count;
   struct tg_error err;
 };
@@ -45,8 +46,13 @@ static int64_t at(const char *text) {
 }
 
 static int list(struct scene *s, const char *from, const char *to, int64_t every_ms) {
-  return tg_occurrences_list(s->plan, at(from), at(to), every_ms, &s->arena, &s->list, &s->count,
-                             &s->err);
+  static const char *const none[] = {NULL};
+  struct tg_occurrence_range range = {.from_ms = at(from),
+                                      .to_ms = at(to),
+                                      .every_ms = every_ms,
+                                      .partitions = s->partitions ? s->partitions : none,
+                                      .partition_count = s->partitions ? 2 : 1};
+  return tg_occurrences_list(s->plan, &range, &s->arena, &s->list, &s->count, &s->err);
 }
 
 static void a_cron_gives_intervals_whose_start_is_in_the_range(void **state) {
@@ -137,7 +143,7 @@ static void what_is_done_with_an_occurrence_is_a_table(void **state) {
 static void a_run_of_a_scheduled_pipeline_has_the_interval_up_to_the_next(void **state) {
   (void)state;
   struct scene s;
-  struct tg_run run = {.logical_at = at("2026-11-20")};
+  struct tg_run run = {.logical_at = at("2026-11-20"), .occurrence = "2026-11-20T00:00:00.000Z"};
   scene_open(&s, CRON);
   assert_int_equal(tg_occurrence_interval(s.plan, &run, &s.err), TG_OK);
   assert_int_equal(run.interval_start, at("2026-11-20"));
@@ -150,6 +156,48 @@ static void a_run_of_a_scheduled_pipeline_has_the_interval_up_to_the_next(void *
   scene_close(&s);
 }
 
+static void a_run_by_hand_has_the_last_interval_that_is_over(void **state) {
+  (void)state;
+  struct scene s;
+  scene_open(&s, CRON);
+  struct tg_run run = {.logical_at = at("2026-11-20T03:59:59Z")};
+  assert_int_equal(tg_occurrence_interval(s.plan, &run, &s.err), TG_OK);
+  assert_int_equal(run.interval_start, at("2026-11-18T04:00:00Z"));
+  assert_int_equal(run.interval_end, at("2026-11-19T04:00:00Z"));
+  run.logical_at = at("2026-11-20T04:00:00Z"); // it ends at this very instant
+  assert_int_equal(tg_occurrence_interval(s.plan, &run, &s.err), TG_OK);
+  assert_int_equal(run.interval_end, at("2026-11-20T04:00:00Z"));
+  scene_close(&s);
+}
+
+static void each_occurrence_is_listed_for_each_partition(void **state) {
+  (void)state;
+  static const char *const partitions[] = {"EU", "US"};
+  struct scene s;
+  scene_open(&s, "");
+  s.partitions = partitions;
+  assert_int_equal(list(&s, "2026-11-01", "2026-11-03", 86400000), TG_OK);
+  assert_int_equal(s.count, 4);
+  for (size_t i = 0; i < 4; i++) {
+    assert_string_equal(s.list[i].partition, partitions[i % 2]);
+    assert_int_equal(s.list[i].start_ms, at(i < 2 ? "2026-11-01" : "2026-11-02"));
+    s.list[i].params = "{}";
+  }
+  const struct tg_run runs[] = {
+      {.number = 4, .params = "{}", .occurrence = "2026-11-01T00:00:00.000Z"},
+      {.number = 3, .params = "{}", .occurrence = "2026-11-01T00:00:00.000Z", .partition = "US"},
+      {.number = 2, .params = "{}", .occurrence = "2026-11-02T00:00:00.000Z", .partition = "EU"},
+  };
+  assert_int_equal(tg_occurrences_match(s.list, s.count, runs, 3, &s.err), TG_OK);
+  assert_null(s.list[0].last);
+  assert_int_equal(s.list[1].last->number, 3);
+  assert_int_equal(s.list[2].last->number, 2);
+  assert_null(s.list[3].last);
+  assert_int_equal(list(&s, "1970-01-01", "1970-01-02", 86400000 / TG_BACKFILL_RUNS_MAX),
+                   TG_ELIMIT); // together they are too many
+  scene_close(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_cron_gives_intervals_whose_start_is_in_the_range),
@@ -158,6 +206,8 @@ int main(void) {
       cmocka_unit_test(an_occurrence_has_its_newest_run_with_the_same_parameters),
       cmocka_unit_test(what_is_done_with_an_occurrence_is_a_table),
       cmocka_unit_test(a_run_of_a_scheduled_pipeline_has_the_interval_up_to_the_next),
+      cmocka_unit_test(a_run_by_hand_has_the_last_interval_that_is_over),
+      cmocka_unit_test(each_occurrence_is_listed_for_each_partition),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

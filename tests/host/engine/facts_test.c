@@ -27,7 +27,7 @@ static int read_facts(struct read *read, uint32_t task, enum tg_attempt_state st
   *read = (struct read){.batch = tg_batch_new()};
   assert_int_equal(tg_plan_parse(plan_text, sizeof plan_text - 1, &read->plan, NULL), TG_OK);
   struct tg_attempt attempt = {.run = 7, .task = task, .number = 2, .state = state, .ended_at = 99};
-  return tg_facts_record(read->plan, &attempt, facts, read->batch, &read->chosen, &read->err);
+  return tg_facts_record(read->plan, "EU", &attempt, facts, read->batch, &read->chosen, &read->err);
 }
 
 static void read_free(struct read *read) {
@@ -58,7 +58,7 @@ static void checks_and_assets_become_records(void **state) {
   assert_int_equal(r[2].asset_version.rows, 12);
   assert_int_equal(r[2].asset_version.created_at, 99);
   assert_int_equal(r[3].asset_version.rows, -1);
-  assert_string_equal(r[3].asset_version.partition, "");
+  assert_string_equal(r[3].asset_version.partition, "EU"); // of the run
   read_free(&read);
 }
 

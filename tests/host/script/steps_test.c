@@ -169,6 +169,7 @@ static struct answer child_expect(struct host *host, const char *params, uint8_t
   assert_string_equal(tg_wire_get_text(&answer.body), "other");
   assert_string_equal(tg_wire_get_text(&answer.body), params);
   assert_int_equal(tg_wire_get_u8(&answer.body), is_waiting);
+  assert_string_equal(tg_wire_get_text(&answer.body), is_waiting ? "" : "EU"); // its partition
   assert_true(tg_reader_is_done(&answer.body));
   return answer;
 }
@@ -200,7 +201,7 @@ static void fails_with_its_child(void **state) {
 
 static void leaves_a_child_that_it_does_not_wait_for(void **state) {
   struct host *host = *state;
-  load_child(host, "wait = false");
+  load_child(host, "wait = false, partition = function() return 'EU' end");
   child_reply(host, child_expect(host, "{}", 0).request, "{\"run\":\"1\",\"state\":\"running\"}");
   assert_contains(host_expect(host, TG_MESSAGE_RESULT, 1).json.data, "running");
 }
