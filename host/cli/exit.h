@@ -18,5 +18,9 @@ enum tg_exit {
 /// Gives the exit code for an error of the program itself (not of a task).
 int tg_exit_of(int code);
 
+/// Lets abort() end the program with a message and an exit code: TG_EXIT_RETRY when the memory was
+/// out (errno tells), else TG_EXIT_INTERNAL. It is called where nobody could go on, by libraries too.
+void tg_exit_guard(void);
+
 /// Says on stderr what went wrong and gives its exit code.
 int tg_exit_report(const struct tg_error *err);

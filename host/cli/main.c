@@ -46,6 +46,7 @@ int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "script-worker") == 0) return tg_script_worker_main(WORKER_FD);
   struct tg_args args;
   struct tg_error err;
+  tg_exit_guard();
   int code = tg_args_parse(&args, tg_verbs, argc, (const char *const *)argv, &err);
   if (code) {
     code = tg_exit_report(&err);

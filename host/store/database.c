@@ -9,7 +9,13 @@
 #include "base/file.h"
 #include "store/schema.h"
 
+// After a sync that failed nobody knows what is on the disk.
+static bool is_sync_failure(int code) {
+  return code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
+}
+
 static int code_of(sqlite3 *db) {
+  if (is_sync_failure(sqlite3_extended_errcode(db))) return TG_EDAMAGED;
   switch (sqlite3_errcode(db) & 0xff) {
   case SQLITE_FULL:
     return TG_EFULL;
@@ -40,8 +46,9 @@ int tg_database_error(sqlite3 *db, const char *what, struct tg_error *err) {
   if (!db) return tg_error_set(err, TG_ENOMEM, "%s: no memory", what);
   int code = code_of(db);
   const char *file = sqlite3_db_filename(db, "main");
+  bool is_corrupt = code == TG_EDAMAGED && !is_sync_failure(sqlite3_extended_errcode(db));
   const char *mend =
-      code == TG_EDAMAGED ? "; move the file away to start afresh, or restore a copy of it" : "";
+      is_corrupt ? "; move the file away to start afresh, or restore a copy of it" : "";
   return tg_error_set(err, code, "%s (%s): %s%s", what, file ? file : "no file", sqlite3_errmsg(db),
                       mend);
 }

@@ -84,14 +84,14 @@ static bool is_own_failure(int code) {
   return code == TG_EEXISTS || code == TG_EINVALID;
 }
 
-// A failed COMMIT may still have reached the disk, so it is told as an outcome that nobody knows.
+// A failed COMMIT may still have reached the disk, so it is told as an outcome that nobody knows:
+// what the store holds is not what it is believed to hold.
 static int group_commit(struct tg_store *store, struct tg_error *err) {
   int code = tg_database_exec(store->db, "COMMIT", err);
   if (code == TG_EFULL || code == TG_OK) return code;
   char reason[TG_ERROR_TEXT_MAX / 2];
   snprintf(reason, sizeof reason, "%.*s", (int)sizeof reason - 1, err->text);
-  return tg_error_set(err, code == TG_EDAMAGED ? TG_EDAMAGED : TG_EIO,
-                      "a commit failed and its outcome is not known: %s", reason);
+  return tg_error_set(err, TG_EDAMAGED, "a commit failed and its outcome is not known: %s", reason);
 }
 
 static int mark(struct tg_store *store, enum mark mark, struct tg_error *err) {

@@ -89,18 +89,29 @@ static void writes_no_more_after_a_failed_sync(void **state) {
   struct scene *scene = *state;
   assert_int_equal(run_put(scene, 1), TG_OK);
   disk_set_broken(true);
-  assert_int_equal(run_put(scene, 2), TG_EIO);
+  assert_int_equal(run_put(scene, 2), TG_EDAMAGED);
   assert_non_null(strstr(scene->answers[1].text, "outcome is not known"));
   disk_set_broken(false);
   int before = disk_syncs();
-  assert_int_equal(run_put(scene, 3), TG_EIO);
+  assert_int_equal(run_put(scene, 3), TG_EDAMAGED);
   const struct tg_bundle_row row = {.hash = "h", .pipeline = "p", .plan = "{}"};
-  assert_int_equal(scene_put_bundle(scene, &row), TG_EIO);
+  assert_int_equal(scene_put_bundle(scene, &row), TG_EDAMAGED);
   assert_int_equal(disk_syncs(), before);
   scene_close(scene);
   assert_int_equal(scene_open(scene), TG_OK); // a new host reads again
   assert_string_equal(scene_sql(scene, "SELECT count(*) FROM runs WHERE number = 3"), "0");
   assert_int_equal(run_put(scene, 4), TG_OK);
+}
+
+static void does_not_open_where_a_sync_fails(void **state) {
+  struct scene *scene = *state;
+  scene_close(scene);
+  unlink(scene_path(scene, "state.db"));
+  disk_set_broken(true);
+  assert_int_equal(scene_open(scene), TG_EDAMAGED);
+  assert_null(strstr(scene->err.text, "move the file away")); // it is not the file that is damaged
+  disk_set_broken(false);
+  assert_int_equal(scene_open(scene), TG_OK);
 }
 
 static void does_not_open_on_a_disk_that_is_full(void **state) {
@@ -154,6 +165,7 @@ int main(void) {
       SCENE_TEST(one_bad_batch_of_a_group_leaves_nothing_behind),
       SCENE_TEST(goes_on_when_a_full_disk_has_space_again),
       SCENE_TEST(writes_no_more_after_a_failed_sync),
+      SCENE_TEST(does_not_open_where_a_sync_fails),
       SCENE_TEST(does_not_open_on_a_disk_that_is_full),
       cmocka_unit_test(goes_on_after_a_real_disk_was_full),
   };
