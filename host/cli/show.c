@@ -57,8 +57,10 @@ static void state_put(const struct tg_run *run, const struct tg_output *output,
   tg_buf_putc(out, '\n');
 }
 
-static void head_lines_put(const struct tg_run *run, const struct tg_output *output,
+static void head_lines_put(const struct tg_view *view, const struct tg_output *output,
                            struct tg_buf *out) {
+  const struct tg_run *run = &view->run;
+  int64_t deadline = tg_plan_deadline(view->plan, run);
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(run->id, id);
   head_put(out, "run", id);
@@ -68,6 +70,7 @@ static void head_lines_put(const struct tg_run *run, const struct tg_output *out
   if (run->started_at != run->created_at) time_put(out, "queued", run->created_at);
   time_put(out, "started", run->started_at);
   time_put(out, "ended", run->ended_at);
+  if (deadline != INT64_MAX) time_put(out, "deadline", deadline);
   time_put(out, "for", run->logical_at);
   time_put(out, "until", run->interval_end);
   if (run->partition) head_put(out, "partition", run->partition);
@@ -252,7 +255,7 @@ static int view_print(const struct tg_view *view, const struct tg_output *output
     return tg_output_document(output, json_pack("{s:o}", "run", tg_view_json(view, true)));
   struct tg_buf text;
   tg_buf_init(&text, SIZE_MAX / 2);
-  head_lines_put(&view->run, output, &text);
+  head_lines_put(view, output, &text);
   tasks_put(view, output, &text);
   tg_show_failed_items(view, output, &text);
   tg_show_steps(view, UINT32_MAX, output, &text);

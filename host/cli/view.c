@@ -433,7 +433,9 @@ static bool resources_put(const struct tg_view *view, json_t *run) {
 }
 
 static bool details_add(const struct tg_view *view, json_t *run) {
-  bool ok = true;
+  int64_t deadline = tg_plan_deadline(view->plan, &view->run);
+  bool ok = json_object_set_new(run, "deadline",
+                                tg_view_time_json(deadline == INT64_MAX ? 0 : deadline)) == 0;
   LIST_ADD(ok, run, "attempts", view->attempt_count,
            tg_view_attempt_json(view, &view->attempts[i]));
   LIST_ADD(ok, run, "steps", view->step_count, tg_view_step_json(view, &view->steps[i]));

@@ -17,8 +17,9 @@ static struct tg_live_run *run_add(struct tg_engine *engine, const struct tg_run
 }
 
 void tg_engine_run_arm(struct tg_engine *engine, const struct tg_live_run *run) {
-  if (!run->plan->timeout_ms) return;
-  int64_t left = run->run.started_at + run->plan->timeout_ms - engine->now.wall_ms;
+  int64_t deadline = tg_plan_deadline(run->plan, &run->run);
+  if (deadline == INT64_MAX) return;
+  int64_t left = deadline - engine->now.wall_ms;
   tg_engine_timer(engine,
                   &(struct tg_engine_timer){.at_ms = tg_engine_after(engine->now.mono_ms, left),
                                             .kind = TG_TIMER_RUN,

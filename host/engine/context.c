@@ -97,7 +97,7 @@ static void phase_put(const struct tg_live_run *run, uint32_t unit, struct tg_bu
 }
 
 void tg_context_write(const struct tg_live_run *run, uint32_t unit, uint32_t number,
-                      int64_t now_wall_ms, struct tg_buf *out) {
+                      int64_t now_wall_ms, int64_t deadline_wall_ms, struct tg_buf *out) {
   const struct tg_plan *plan = run->plan;
   uint32_t task = run->tasks[unit].task;
   char id[TG_ID_TEXT_LEN + 1], key[TG_KEY_TEXT_LEN + 1];
@@ -119,6 +119,7 @@ void tg_context_write(const struct tg_live_run *run, uint32_t unit, uint32_t num
   tg_buf_putc(out, '}');
   if (run->run.partition) text_member(out, "partition", run->run.partition);
   time_member(out, "now", now_wall_ms);
+  if (deadline_wall_ms) time_member(out, "deadline", deadline_wall_ms);
   phase_put(run, unit, out);
   struct tg_graph_slice up = tg_graph_upstream(&plan->graph, task);
   outputs_put(run, up, out);

@@ -21,12 +21,13 @@ void tg_context_unit_name(const struct tg_live_run *run, uint32_t unit,
 /// Writes the context of an attempt.
 ///
 /// Shape:  {"run", "pipeline", "task", "attempt", "key", "params", "logical_date", "interval":
-///         {"start", "end"}, "now", "output": {upstream task: value}, "states": {upstream task:
-///         word}}; outputs of the direct upstream tasks only, and of them only small ones. What
-///         kind of attempt it is: "phase" absent for the usual, "over" for the items of a map,
-///         "item" with "item" and "index" (from 0), "fallback" with "error" {code, class, message}
+///         {"start", "end"}, "now", "deadline" (absent without one), "output": {upstream task:
+///         value}, "states": {upstream task: word}}; outputs of the direct upstream tasks only, and
+///         of them only small ones. What kind of attempt it is: "phase" absent for the usual,
+///         "over" for the items of a map, "item" with "item" and "index" (from 0), "fallback" with
+///         "error" {code, class, message}
 void tg_context_write(const struct tg_live_run *run, uint32_t unit, uint32_t number,
-                      int64_t now_wall_ms, struct tg_buf *out);
+                      int64_t now_wall_ms, int64_t deadline_wall_ms, struct tg_buf *out);
 
 /// Says whether `ancestor` must be done before `task` can start, directly or not.
 bool tg_context_is_ancestor(const struct tg_plan *plan, uint32_t ancestor, uint32_t task);

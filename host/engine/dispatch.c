@@ -57,18 +57,45 @@ static void starts_timer_arm(struct tg_engine *engine) {
                                             .kind = TG_TIMER_STARTS});
 }
 
+// Gives the end of an attempt that starts now, by the task's time limit and by that of its tries,
+// which its last resort is not one of; 0 for none.
+static int64_t own_deadline(const struct tg_engine *engine, const struct tg_live_task *t,
+                            const struct tg_plan_task *plan) {
+  int64_t now = engine->now.mono_ms, deadline = INT64_MAX;
+  if (plan->timeout_ms) deadline = tg_engine_after(now, plan->timeout_ms);
+  if (plan->retry->total_ms && !t->is_fallback) {
+    int64_t first_at = tg_live_first_started_at(t);
+    int64_t passed = first_at ? engine->now.wall_ms - first_at : 0;
+    int64_t end = tg_engine_after(now, plan->retry->total_ms - passed);
+    if (end < deadline) deadline = end;
+  }
+  return deadline == INT64_MAX ? 0 : deadline;
+}
+
 // One that slept goes on as what it was; else it is a new attempt.
 static void attempt_renew(struct tg_engine *engine, struct tg_live_task *t,
                           const struct tg_plan_task *plan) {
-  if (t->started_at || plan->timeout_ms) {
+  int64_t deadline = own_deadline(engine, t, plan);
+  if (t->started_at || deadline) {
     struct tg_live_notes *notes = tg_engine_note(engine, t);
     if (!notes) return;
     if (!notes->first_started_at) notes->first_started_at = t->started_at;
-    notes->deadline_at = plan->timeout_ms ? engine->now.mono_ms + plan->timeout_ms : 0;
+    notes->deadline_at = deadline;
   }
   t->attempts++;
   t->is_recorded = false;
   t->started_at = engine->now.wall_ms;
+}
+
+// Gives the earliest end of all that bind an attempt: its own, and that of its run.
+static int64_t deadline_of(const struct tg_engine *engine, const struct tg_live_run *run,
+                           uint32_t unit) {
+  int64_t own = tg_live_notes(&run->tasks[unit])->deadline_at,
+          deadline = tg_plan_deadline(run->plan, &run->run);
+  if (deadline == INT64_MAX || tg_live_plan(run, unit)->is_teardown) return own;
+  int64_t left = deadline - engine->now.wall_ms;
+  int64_t end = tg_engine_after(engine->now.mono_ms, left);
+  return own && own < end ? own : end;
 }
 
 static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
@@ -90,7 +117,7 @@ static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uin
   if (t->notes) t->notes->step_at = 0;
   run->running++;
   engine->running++;
-  if (plan->timeout_ms)
+  if (tg_live_notes(t)->deadline_at)
     tg_engine_timer(engine, &(struct tg_engine_timer){.at_ms = tg_live_notes(t)->deadline_at,
                                                       .kind = TG_TIMER_ATTEMPT,
                                                       .run = run->run.number,
@@ -101,6 +128,7 @@ static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uin
                                                .unit = unit,
                                                .number = t->attempts,
                                                .attempt = handle,
+                                               .deadline_ms = deadline_of(engine, run, unit),
                                                .seed = tg_engine_seed(run, unit, t->attempts)});
   tg_engine_tell(engine, run, unit);
   starts_timer_arm(engine);

@@ -112,6 +112,10 @@ enum tg_guard_verdict tg_engine_guard(struct tg_engine *engine, struct tg_live_r
 void tg_engine_guard_report(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                             uint64_t ticket, const struct tg_error *err);
 
+// Says whether a retry could not begin before the end of its run; and in `why` when that is.
+bool tg_engine_retry_is_late(const struct tg_live_run *run, uint32_t unit, int64_t retry_at,
+                             char *why, size_t size);
+
 // Takes a retry out of the budgets of its run and its resource; says in `why` which of them has
 // none left.
 bool tg_engine_retry_grant(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,

@@ -36,10 +36,12 @@ static void retry_refuse(struct tg_engine *engine, struct tg_attempt *attempt, c
 static void retry_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                          struct tg_attempt *attempt, int64_t delay_ms) {
   char why[TG_NAME_BYTES_MAX + 128];
-  if (tg_engine_retry_grant(engine, run, unit, why, sizeof why))
-    attempt->retry_at = tg_engine_after(engine->now.wall_ms, delay_ms);
-  else
+  int64_t retry_at = tg_engine_after(engine->now.wall_ms, delay_ms);
+  if (tg_engine_retry_is_late(run, unit, retry_at, why, sizeof why) ||
+      !tg_engine_retry_grant(engine, run, unit, why, sizeof why))
     retry_refuse(engine, attempt, why);
+  else
+    attempt->retry_at = retry_at;
 }
 
 static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,

@@ -48,11 +48,10 @@ static int64_t own_limit(const struct tg_live_run *run, uint32_t unit) {
 
 // And by that of its run, which ends the run when it comes.
 static int64_t limit_of(const struct tg_live_run *run, uint32_t unit) {
-  const struct tg_plan_task *plan = tg_live_plan(run, unit);
   int64_t limit = own_limit(run, unit);
-  if (run->plan->timeout_ms && !plan->is_teardown)
-    limit = earlier(limit, tg_engine_after(run->run.started_at, run->plan->timeout_ms));
-  return limit;
+  return tg_live_plan(run, unit)->is_teardown
+             ? limit
+             : earlier(limit, tg_plan_deadline(run->plan, &run->run));
 }
 
 // Says what a unit waits for, and that it may not any longer.
@@ -141,6 +140,16 @@ void tg_engine_guard_report(struct tg_engine *engine, struct tg_live_run *run, u
   if (state)
     tg_engine_check(
         engine, tg_resource_report(&engine->resources, state, engine->now.wall_ms, ticket, err));
+}
+
+bool tg_engine_retry_is_late(const struct tg_live_run *run, uint32_t unit, int64_t retry_at,
+                             char *why, size_t size) {
+  char end[TG_TIME_TEXT_LEN + 1];
+  int64_t deadline = tg_plan_deadline(run->plan, &run->run);
+  if (retry_at < deadline || tg_live_plan(run, unit)->is_teardown) return false;
+  tg_time_format(deadline, end);
+  snprintf(why, size, "the next try could not begin before the run's time limit, %s", end);
+  return true;
 }
 
 bool tg_engine_retry_grant(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,

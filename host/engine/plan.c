@@ -559,6 +559,13 @@ struct tg_plan *tg_plan_share(struct tg_plan *plan) {
   return plan;
 }
 
+int64_t tg_plan_deadline(const struct tg_plan *plan, const struct tg_run *run) {
+  bool has_own = plan->timeout_ms && run->started_at; // a queued run's time does not pass yet
+  int64_t own = has_own ? run->started_at + plan->timeout_ms : INT64_MAX;
+  int64_t inherited = run->deadline_at ? run->deadline_at : INT64_MAX;
+  return own < inherited ? own : inherited;
+}
+
 uint32_t tg_plan_find(const struct tg_plan *plan, const char *name) {
   for (uint32_t i = 0; i < plan->count; i++)
     if (strcmp(plan->tasks[i].name, name) == 0) return i;

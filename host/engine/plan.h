@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "dag/graph.h"
 #include "dag/trigger.h"
+#include "model/record.h"
 #include "retry/policy.h"
 
 enum tg_runner_kind { TG_RUNNER_SCRIPT, TG_RUNNER_COMMAND };
@@ -116,6 +117,10 @@ void tg_plan_free(struct tg_plan *plan); // when nobody else refers to it
 
 /// Lets one more refer to a plan; each lets go of it with tg_plan_free.
 struct tg_plan *tg_plan_share(struct tg_plan *plan);
+
+/// Gives the wall instant at which a run of a plan is over whatever it does, by the plan's time
+/// limit and by what its parent has left; INT64_MAX for none. Teardowns are not bound by it.
+int64_t tg_plan_deadline(const struct tg_plan *plan, const struct tg_run *run);
 
 /// Finds a task by name; returns its index or UINT32_MAX.
 uint32_t tg_plan_find(const struct tg_plan *plan, const char *name);

@@ -13,7 +13,8 @@ struct tg_start {
   const struct tg_live_run *run;
   uint32_t unit, task, number; // the unit; its task's index in the plan
   uint64_t seed;
-  const char *context; // JSON; NULL when it is larger than a message may be
+  int64_t deadline_ms, deadline_at; // its end, on the monotonic and on the wall clock; 0 for none
+  const char *context;              // JSON; NULL when it is larger than a message may be
   size_t context_len;
 };
 

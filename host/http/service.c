@@ -142,9 +142,15 @@ static void call_done(void *self, const struct tg_error *err,
   free(call);
 }
 
+// A request does not take longer than its caller has left.
+static void time_cut(struct tg_http_request *request, int64_t left_ms) {
+  int64_t total_ms = request->total_ms ? request->total_ms : TG_HTTP_TOTAL_MS;
+  if (left_ms < total_ms) request->total_ms = left_ms;
+}
+
 int tg_http_service_start(struct tg_http *client, const struct tg_http_secrets *own,
-                          const void *body, size_t len, tg_http_service_done *done, void *self,
-                          struct tg_http_service_call **result, struct tg_error *err) {
+                          const void *body, size_t len, int64_t left_ms, tg_http_service_done *done,
+                          void *self, struct tg_http_service_call **result, struct tg_error *err) {
   struct tg_http_service_call *call = calloc(1, sizeof *call);
   if (!call) return tg_error_set(err, TG_ENOMEM, "out of memory");
   *call = (struct tg_http_service_call){.done = done, .self = self};
@@ -154,6 +160,7 @@ int tg_http_service_start(struct tg_http *client, const struct tg_http_secrets *
   struct secrets secrets = {client, own};
   struct tg_http_request request = {0};
   int code = request_read(&secrets, &in, &request, &arena, err);
+  if (!code && left_ms) time_cut(&request, left_ms);
   if (!code) code = tg_http_start(client, &request, call_done, call, &call->call, err);
   tg_arena_deinit(&arena);
   if (code)

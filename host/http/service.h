@@ -32,11 +32,12 @@ struct tg_http_secrets {
 /// Starts the request of a worker, whose `secrets` may be NULL; `done` is called later, from the
 /// loop.
 ///
+/// Units:  left_ms is what its caller has left of its time, 0 for no end: no timeout is longer
 /// Errors: TG_EPROTOCOL for a body that is no request, TG_EDENIED for a secret there is not, and as
 ///         tg_http_start; `done` is not called then
 int tg_http_service_start(struct tg_http *client, const struct tg_http_secrets *secrets,
-                          const void *body, size_t len, tg_http_service_done *done, void *self,
-                          struct tg_http_service_call **call, struct tg_error *err);
+                          const void *body, size_t len, int64_t left_ms, tg_http_service_done *done,
+                          void *self, struct tg_http_service_call **call, struct tg_error *err);
 
 /// Ends a call without calling its `done`.
 void tg_http_service_cancel(struct tg_http_service_call *call);

@@ -38,6 +38,7 @@ struct tg_run {
   const char *parent;     // of a child run: the id of the run that started it, or NULL
   const char *child_key;  // and what it was started for: unique, so that it is started once
   int64_t logical_at;
+  int64_t deadline_at; // of a child run that is waited for: that of its parent; 0 for none
   int64_t interval_start, interval_end; // the data it is about: start <= t < end; 0 for none
   const char *backfill;                 // id of the backfill that it belongs to, or NULL
   enum tg_run_state state;

@@ -54,7 +54,7 @@ static int answer(struct tg_blocking *blocking, const struct tg_buf *body, struc
   struct wait wait = {.reply = reply, .err = err};
   int code = client_open(self, err);
   if (!code)
-    code = tg_http_service_start(self->client, NULL, body->data, body->len, request_done, &wait,
+    code = tg_http_service_start(self->client, NULL, body->data, body->len, 0, request_done, &wait,
                                  &call, err);
   while (!code && !wait.is_done) tg_loop_turn(self->loop, true);
   return code ? code : wait.code;

@@ -80,7 +80,7 @@ static int64_t number(struct query *query, int at) {
 #define RUN_COLUMNS                                                                                \
   "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
   " created_at, ended_at, error_code, error_class, error_message, parent, child_key,"              \
-  " interval_start, interval_end, backfill, started_at, nullif(partition, '')"
+  " interval_start, interval_end, backfill, started_at, nullif(partition, ''), deadline_at"
 
 static void run_read(struct query *q, void *item) {
   struct tg_run *run = item;
@@ -104,6 +104,7 @@ static void run_read(struct query *q, void *item) {
       .backfill = text(q, 20),
       .started_at = number(q, 21),
       .partition = text(q, 22),
+      .deadline_at = number(q, 23),
   };
   const char *id = text(q, 1), *state = text(q, 10);
   if (id) tg_id_parse(id, &run->id);

@@ -11,9 +11,10 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
         "INSERT INTO runs (number, id, pipeline, bundle, params, occurrence, trigger, rerun,"
         " rerun_of, logical_at, state, created_at, ended_at, error_code, error_class,"
         " error_message, parent, child_key, interval_start, interval_end, backfill, started_at,"
-        " partition)"
+        " partition, deadline_at)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20, ?21, ?22, ?23) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = ?13,"
+        " ?19, ?20, ?21, ?22, ?23, ?24) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = "
+        "?13,"
         " error_code = ?14, error_class = ?15, error_message = ?16, started_at = ?22",
     [TG_RECORD_TASK] =
         "INSERT INTO tasks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
@@ -87,6 +88,7 @@ static void run_bind(sqlite3_stmt *s, const struct tg_run *run, char id[TG_ID_TE
   tg_bind_text(s, 21, run->backfill);
   tg_bind_time(s, 22, run->started_at);
   tg_bind_text(s, 23, run->partition ? run->partition : "");
+  tg_bind_time(s, 24, run->deadline_at);
 }
 
 static void task_bind(sqlite3_stmt *s, const struct tg_task *task) {

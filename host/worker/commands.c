@@ -133,6 +133,9 @@ static void env_make(struct env *env, const struct tg_services *services,
   env_set(env, "TIDEGATE_KEY", key);
   env_set(env, "TIDEGATE_LOGICAL_DATE", date);
   if (run->partition) env_set(env, "TIDEGATE_PARTITION", run->partition);
+  if (!start->deadline_at) return;
+  tg_time_format(start->deadline_at, date);
+  env_set(env, "TIDEGATE_DEADLINE", date);
 }
 
 static void env_free(struct env *env) {

@@ -86,13 +86,20 @@ static const char *param_secret_find(void *self, const char *name) {
   return value;
 }
 
+// Gives what an attempt has left of its time, at least 1 ms; 0 when nothing ends it.
+static int64_t left_of(const struct tg_script_attempt *attempt) {
+  if (!attempt->deadline_ms) return 0;
+  int64_t left = attempt->deadline_ms - tg_clock_mono_ms(tg_loop_clock(services_of(attempt)->loop));
+  return left > 1 ? left : 1;
+}
+
 static int http_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
                      struct tg_error *err) {
   struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_HTTP);
   struct tg_error failed;
   struct tg_http_secrets secrets = {.find = param_secret_find, .self = attempt};
   int code = tg_http_service_start(services_of(attempt)->http, &secrets, body.data, body.len,
-                                   buf_answered, open, &open->http, &failed);
+                                   left_of(attempt), buf_answered, open, &open->http, &failed);
   if (!code) return TG_OK;
   open_end(open, &failed, NULL, 0);
   return code == TG_EPROTOCOL ? tg_error_set(err, code, "%s", failed.text) : TG_OK;
@@ -302,6 +309,7 @@ static int child_take(struct tg_script_attempt *attempt, uint64_t request, struc
                                         .secrets = secrets,
                                         .parent = parent,
                                         .key = child_key,
+                                        .deadline_at = is_waiting ? attempt->deadline_at : 0,
                                         .is_waiting = is_waiting};
   struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_CHILD);
   open->tell = (struct tg_deferred){.call = child_tell, .self = open};

@@ -101,7 +101,6 @@ static void bundle_ready(void *self, const struct tg_error *err) {
 }
 
 void tg_scripts_start(struct tg_scripts *scripts, const struct tg_start *start) {
-  const struct tg_plan_task *task = &start->run->plan->tasks[start->task];
   struct tg_script_attempt *attempt = calloc(1, sizeof *attempt);
   if (!attempt || tg_map_put_number(&scripts->attempts, start->attempt, attempt)) abort();
   *attempt = (struct tg_script_attempt){
@@ -113,13 +112,12 @@ void tg_scripts_start(struct tg_scripts *scripts, const struct tg_start *start) 
       .task = start->task,
       .number = start->number,
       .seed = start->seed,
+      .deadline_ms = start->deadline_ms,
+      .deadline_at = start->deadline_at,
       .context = start->context ? strdup(start->context) : NULL,
       .context_len = start->context_len,
       .tell = {.call = failure_tell, .self = attempt},
   };
-  if (task->timeout_ms)
-    attempt->deadline_ms =
-        tg_clock_mono_ms(tg_loop_clock(scripts->services->loop)) + task->timeout_ms;
   struct tg_error err;
   if (!attempt->context) {
     tg_error_set(&err, TG_ELIMIT, "what its upstream tasks gave is larger than %lld bytes together",

@@ -23,8 +23,8 @@ struct tg_script_attempt {
   uint64_t run; // number
   uint32_t unit, task, number;
   uint64_t seed;
-  int64_t deadline_ms; // monotonic, 0 for none
-  char *context;       // until it is sent
+  int64_t deadline_ms, deadline_at; // monotonic, and on the wall clock; 0 for none
+  char *context;                    // until it is sent
   size_t context_len;
   bool is_sent, has_session;
   int cancel_code;

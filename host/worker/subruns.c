@@ -18,7 +18,8 @@
 struct subrun {
   struct tg_subruns *subruns;
   char *key, *pipeline, *params, *parent;
-  uint32_t depth; // 1 for the child of a run that is none
+  int64_t deadline_at; // its parent's
+  uint32_t depth;      // 1 for the child of a run that is none
   json_t *secrets;
   struct tg_plan *plan;
   const struct tg_version *version; // of a new child
@@ -282,6 +283,7 @@ static void create(struct subrun *subrun, const char *params) {
   run.trigger = "run";
   run.parent = subrun->parent;
   run.child_key = subrun->key;
+  run.deadline_at = subrun->deadline_at;
   tg_id_format(run.id, subrun->id);
   struct tg_bundle_row bundle = tg_version_row(version, subrun->plan->name);
   if (!version->is_stored) tg_conductor_put_bundle(services->conductor, &bundle);
@@ -441,6 +443,7 @@ static struct subrun *subrun_new(struct tg_subruns *subruns,
   subrun->parent = must(strdup(question->parent));
   subrun->secrets = json_incref((json_t *)question->secrets);
   if (question->of) draft_make(subrun, question); // one that is resumed has all of it
+  subrun->deadline_at = question->deadline_at;
   subrun->depth = depth_of(subruns, question->parent) + 1;
   subrun->end = (struct tg_deferred){.call = subrun_end, .self = subrun};
   subrun->next = subruns->all;

@@ -24,6 +24,7 @@ struct tg_subrun_question {
   const struct tg_run *of;       // the parent, whose logical date and interval the child has
   const json_t *secrets;         // of the parent's parameters: name -> place
   const char *parent, *key;      // id of the parent run; what the child is started for
+  int64_t deadline_at;           // of whoever waits for its end, on the wall clock; 0 for none
   bool is_waiting;               // for its end, else for its beginning
 };
 

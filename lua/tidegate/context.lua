@@ -13,9 +13,12 @@ local context = {}
 -- What a context holds of the attempt's data.
 local FIELDS = {
   "run", "pipeline", "task", "attempt", "key", "params", "logical_date", "interval", "partition",
-  "now", "event", "output", "states",
+  "now", "deadline", "event", "output", "states",
 }
-local MAY_BE_NIL = { logical_date = true, interval = true, partition = true, event = true }
+local MAY_BE_NIL = {
+  logical_date = true, interval = true, partition = true, deadline = true,
+  event = true,
+}
 
 -- What it holds in one phase of a task only, and where that is.
 local PHASE_FIELDS = {

@@ -199,6 +199,7 @@ local words = require "tidegate.pipeline.words"
 ---@field logical_date? string the instant the run stands for
 ---@field interval? { start: string, end: string }
 ---@field now string when the attempt started
+---@field deadline? string when it ends whatever it does: the earliest limit of all that bind it
 ---@field event? table what started the run
 ---@field output table<string, any> what the tasks before this one gave
 ---@field states table<string, string> what became of the tasks right before this one

@@ -215,3 +215,78 @@ resources:
     assert.equal(2, (box:run()).by_name.a.attempts) -- each first try is worth a half
   end)
 end)
+
+local function instant(text)
+  return tonumber(box:sql(("SELECT CAST(round((julianday('%s') - 2440587.5) * 86400000) AS INTEGER)")
+    :format(text)))
+end
+
+describe("a deadline", function()
+  it("is the earliest of what binds an attempt, and told to it", function()
+    pipeline([[
+      tg.task "own" { timeout = "10m", run = function(ctx) return ctx.deadline end },
+      tg.task "tries" { timeout = "10m", retry = { attempts = 2, base = "1ms", total = "5m" },
+        run = function(ctx)
+          if ctx.attempt == 1 then error { class = "transient", message = "once more" } end
+          return ctx.deadline
+        end },
+      tg.task "of_run" { timeout = "2h", run = function(ctx) return ctx.deadline end },
+      tg.cmd "command" { argv = { "sh", "-c", 'printf \'"%s"\' "$TIDEGATE_DEADLINE"' },
+        output = "json" },
+      tg.task "after_all" { teardown = true, run = function(ctx) return ctx.deadline == nil end },
+    ]], [[limits = { timeout = "1h" },]])
+    local run, result = box:run()
+    assert.equal("success", run.state, result.err)
+    local began = tonumber(box:sql "SELECT created_at FROM runs")
+    local function started(task)
+      return tonumber(box:sql("SELECT min(started_at) FROM attempts WHERE task = " .. task))
+    end
+    local function near(expected, name)
+      local got = instant(run.by_name[name].output)
+      assert.is_true(math.abs(got - expected) < 5000, name .. " " .. got - expected)
+    end
+    near(started(0) + 600000, "own")
+    near(started(1) + 300000, "tries")
+    near(began + 3600000, "of_run")
+    near(began + 3600000, "command")
+    assert.is_true(run.by_name.after_all.output)
+    assert.matches("deadline +%d", box:tidegate("show", "last").out)
+  end)
+
+  it("goes down to child runs that are waited for", function()
+    pipeline([[
+      tg.run "waited" { pipeline = "inner", timeout = "20m" },
+      tg.run "started" { pipeline = "inner", wait = false, after = "waited" },
+    ]], [[limits = { timeout = "1h" },]])
+    box:pipeline("inner", [[ tg.task "a" { run = function(ctx) return ctx.deadline or "none" end }, ]])
+    assert.equal("success", (box:run()).state)
+    local first = tonumber(box:sql "SELECT started_at FROM attempts WHERE run = 1 AND task = 0")
+    local inherited = tonumber(box:sql "SELECT deadline_at FROM runs WHERE number = 2")
+    assert.is_true(math.abs(inherited - first - 1200000) < 5000)
+    assert.equal(inherited, instant(box:sql(
+      "SELECT json_extract(output, '$') FROM tasks WHERE run = 2")))
+    assert.equal("none", box:sql "SELECT json_extract(output, '$') FROM tasks WHERE run = 3")
+  end)
+
+  it("ends the child with its parent", function()
+    pipeline([[ tg.run "waited" { pipeline = "inner", timeout = "1s" }, ]])
+    box:pipeline("inner", [[ tg.task "a" { run = function(ctx) ctx:sleep("10m") end }, ]])
+    local run, result = box:run()
+    assert.equal("failed", run.state)
+    assert.equal(4, result.code)
+    assert.not_equal("running", box:sql "SELECT state FROM runs WHERE number = 2")
+  end)
+
+  it("that a retry could not keep is not waited for", function()
+    pipeline([[
+      tg.task "a" { retry = { attempts = 5, base = "2h", cap = "2h", jitter = "none" },
+        run = function() error { class = "transient", message = "no luck" } end },
+    ]], [[limits = { timeout = "1h" },]])
+    local run = box:run()
+    assert.equal("failed", run.states.a)
+    assert.equal(1, run.by_name.a.attempts)
+    assert.matches("no luck; not tried again: the next try could not begin before the run's time limit",
+      run.by_name.a.error.message)
+    assert.matches("could not begin before the run's time limit", why "a")
+  end)
+end)

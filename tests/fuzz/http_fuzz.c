@@ -34,7 +34,7 @@ static void service_check(const void *body, size_t len) {
   struct tg_http_service_call *call;
   struct tg_error err;
   uint8_t *copy = input_copy(body, len);
-  if (tg_http_service_start(client, NULL, copy, len, done, NULL, &call, &err) == TG_OK)
+  if (tg_http_service_start(client, NULL, copy, len, 0, done, NULL, &call, &err) == TG_OK)
     tg_http_service_cancel(call);
   else // a secret is told to nobody who did not say it himself
     fuzz_check(err.code && *err.text &&

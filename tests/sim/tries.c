@@ -63,14 +63,25 @@ static enum total total_say(const struct sim_retry *retry, const struct sim_unit
   return (double)elapsed + least - 1 > (double)retry->total_ms ? TOTAL_OVER : TOTAL_OPEN;
 }
 
-static const char *retry_fault(const struct sim_task *task, const struct sim_unit *unit,
+// What could not begin before the end of its run must not be waited for. Teardowns are not bound.
+static bool is_late(const struct sim_run *run, const struct sim_task *task, double at) {
+  int64_t timeout = run->pipeline->timeout_ms;
+  return timeout && !task->is_teardown && at >= (double)(run->row.started_at + timeout);
+}
+
+static const char *retry_fault(const struct sim_run *run, const struct sim_unit *unit,
                                const struct tg_attempt *record, const struct sim_told *told) {
+  const struct sim_task *task = sim_task_of(run, unit);
   const struct sim_retry *retry = &task->retry;
   uint32_t tries = tries_before(unit, record->number) + 1;
   int64_t asked_ms = told->err.retry_after_ms;
   enum total total = total_say(retry, unit, record, tries, asked_ms);
   bool is_counted = tries < retry->attempts && retry->classes >> record->failure.class & 1;
-  bool must = is_counted && total == TOTAL_IN, may = is_counted && total != TOTAL_OVER;
+  double least, most;
+  delay_bounds(retry, tries, &least, &most);
+  if (most < (double)asked_ms) most = (double)asked_ms;
+  bool is_in = !is_late(run, task, (double)record->ended_at + most + 1);
+  bool must = is_counted && total == TOTAL_IN && is_in, may = is_counted && total != TOTAL_OVER;
   if (sim_is_fallback_due(unit))
     return record->retry_at || record->is_fallback_next ? "goes on after its last resort" : NULL;
   if (record->is_fallback_next) {
@@ -83,6 +94,7 @@ static const char *retry_fault(const struct sim_task *task, const struct sim_uni
     return must ? "is not tried again" : NULL;
   }
   if (!may) return "is tried again and should not be";
+  if (is_late(run, task, (double)record->retry_at)) return "is to be tried again after its run";
   if (!is_delay_right(retry, tries, record->retry_at - record->ended_at, asked_ms))
     return "is tried again after a wrong time";
   return NULL;
@@ -103,8 +115,8 @@ static const char *lost_fault(const struct sim *sim, const struct sim_unit *unit
   return losses < TG_LOST_ATTEMPTS_MAX ? "has failed because it was lost" : NULL;
 }
 
-static const char *attempt_fault(struct sim *sim, struct sim_unit *unit,
-                                 const struct sim_task *task, const struct tg_attempt *record) {
+static const char *attempt_fault(struct sim *sim, const struct sim_run *run, struct sim_unit *unit,
+                                 const struct tg_attempt *record) {
   uint32_t last = sim_last_number(unit);
   const struct sim_told *told = sim_told_find(unit, record->number);
   if (record->number != last && record->number != last + 1) return "has a number out of order";
@@ -121,7 +133,7 @@ static const char *attempt_fault(struct sim *sim, struct sim_unit *unit,
   if (record->failure.code != told->err.code || record->failure.class != told->err.class)
     return "has failed in another way than it told";
   const char *fault = told->err.class == TG_CLASS_LOST ? lost_fault(sim, unit, record, told) : NULL;
-  return fault ? fault : retry_fault(task, unit, record, told);
+  return fault ? fault : retry_fault(run, unit, record, told);
 }
 
 static void losses_count(const struct sim *sim, struct sim_unit *unit,
@@ -136,7 +148,7 @@ static void losses_count(const struct sim *sim, struct sim_unit *unit,
 
 void sim_check_attempt(struct sim *sim, struct sim_run *run, struct sim_unit *unit,
                        const struct tg_attempt *record) {
-  const char *fault = attempt_fault(sim, unit, sim_task_of(run, unit), record);
+  const char *fault = attempt_fault(sim, run, unit, record);
   losses_count(sim, unit, record);
   if (fault)
     sim_fail(sim, "run %llu: attempt %u of task %u item %d %s", (unsigned long long)run->row.number,

@@ -63,6 +63,19 @@ void sim_work_later(struct sim *sim, const struct sim_attempt *attempt) {
   sim_event_add(sim, SIM_WORK, sim_random_time(&sim->random, 0, sim->work_ms), attempt->handle);
 }
 
+// An attempt ends with the task's time limit, and a try with that of all tries.
+static int64_t deadline_of(const struct sim *sim, const struct sim_run *run,
+                           const struct sim_attempt *attempt) {
+  const struct sim_task *task = sim_task_of(run, attempt->unit);
+  const struct sim_unit *unit = attempt->unit;
+  int64_t now = sim->now.wall_ms, left = task->timeout_ms ? task->timeout_ms : INT64_MAX;
+  int64_t first_at = unit->attempt_count ? unit->attempts[0].started_at : now;
+  int64_t tries_left = first_at + task->retry.total_ms - now;
+  bool is_try = task->retry.total_ms && !attempt->is_fallback;
+  if (is_try && tries_left < left) left = tries_left > 0 ? tries_left : 0;
+  return left == INT64_MAX ? 0 : sim->now.mono_ms + left;
+}
+
 void sim_worker_start(struct sim *sim, const struct tg_effect *effect) {
   const struct tg_live_task *live = &effect->run->tasks[effect->unit];
   struct sim_run *run = sim_run_find(sim, effect->run->run.number);
@@ -90,8 +103,7 @@ void sim_worker_start(struct sim *sim, const struct tg_effect *effect) {
   if (!is_whole) attempt->end_at = sim_random_below(&sim->random, attempt->length + 1);
   attempt->ends_in_step = !is_whole && sim_random_chance(&sim->random, 500);
   attempt->is_astray = sim_random_chance(&sim->random, 10);
-  int64_t timeout = sim_task_of(run, unit)->timeout_ms;
-  if (!unit->is_parked) unit->deadline_mono_ms = timeout ? sim->now.mono_ms + timeout : 0;
+  if (!unit->is_parked) unit->deadline_mono_ms = deadline_of(sim, run, attempt);
   unit->flight = attempt;
   unit->seed = effect->seed;
   unit->seed_number = effect->number;

@@ -35,6 +35,7 @@ CREATE TABLE runs (
   rerun_of      TEXT,
   parent        TEXT,                  -- id of the run that started it as its child
   child_key     TEXT UNIQUE,           -- what it was started for
+  deadline_at   INTEGER,               -- that of the parent which waits for it
   logical_at    INTEGER NOT NULL,
   interval_start INTEGER,              -- the data it is about: start <= t < end
   interval_end  INTEGER,

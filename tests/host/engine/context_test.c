@@ -51,7 +51,7 @@ static json_t *context_of(uint32_t task, uint32_t number) {
   struct tg_buf out;
   json_error_t where;
   tg_buf_init(&out, 1 << 20);
-  tg_context_write(run, task, number, INT64_C(1795150801500), &out);
+  tg_context_write(run, task, number, INT64_C(1795150801500), 0, &out);
   assert_false(out.is_failed);
   json_t *context = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, &where);
   if (!context) fail_msg("%s: %s", where.text, out.data);
@@ -87,7 +87,7 @@ static void it_has_the_outputs_of_direct_upstreams_only(void **state) {
   ended(2, TG_TASK_SKIPPED, NULL);
   struct tg_buf out;
   tg_buf_init(&out, 1 << 20);
-  tg_context_write(run, 3, 1, 0, &out);
+  tg_context_write(run, 3, 1, 0, 0, &out);
   json_t *context = json_loadb(out.data, out.len, JSON_ALLOW_NUL, NULL);
   assert_non_null(context);
   json_t *outputs = json_object_get(context, "output"),
@@ -122,7 +122,7 @@ static void one_that_is_too_large_is_marked(void **state) {
   (void)state;
   struct tg_buf out;
   tg_buf_init(&out, 100);
-  tg_context_write(run, 0, 1, 0, &out);
+  tg_context_write(run, 0, 1, 0, 0, &out);
   assert_true(out.is_failed);
   tg_buf_deinit(&out);
 }

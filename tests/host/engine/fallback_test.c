@@ -46,7 +46,7 @@ static void crash(void) {
 static bool is_fallback(uint32_t unit) {
   struct tg_buf out;
   tg_buf_init(&out, 1 << 20);
-  tg_context_write(tg_engine_find_run(rig.engine, 1), unit, 1, 0, &out);
+  tg_context_write(tg_engine_find_run(rig.engine, 1), unit, 1, 0, 0, &out);
   bool is_one = strstr(tg_buf_text(&out), "\"phase\":\"fallback\"") != NULL;
   if (is_one) assert_non_null(strstr(tg_buf_text(&out), "\"message\":\"it went wrong\""));
   tg_buf_deinit(&out);

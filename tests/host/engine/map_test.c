@@ -77,7 +77,7 @@ static void an_item_is_told_what_it_is(void **state) {
   struct tg_buf out;
   for (uint32_t i = 0; i < 2; i++) {
     tg_buf_init(&out, 1 << 20);
-    tg_context_write(run, run->tasks[0].map ? 1 + i : 0, 1, 0, &out);
+    tg_context_write(run, run->tasks[0].map ? 1 + i : 0, 1, 0, 0, &out);
     json_t *context = json_loadb(out.data, out.len, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(context);
     assert_string_equal(json_string_value(json_object_get(context, "phase")), "item");

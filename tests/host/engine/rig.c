@@ -393,7 +393,8 @@ static void started(struct rig *rig, const struct tg_effect *effect) {
                                                              .unit = effect->unit,
                                                              .task = t->task,
                                                              .item = t->item,
-                                                             .number = effect->number};
+                                                             .number = effect->number,
+                                                             .deadline_ms = effect->deadline_ms};
   rig->in_flight++;
   if (rig->in_flight > rig->in_flight_max) rig->in_flight_max = rig->in_flight;
   word(rig, "start:%s#%u", name, effect->number);
@@ -499,6 +500,7 @@ static void run_begin(struct rig *rig, struct tg_input *input) {
                        .bundle = "b",
                        .params = "{\"region\":\"EU\"}",
                        .trigger = "manual",
+                       .deadline_at = rig->deadline_at,
                        .logical_at = rig->now.wall_ms};
   input->kind = TG_INPUT_RUN;
   input->run.run = &run;

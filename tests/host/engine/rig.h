@@ -20,6 +20,7 @@
 struct rig_attempt {
   uint64_t handle, seed;
   uint32_t unit, task, item, number;
+  int64_t deadline_ms;
   int cancel_code;
   bool is_over;
 };
@@ -45,6 +46,7 @@ struct rig_store {
 
 struct rig {
   struct tg_plan *plan; // shared
+  int64_t deadline_at;  // that its run inherits, 0 for none
   struct tg_engine *engine;
   struct tg_now now;
   struct tg_batch *pending[256];

@@ -21,6 +21,7 @@ struct scene {
   struct tg_http_service_call *call;
   struct tg_buf body, reply;
   struct tg_error err;
+  int64_t left_ms;
   bool is_done;
 };
 
@@ -92,8 +93,8 @@ static void request_put(struct tg_buf *body, const char *url, const char *secret
 }
 
 static int start(struct scene *scene, struct tg_error *err) {
-  return tg_http_service_start(scene->client, NULL, scene->body.data, scene->body.len, done, scene,
-                               &scene->call, err);
+  return tg_http_service_start(scene->client, NULL, scene->body.data, scene->body.len,
+                               scene->left_ms, done, scene, &scene->call, err);
 }
 
 static void run(struct scene *scene) {
@@ -121,6 +122,14 @@ static void a_secret_goes_to_the_remote_and_is_blanked_in_logs(void **state) {
   assert_true(tg_reader_is_done(&in));
   tg_log_redact(text);
   assert_string_equal(text, "saw *** here");
+}
+
+static void no_request_takes_longer_than_its_caller_has_left(void **state) {
+  struct scene *scene = *state;
+  scene->left_ms = 50;
+  request_put(&scene->body, http_server_url(&server, "/slow_headers"), NULL);
+  run(scene);
+  assert_int_equal(scene->err.code, TG_ETIMEOUT);
 }
 
 static void an_unknown_secret_is_named(void **state) {
@@ -193,6 +202,7 @@ static void a_cancelled_call_is_never_done(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(a_secret_goes_to_the_remote_and_is_blanked_in_logs),
+      TEST(no_request_takes_longer_than_its_caller_has_left),
       TEST(an_unknown_secret_is_named),
       TEST(a_secret_cannot_smuggle_a_header_nor_show_in_the_error),
       TEST(tells_the_class_of_a_status_and_when_to_come_back),
