@@ -59,11 +59,18 @@ static int draft(struct deciding *d, int64_t logical_at, struct tg_run *run) {
   return code ? code : tg_host_freeze(d->host, &freeze, &d->launch->arena, &run->params, d->err);
 }
 
+// What was done needs no tasks to be told; whatever is to be run does.
+static int tasks_read(struct deciding *d) {
+  const char *plan = d->options->version->plan;
+  return tg_plan_parse_tasks(d->launch->plan, plan, strlen(plan), d->err);
+}
+
 static int begin(struct deciding *d, const struct tg_run *run) {
   d->launch->kind = TG_LAUNCH_NEW;
   d->launch->run = *run;
   d->launch->run.id = tg_id_new(tg_clock_system());
-  return d->options->select ? selection_decide(d) : TG_OK;
+  int code = tasks_read(d);
+  return !code && d->options->select ? selection_decide(d) : code;
 }
 
 static int resume(struct deciding *d, const struct tg_run *run) {
@@ -90,8 +97,10 @@ static int occurrence_decide(struct deciding *d) {
   }
   struct tg_rerun rerun = {
       .of = last, .bundle = run.bundle, .params = run.params, .is_from_failure = true};
-  if (!options->is_new && !options->select)
-    return tg_launch_rerun(d->launch, d->history, &rerun, d->err);
+  if (!options->is_new && !options->select) {
+    code = tasks_read(d);
+    return code ? code : tg_launch_rerun(d->launch, d->history, &rerun, d->err);
+  }
   run.rerun = last->rerun + 1;
   return begin(d, &run);
 }
@@ -117,7 +126,7 @@ int tg_decide(struct tg_launch *launch, struct tg_host *host,
   const char *plan = options->version->plan;
   struct deciding d = {.launch = launch, .host = host, .options = options, .err = err};
   launch->version = options->version;
-  int code = tg_plan_parse(plan, strlen(plan), &launch->plan, err);
+  int code = tg_plan_parse_head(plan, strlen(plan), &launch->plan, err);
   if (!code) code = tg_partition_check(launch->plan, options->partition, err);
   if (!code)
     code = tg_host_take_secrets(host, launch->plan, options->params, options->param_count,

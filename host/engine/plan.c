@@ -8,8 +8,8 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
-#include "base/map.h"
 #include "engine/plan_text.h"
+#include "engine/plan_usual.h"
 #include "engine/resources.h"
 
 // What is being read, so that a fault can be named by its path.
@@ -17,6 +17,7 @@ struct reading {
   struct tg_plan *plan;
   struct tg_error *err;
   uint32_t task;
+  struct tg_plan_task usual; // what a task is of which nothing is told
 };
 
 static int fault(struct reading *r, const char *field, const char *what) {
@@ -228,10 +229,10 @@ static int runner_parse(const char *word) {
 }
 
 // Tasks of one word mostly follow each other and share its text.
-static const char *task_word_get(struct reading *r, const json_t *object) {
+static const char *task_word_get(struct reading *r, const char *word, size_t len) {
   const char *last = r->task ? r->plan->tasks[r->task - 1].word : "";
-  const char *word = json_string_value(json_object_get(object, "word"));
-  return word && strcmp(word, last) == 0 ? last : text_get(r->plan, object, "word");
+  bool is_last = strncmp(word, last, len) == 0 && !last[len];
+  return is_last ? last : tg_arena_copy(&r->plan->arena, word, len);
 }
 
 static int map_get(struct reading *r, const json_t *object, const struct tg_plan_map **out) {
@@ -331,7 +332,8 @@ static int task_get(struct reading *r, const json_t *object, struct tg_graph_bui
       (code = after_get(r, json_object_get(object, "after"), edges)))
     return code;
   task->name = text_get(r->plan, object, "name");
-  task->word = task_word_get(r, object);
+  const char *word = json_string_value(json_object_get(object, "word"));
+  task->word = task_word_get(r, word ? word : "", word ? strlen(word) : 0);
   task->doc = text_get(r->plan, object, "doc");
   task->when = (enum tg_trigger_rule)when;
   task->line = (uint32_t)line;
@@ -364,18 +366,28 @@ static int cycle_fault(struct tg_plan *plan, struct tg_error *err) {
   return code;
 }
 
+// Finds where a name stands, or could, in a table of task numbers from 1; the names are the plan's.
+static uint32_t *name_slot(const struct tg_plan *plan, uint32_t *slots, size_t mask,
+                           const char *name) {
+  uint64_t hash = UINT64_C(0xcbf29ce484222325); // FNV-1a
+  for (const char *c = name; *c; c++)
+    hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+  for (size_t i = (hash ^ hash >> 32) & mask;; i = (i + 1) & mask)
+    if (!slots[i] || strcmp(plan->tasks[slots[i] - 1].name, name) == 0) return &slots[i];
+}
+
 static int names_check(const struct tg_plan *plan, struct tg_error *err) {
-  struct tg_map names;
-  tg_map_init(&names);
-  int code = TG_OK;
+  size_t cap = 4;
+  while (cap < 2 * (size_t)plan->count) cap *= 2;
+  uint32_t *slots = calloc(cap, sizeof *slots);
+  int code = slots ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for a plan");
   for (uint32_t i = 0; i < plan->count && !code; i++) {
-    struct tg_plan_task *task = &plan->tasks[i];
-    if (tg_map_get(&names, task->name))
-      code = tg_error_set(err, TG_EINVALID, "malformed plan: two tasks are named %s", task->name);
-    else if (tg_map_put(&names, task->name, task))
-      code = tg_error_set(err, TG_ENOMEM, "no memory for a plan");
+    const char *name = plan->tasks[i].name;
+    uint32_t *slot = name_slot(plan, slots, cap - 1, name);
+    if (*slot) code = tg_error_set(err, TG_EINVALID, "malformed plan: two tasks are named %s", name);
+    *slot = i + 1;
   }
-  tg_map_deinit(&names);
+  free(slots);
   return code;
 }
 
@@ -408,6 +420,44 @@ static int task_parse(struct reading *r, struct tg_plan_span text, struct tg_gra
   return code;
 }
 
+static int usual_make(struct reading *r) {
+  json_t *object = json_pack("{s:s}", "name", "usual");
+  int code = object ? task_get(r, object, NULL)
+                    : tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  json_decref(object);
+  r->usual = r->plan->tasks[r->task];
+  return code;
+}
+
+static int usual_get(struct reading *r, const struct tg_plan_usual *usual,
+                     struct tg_graph_builder *edges) {
+  struct tg_plan_task *task = &r->plan->tasks[r->task];
+  struct tg_plan_span after = usual->after;
+  int code = TG_OK;
+  uint32_t from;
+  *task = r->usual;
+  task->line = usual->line;
+  task->name =
+      tg_arena_copy(&r->plan->arena, usual->name.at, (size_t)(usual->name.end - usual->name.at));
+  task->word = task_word_get(r, usual->word.at, (size_t)(usual->word.end - usual->word.at));
+  if (!task->name || !task->word) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  while (!code && tg_plan_usual_index(&after, &from))
+    code = from < r->plan->count ? tg_graph_add_edge(edges, from, r->task, r->err)
+                                 : fault(r, "after", "names a task that is not there");
+  return code;
+}
+
+// Takes the next task off the list; `*is_end` when there is none.
+static int next_get(struct reading *r, struct tg_plan_span *tasks, struct tg_graph_builder *edges,
+                    bool *is_end) {
+  struct tg_plan_usual usual;
+  struct tg_plan_span text;
+  *is_end = false;
+  if (tg_plan_usual_next(tasks, &usual)) return usual_get(r, &usual, edges);
+  *is_end = !tg_plan_span_next(tasks, &text);
+  return *is_end ? TG_OK : task_parse(r, text, edges);
+}
+
 static size_t items_count(struct tg_plan_span list) {
   struct tg_plan_span item;
   size_t count = 0;
@@ -417,7 +467,7 @@ static size_t items_count(struct tg_plan_span list) {
 
 static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_error *err) {
   struct reading r = {.plan = plan, .err = err};
-  struct tg_plan_span text;
+  bool is_end = false;
   size_t count = items_count(tasks);
   if (!count || count > TG_GRAPH_NODES_MAX)
     return tg_error_set(err, TG_EINVALID, "malformed plan: %zu tasks", count);
@@ -426,8 +476,11 @@ static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_
   if (!plan->tasks) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
   struct tg_graph_builder edges;
   tg_graph_builder_init(&edges, tg_memory_heap());
-  int code = TG_OK;
-  for (; !code && tg_plan_span_next(&tasks, &text); r.task++) code = task_parse(&r, text, &edges);
+  int code = usual_make(&r);
+  while (!code && !is_end) {
+    code = next_get(&r, &tasks, &edges, &is_end);
+    if (!code && !is_end) r.task++;
+  }
   if (!code && (tasks.end - tasks.at != 1 || *tasks.at != ']'))
     code =
         tg_error_set(err, TG_EINVALID, "malformed plan: tasks[%u] has no comma before it", r.task);
@@ -517,32 +570,53 @@ static int head_parse(struct tg_plan *plan, const char *text, size_t len, struct
   return code;
 }
 
+// The list of tasks, or what is behind the text if there is none.
+static struct tg_plan_span tasks_find(const char *text, size_t len) {
+  struct tg_plan_span whole = {.at = text, .end = text + len}, tasks;
+  bool has_tasks = tg_plan_span_member(whole, "tasks", &tasks);
+  return has_tasks ? tasks : (struct tg_plan_span){.at = whole.end, .end = whole.end};
+}
+
 // The head is the text with an empty list in the place of its tasks.
-static int text_parse(struct tg_plan *plan, struct tg_plan_span text, struct tg_error *err) {
-  struct tg_plan_span tasks;
-  if (!tg_plan_span_member(text, "tasks", &tasks)) tasks.at = tasks.end = text.end;
+static int head_read(struct tg_plan *plan, const char *text, size_t len, struct tg_error *err) {
+  struct tg_plan_span tasks = tasks_find(text, len);
   struct tg_buf head;
   tg_buf_init(&head, (size_t)TG_FRAME_BYTES_MAX);
-  tg_buf_put(&head, text.at, (size_t)(tasks.at - text.at));
+  tg_buf_put(&head, text, (size_t)(tasks.at - text));
   if (tasks.at < tasks.end) tg_buf_puts(&head, "[]");
-  tg_buf_put(&head, tasks.end, (size_t)(text.end - tasks.end));
+  tg_buf_put(&head, tasks.end, (size_t)(text + len - tasks.end));
   int code = head.is_failed ? tg_error_set(err, TG_ENOMEM, "no memory for a plan")
                             : head_parse(plan, tg_buf_text(&head), head.len, err);
   tg_buf_deinit(&head);
-  return code ? code : tasks_get(plan, tasks, err);
+  return code;
 }
 
-int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_error *err) {
+int tg_plan_parse_head(const char *text, size_t len, struct tg_plan **out, struct tg_error *err) {
   struct tg_plan *plan = calloc(1, sizeof *plan);
   if (!plan) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
   tg_arena_init(&plan->arena);
-  int code = text_parse(plan, (struct tg_plan_span){.at = text, .end = text + len}, err);
-  if (code) {
+  int code = head_read(plan, text, len, err);
+  if (code)
     tg_plan_free(plan);
-    return code;
-  }
-  *out = plan;
-  return TG_OK;
+  else
+    *out = plan;
+  return code;
+}
+
+int tg_plan_parse_tasks(struct tg_plan *plan, const char *text, size_t len, struct tg_error *err) {
+  return tasks_get(plan, tasks_find(text, len), err);
+}
+
+int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_error *err) {
+  struct tg_plan *plan;
+  int code = tg_plan_parse_head(text, len, &plan, err);
+  if (code) return code;
+  code = tg_plan_parse_tasks(plan, text, len, err);
+  if (code)
+    tg_plan_free(plan);
+  else
+    *out = plan;
+  return code;
 }
 
 void tg_plan_free(struct tg_plan *plan) {

@@ -113,6 +113,10 @@ struct tg_plan {
 /// Owns:   the caller frees the plan
 /// Errors: TG_EINVALID with the field's path, TG_ENOMEM
 int tg_plan_parse(const char *text, size_t len, struct tg_plan **plan, struct tg_error *err);
+
+/// Reads a plan without its tasks, and then its tasks; both is what tg_plan_parse does.
+int tg_plan_parse_head(const char *text, size_t len, struct tg_plan **plan, struct tg_error *err);
+int tg_plan_parse_tasks(struct tg_plan *plan, const char *text, size_t len, struct tg_error *err);
 void tg_plan_free(struct tg_plan *plan); // when nobody else refers to it
 
 /// Lets one more refer to a plan; each lets go of it with tg_plan_free.
