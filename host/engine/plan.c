@@ -370,8 +370,7 @@ static int cycle_fault(struct tg_plan *plan, struct tg_error *err) {
 static uint32_t *name_slot(const struct tg_plan *plan, uint32_t *slots, size_t mask,
                            const char *name) {
   uint64_t hash = UINT64_C(0xcbf29ce484222325); // FNV-1a
-  for (const char *c = name; *c; c++)
-    hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+  for (const char *c = name; *c; c++) hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
   for (size_t i = (hash ^ hash >> 32) & mask;; i = (i + 1) & mask)
     if (!slots[i] || strcmp(plan->tasks[slots[i] - 1].name, name) == 0) return &slots[i];
 }
@@ -384,7 +383,8 @@ static int names_check(const struct tg_plan *plan, struct tg_error *err) {
   for (uint32_t i = 0; i < plan->count && !code; i++) {
     const char *name = plan->tasks[i].name;
     uint32_t *slot = name_slot(plan, slots, cap - 1, name);
-    if (*slot) code = tg_error_set(err, TG_EINVALID, "malformed plan: two tasks are named %s", name);
+    if (*slot)
+      code = tg_error_set(err, TG_EINVALID, "malformed plan: two tasks are named %s", name);
     *slot = i + 1;
   }
   free(slots);
@@ -422,8 +422,8 @@ static int task_parse(struct reading *r, struct tg_plan_span text, struct tg_gra
 
 static int usual_make(struct reading *r) {
   json_t *object = json_pack("{s:s}", "name", "usual");
-  int code = object ? task_get(r, object, NULL)
-                    : tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  int code =
+      object ? task_get(r, object, NULL) : tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
   json_decref(object);
   r->usual = r->plan->tasks[r->task];
   return code;

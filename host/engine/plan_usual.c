@@ -37,7 +37,7 @@ static struct tg_plan_span word_take(struct tg_plan_span *in) {
   struct tg_plan_span word = {0};
   text_take(in, "\"");
   word.at = in->at;
-  while (in->at && in->at < in->end && *in->at > ' ' && *in->at < 0x7f && !strchr("\"\\/", *in->at))
+  while (in->at && in->at<in->end && * in->at> ' ' && *in->at < 0x7f && !strchr("\"\\/", *in->at))
     in->at++;
   word.end = in->at;
   if (word.end - word.at > TG_NAME_BYTES_MAX || word.end == word.at) in->at = NULL;

@@ -94,7 +94,8 @@ static void build_done(struct tg_bundle *bundle) {
   struct tg_buf json;
   struct tg_error err;
   tg_buf_init(&json, caps.bytes_max);
-  int code = tg_lua_json_encode(L, is_plan ? -2 : -1, &caps, &json, &err);
+  bool is_told = bundle->is_build || !is_plan;
+  int code = is_told ? tg_lua_json_encode(L, is_plan ? -2 : -1, &caps, &json, &err) : TG_OK;
   tg_fiber_close(&bundle->build);
   if (code == TG_OK && is_plan) code = tg_state_seal(&bundle->state, &err);
   bundle->is_ready = is_plan && code == TG_OK;
@@ -133,7 +134,7 @@ static int l_build_prepare(lua_State *L) {
   if (luaL_loadbufferx(L, driver, sizeof driver - 1, "=[tidegate]", "t") != LUA_OK)
     return lua_error(L);
   tg_state_load_entry(L);
-  lua_getfield(L, 2, is_policy ? "policy" : "build");
+  lua_getfield(L, 2, is_policy ? "policy" : bundle->is_build ? "build" : "adopt");
   lua_pushstring(L, bundle->entry);
   return 4;
 }
@@ -182,6 +183,7 @@ static int bundle_start(struct tg_bundle *bundle, int64_t now_ms, struct tg_read
 int tg_bundle_load(struct tg_worker *worker, struct tg_reader *body, struct tg_error *err) {
   uint64_t id = tg_wire_get_u64(body);
   uint8_t kind = tg_wire_get_u8(body);
+  bool is_build = tg_wire_get_u8(body);
   const char *entry = tg_wire_get_text(body);
   int64_t now_ms = tg_wire_get_i64(body);
   if (body->is_failed || kind > TG_BUNDLE_POLICY || tg_map_get_number(&worker->bundles, id))
@@ -189,6 +191,7 @@ int tg_bundle_load(struct tg_worker *worker, struct tg_reader *body, struct tg_e
   struct tg_bundle *bundle = bundle_new(worker, id, entry);
   if (!bundle) return tg_error_set(err, TG_ENOMEM, "no memory for bundle %s", entry);
   bundle->kind = kind;
+  bundle->is_build = is_build;
   int code = bundle_start(bundle, now_ms, body, err);
   if (body->is_failed) return tg_error_set(err, TG_EPROTOCOL, "the files of a LOAD are malformed");
   if (code != TG_OK) fault_tell(bundle, err->text);

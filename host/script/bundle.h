@@ -2,11 +2,11 @@
 // A bundle: one version of a pipeline or a policy, in a Lua state of its own.
 //
 //   LOAD --> the entry's chunk is run, what it returns is baked by the library (a fiber, with a
-//            budget of TG_BUNDLE_BUILD_MS) --> LOADED with the plan, or FAULTS and the bundle is
-//            gone
+//            budget of TG_BUNDLE_BUILD_MS) --> LOADED, or FAULTS and the bundle is gone. Only a
+//            build validates and tells the plan: what another worker built needs neither
 //   DROP --> the state is closed as soon as its last fiber has ended
 //
-// LOAD: bundle u64, kind u8, entry path text, now_ms i64, u32 count, {key text, path text, text
+// LOAD: bundle u64, kind u8, build u8, entry path text, now_ms i64, u32 count, {key text, path text, text
 // bytes}. A key is "kind:name" ("module:lib.dates", "sql:silver.sql"); the entry's is "entry:".
 // What is not there is asked for: request SOURCE, kind text, name text -> path text, text bytes.
 // Faults: [{"file", "line", "message", "hint"?}].
@@ -30,6 +30,7 @@ struct tg_bundle {
   char *entry;    // path of the file
   int run_ref;    // worker.run, in the registry
   int decide_ref; // and worker.decide, or of a pipeline worker.compute
+  bool is_build;
   bool is_ready, is_dropped;
 };
 

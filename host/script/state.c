@@ -137,5 +137,6 @@ int tg_state_seal(struct tg_state *state, struct tg_error *err) {
   sources_forget(state);
   state->is_building = false;
   lua_gc(state->box.L, LUA_GCINC, GC_PAUSE_PERCENT, 0, 0);
+  lua_gc(state->box.L, LUA_GCRESTART); // what the building left is collected from now on
   return tg_sandbox_freeze(&state->box, err);
 }

@@ -291,6 +291,7 @@ static void load_send(struct load *load) {
   load->is_sent = true;
   tg_wire_put_u64(out, version->handle);
   tg_wire_put_u8(out, (uint8_t)version->kind);
+  tg_wire_put_u8(out, load->built != NULL);
   tg_wire_put_text(out, version->entry);
   tg_wire_put_i64(out, version->built_at);
   sources_put(out, version);

@@ -5,7 +5,7 @@
 // built before, of what is there now, is not built again (builds.h).
 //
 //   build:    entry -> known | LOAD -> SOURCE ... SOURCE -> LOADED (plan) | FAULTS
-//   require:  bundle, worker -> LOAD with all files -> LOADED
+//   require:  bundle, worker -> LOAD with all files -> LOADED (without a plan)
 //
 // A worker has one LOAD in work at a time.
 #pragma once

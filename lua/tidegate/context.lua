@@ -2,6 +2,7 @@
 --- What a task's function is given: the facts of its attempt and the few things it can do.
 --- A context cannot be changed, and nothing in it is shared with another attempt.
 local absent = require "tidegate.absent"
+local dag = require "tidegate.dag"
 local group = require "tidegate.pipeline.group"
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
@@ -34,6 +35,7 @@ end
 
 -- Raises unless a task's output can be there when this task runs.
 local function check_upstream(pipeline, task, name)
+  pipeline.graph = pipeline.graph or dag.new(pipeline.tasks)
   for _, ancestor in ipairs(pipeline.graph:ancestors(task.name)) do
     if ancestor == name then return end
   end

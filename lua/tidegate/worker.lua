@@ -37,6 +37,19 @@ function worker.build(value, path)
   return require("tidegate.pipeline.plan").compile(baked, path)
 end
 
+---Makes ready what was built before, of the same files: what validating told then still holds.
+---@param value any
+---@param path string
+---@return true?
+---@return tidegate.Fault[]? faults
+function worker.adopt(value, path)
+  local into = end_declaring(path)
+  local baked = require("tidegate.pipeline.bake").pipeline(value, into)
+  if not into:is_empty() then return nil, into:sorted() end
+  pipeline = baked
+  return true
+end
+
 -- The host has checked the parameters against the plan; what only Lua can check (patterns) is here.
 local function check_params(given)
   for _, name in ipairs(plain.keys(pipeline.params)) do

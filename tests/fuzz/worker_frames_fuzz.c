@@ -51,6 +51,7 @@ static void load_put(struct tg_buf *body, struct input *in, enum tg_bundle_kind 
   struct input text = input_until(in, 0);
   tg_wire_put_u64(body, 1 + input_u8(in) % 4);
   tg_wire_put_u8(body, (uint8_t)kind);
+  tg_wire_put_u8(body, 1);
   tg_wire_put_text(body, "pipelines/p.lua");
   tg_wire_put_i64(body, INT64_C(1790000000000));
   tg_wire_put_u32(body, 1);

@@ -23,7 +23,7 @@ local bake = {}
 ---@field params table<string, tidegate.Param>
 ---@field on table[]
 ---@field tasks tidegate.BakedTask[] in the order of the file
----@field graph any of tidegate.dag, once the pipeline is validated
+---@field graph any of tidegate.dag, once it is validated or somebody needed it
 ---@field known? table<string, tidegate.BakedTask|tidegate.Group> by full name, where there are groups
 
 --- A field that a task was not given is its default, which many tasks share: never changed.

@@ -18,9 +18,10 @@ static struct tg_plan_span span_of(const char *text) {
 
 static void takes_tasks_and_their_indexes(void **state) {
   (void)state;
-  struct tg_plan_span list = span_of("[{\"line\":7,\"name\":\"a\",\"word\":\"task\"},"
-                                     "{\"after\":[0,12],\"line\":9,\"name\":\"g.b\",\"word\":\"x\"},"
-                                     "{\"after\":[],\"line\":0,\"name\":\"c\",\"word\":\"x\"},7]");
+  struct tg_plan_span list =
+      span_of("[{\"line\":7,\"name\":\"a\",\"word\":\"task\"},"
+              "{\"after\":[0,12],\"line\":9,\"name\":\"g.b\",\"word\":\"x\"},"
+              "{\"after\":[],\"line\":0,\"name\":\"c\",\"word\":\"x\"},7]");
   struct tg_plan_usual task;
   uint32_t index;
   assert_true(tg_plan_usual_next(&list, &task));
@@ -123,8 +124,9 @@ static void reads_what_the_other_parser_reads(void **state) {
 
 static void an_index_of_no_task_is_refused(void **state) {
   (void)state;
-  static const char text[] = "{\"name\":\"p\",\"tasks\":[{\"line\":1,\"name\":\"a\",\"word\":\"x\"},"
-                             "{\"after\":[2],\"line\":1,\"name\":\"b\",\"word\":\"x\"}]}";
+  static const char text[] =
+      "{\"name\":\"p\",\"tasks\":[{\"line\":1,\"name\":\"a\",\"word\":\"x\"},"
+      "{\"after\":[2],\"line\":1,\"name\":\"b\",\"word\":\"x\"}]}";
   struct tg_plan *plan;
   struct tg_error err;
   assert_int_equal(tg_plan_parse(text, sizeof text - 1, &plan, &err), TG_EINVALID);

@@ -36,6 +36,7 @@ void host_open(struct host *host) {
   close(pair[1]);
   tg_channel_init(&host->channel, pair[0]);
   tg_buf_init(&host->log, (size_t)TG_GIB);
+  host->is_known = false;
 }
 
 int host_close(struct host *host) {
@@ -66,6 +67,7 @@ void host_load(struct host *host, uint64_t bundle, enum tg_bundle_kind kind, con
   struct tg_buf *out = host_begin(host, TG_MESSAGE_LOAD);
   tg_wire_put_u64(out, bundle);
   tg_wire_put_u8(out, (uint8_t)kind);
+  tg_wire_put_u8(out, !host->is_known);
   tg_wire_put_text(out, "pipelines/p.lua");
   tg_wire_put_i64(out, INT64_C(1790000000000));
   tg_wire_put_u32(out, key ? 2 : 1);

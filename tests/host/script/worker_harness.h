@@ -14,6 +14,7 @@
 struct host {
   pid_t pid;
   struct tg_channel channel;
+  bool is_known;     // what is loaded was built before
   struct tg_buf log; // "level text\n" of every LOG frame so far, the seal's report left out
 };
 

@@ -118,6 +118,28 @@ static void tells_whether_another_time_may_give_another_bundle(void **state) {
   }
 }
 
+static const char two_tasks[] =
+    "local tg = require 'tidegate'\n"
+    "return tg.pipeline 'p' { tasks = {\n"
+    "  tg.task 'a' { run = function() return 1 end },\n"
+    "  tg.task 'b' { after = 'a', run = function(ctx) return ctx.output.late end } } }";
+
+static void tells_no_plan_of_what_was_built_before(void **state) {
+  struct host *host = *state;
+  host->is_known = true;
+  host_load(host, 1, TG_BUNDLE_PIPELINE, two_tasks, NULL, NULL);
+  assert_int_equal(host_expect(host, TG_MESSAGE_LOADED, 1).json.len, 0);
+  host_start(host, 1, 1, 0, 1);
+  struct answer answer = host_expect(host, TG_MESSAGE_RESULT, 1);
+  assert_int_equal(answer.err.code, TG_OK);
+  assert_string_equal(answer.json.data, "1");
+  host_start(host, 2, 1, 1, 1); // looks into the graph, which nobody made yet
+  answer = host_expect(host, TG_MESSAGE_RESULT, 2);
+  assert_contains(answer.err.text, "there is no such task");
+  host_load(host, 2, TG_BUNDLE_PIPELINE, "error 'today'", NULL, NULL);
+  assert_contains(host_expect(host, TG_MESSAGE_FAULTS, 2).json.data, "today");
+}
+
 static void tells_a_module_that_is_not_there(void **state) {
   struct host *host = *state;
   struct tg_error err;
@@ -541,6 +563,7 @@ int main(void) {
       test(tells_where_a_pipeline_is_wrong),
       test(asks_for_the_modules_of_the_project),
       test(tells_whether_another_time_may_give_another_bundle),
+      test(tells_no_plan_of_what_was_built_before),
       test(tells_a_module_that_is_not_there),
       test(names_the_way_round_a_cycle_of_modules),
       test(gives_up_builds_that_take_too_long),
