@@ -10,12 +10,13 @@
 #include "cli/backfill.h"
 #include "cli/exit.h"
 #include "cli/load.h"
+#include "cli/stale.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "cli/view.h"
 #include "engine/partitions.h"
 
-static const char *const only_choices[] = {"all", "missing", "failed", NULL};
+static const char *const only_choices[] = {"all", "missing", "failed", "stale", NULL};
 
 struct filler {
   struct tg_backfill backfill;
@@ -73,13 +74,17 @@ static int ways_decide(struct filler *filler, struct tg_error *err) {
   backfill->items =
       tg_arena_alloc(&backfill->arena, (backfill->count + 1) * sizeof *backfill->items);
   if (!backfill->items) return tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
-  for (size_t i = 0; i < backfill->count; i++) {
+  int code = TG_OK;
+  for (size_t i = 0; i < backfill->count && !code; i++) {
     struct tg_occurrence *occurrence = &filler->list[i];
-    occurrence->way = tg_occurrence_way(only, occurrence->last);
+    if (only == TG_ONLY_STALE)
+      code = tg_stale_find(backfill->history, backfill->plan, backfill->version->hash,
+                           &backfill->arena, occurrence, err);
+    occurrence->way = tg_occurrence_way(only, occurrence);
     backfill->items[i].occurrence = occurrence;
     backfill->total += occurrence->way != TG_WAY_LEAVE;
   }
-  return TG_OK;
+  return code;
 }
 
 // A pipeline that does not say how many of its runs go together is filled one by one.
@@ -139,11 +144,12 @@ static void came_of(const struct tg_backfill_item *item, struct came *came) {
 static json_t *item_json(const struct tg_backfill_item *item) {
   struct came came;
   came_of(item, &came);
-  return json_pack("{s:o, s:o, s:s?, s:s, s:s?, s:s?, s:o, s:o}", "start",
+  return json_pack("{s:o, s:o, s:s?, s:s, s:s?, s:s?, s:s?, s:o, s:o}", "start",
                    tg_view_time_json(item->occurrence->start_ms), "end",
                    tg_view_time_json(item->occurrence->end_ms), "partition",
-                   item->occurrence->partition, "action", tg_way_word(item->occurrence->way), "run",
-                   *came.run ? came.run : NULL, "state", came.state, "duration_ms",
+                   item->occurrence->partition, "action", tg_way_word(item->occurrence->way),
+                   "stale", item->occurrence->stale, "run", *came.run ? came.run : NULL, "state",
+                   came.state, "duration_ms",
                    came.duration_ms < 0 ? json_null() : json_integer(came.duration_ms), "error",
                    tg_view_text_json(came.error));
 }
@@ -182,15 +188,15 @@ static void row_add(struct tg_table *table, const struct tg_backfill_item *item)
        came.state ? tg_style_of_state(came.state) : TG_STYLE_DIM},
       {came.run, TG_STYLE_PLAIN},
       {duration, TG_STYLE_PLAIN},
-      {came.error, TG_STYLE_PLAIN},
+      {came.error ? came.error : item->occurrence->stale, TG_STYLE_PLAIN},
   };
   tg_table_add(table, cells + (partition ? 0 : 1));
 }
 
 static int print(const struct filler *filler) {
-  static const struct tg_column columns[] = {{"PARTITION", false}, {"START", false}, {"END", false},
-                                             {"ACTION", false},    {"STATE", false}, {"RUN", false},
-                                             {"DURATION", true},   {"ERROR", false}};
+  static const struct tg_column columns[] = {
+      {"PARTITION", false}, {"START", false}, {"END", false},     {"ACTION", false},
+      {"STATE", false},     {"RUN", false},   {"DURATION", true}, {"ERROR OR WHY STALE", false}};
   size_t first = filler->backfill.plan->partition_count ? 0 : 1;
   struct tg_table table;
   struct tg_buf text;
@@ -297,8 +303,9 @@ const struct tg_verb tg_verb_backfill = {
         "An occurrence has an interval, from its logical date to the next one; those whose\n"
         "logical date lies in --from <= t < --to are run, by the pipeline's own schedule or\n"
         "--every so often. What succeeded already is left and what failed is rerun from its\n"
-        "failure, so the same command goes on where it was stopped. Exit code 0: all that was\n"
-        "to run succeeded.",
+        "failure, so the same command goes on where it was stopped. Stale is what succeeded with\n"
+        "an older version of the pipeline, or before an asset that it reads was made again.\n"
+        "Exit code 0: all that was to run succeeded.",
     .options =
         (const struct tg_option[]){
             {"from", 0, TG_OPTION_TIME, "TIME", "the first instant (RFC 3339 or a date)", NULL,
@@ -309,7 +316,8 @@ const struct tg_verb tg_verb_backfill = {
             {"partitions", 0, TG_OPTION_TEXT, "A,B",
              "only these (default: all that the pipeline has)", NULL, NULL},
             {"only", 0, TG_OPTION_CHOICE, "WHICH",
-             "all (again), missing or failed (default: missing and failed)", only_choices, NULL},
+             "all (again), missing, failed (default: missing and failed) or stale", only_choices,
+             NULL},
             {"max-runs", 0, TG_OPTION_COUNT, "N",
              "at most so many at once (default: limits.runs, else 1)", NULL, NULL},
             {"param", 'p', TG_OPTION_TEXT, "NAME=VALUE", "a parameter (may be given again)", NULL,

@@ -185,18 +185,27 @@ int tg_occurrences_match(struct tg_occurrence *list, size_t count, const struct 
   return code ? tg_error_set(err, code, "no memory for a backfill") : TG_OK;
 }
 
-enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_run *last) {
-  if (!last) return only == TG_ONLY_FAILED ? TG_WAY_LEAVE : TG_WAY_NEW;
+// What to do with an occurrence that never ran, or was skipped: nothing was done for it.
+static enum tg_way missing_way(enum tg_only only, enum tg_way way) {
+  return only == TG_ONLY_FAILED || only == TG_ONLY_STALE ? TG_WAY_LEAVE : way;
+}
+
+enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_occurrence *occurrence) {
+  const struct tg_run *last = occurrence->last;
+  bool is_all = only == TG_ONLY_ALL;
+  if (!last) return missing_way(only, TG_WAY_NEW);
   switch (last->state) {
   case TG_RUN_RUNNING:
   case TG_RUN_QUEUED:
   case TG_RUN_CANCELLING:
     return TG_WAY_CONTINUE;
   case TG_RUN_SUCCESS:
-    return only == TG_ONLY_ALL ? TG_WAY_AGAIN : TG_WAY_LEAVE;
+    return is_all || (only == TG_ONLY_STALE && occurrence->stale) ? TG_WAY_AGAIN : TG_WAY_LEAVE;
+  case TG_RUN_SKIPPED:
+    return missing_way(only, is_all ? TG_WAY_AGAIN : TG_WAY_REPAIR);
   default:
     break;
   }
-  if (only == TG_ONLY_MISSING && last->state != TG_RUN_SKIPPED) return TG_WAY_LEAVE;
-  return only == TG_ONLY_ALL ? TG_WAY_AGAIN : TG_WAY_REPAIR;
+  if (only == TG_ONLY_MISSING || only == TG_ONLY_STALE) return TG_WAY_LEAVE;
+  return is_all ? TG_WAY_AGAIN : TG_WAY_REPAIR;
 }

@@ -14,7 +14,8 @@
   X(OPEN, "open")       /* those that are missing or failed */                                     \
   X(ALL, "all")         /* also those that succeeded, again from their beginning */                \
   X(MISSING, "missing") /* those that never ran */                                                 \
-  X(FAILED, "failed")   /* those that failed or were cancelled */
+  X(FAILED, "failed")   /* those that failed or were cancelled */                                  \
+  X(STALE, "stale")     /* those that succeeded on an older bundle or older data (stale.h) */
 
 /// X(NAME, word): what a backfill does with an occurrence.
 #define TG_WAYS(X)                                                                                 \
@@ -43,6 +44,7 @@ struct tg_occurrence {
   const char *partition;     // or NULL
   const char *params;        // that its run has
   const struct tg_run *last; // its newest run with these parameters, or NULL
+  const char *stale;         // why its success is, or NULL; known to --only stale alone
   enum tg_way way;
 };
 
@@ -68,8 +70,8 @@ int tg_occurrences_list(const struct tg_plan *plan, const struct tg_occurrence_r
 int tg_occurrences_match(struct tg_occurrence *list, size_t count, const struct tg_run *runs,
                          size_t run_count, struct tg_error *err);
 
-/// Says what to do with an occurrence whose newest run is `last` (or NULL).
-enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_run *last);
+/// Says what to do with an occurrence, by its newest run and whether that is stale.
+enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_occurrence *occurrence);
 
 /// Gives a run of a pipeline with one cron its interval: of an occurrence from its logical instant
 /// to the next one, of a run by hand the last that was over at its logical instant. A run of

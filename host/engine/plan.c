@@ -317,6 +317,18 @@ static int resource_get(struct reading *r, const json_t *value, uint32_t *resour
   return TG_OK;
 }
 
+static int reads_get(struct reading *r, const json_t *list) {
+  const char *const *assets;
+  int code = texts_get(r, list, "reads", &assets);
+  for (; !code && *assets; assets++) {
+    struct tg_plan_read *read = tg_arena_alloc(&r->plan->arena, sizeof *read);
+    if (!read) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+    *read = (struct tg_plan_read){.task = r->task, .asset = *assets, .next = r->plan->reads};
+    r->plan->reads = read;
+  }
+  return code;
+}
+
 static int task_get(struct reading *r, const json_t *object, struct tg_graph_builder *edges) {
   struct tg_plan_task *task = &r->plan->tasks[r->task];
   int64_t line, priority;
@@ -328,6 +340,7 @@ static int task_get(struct reading *r, const json_t *object, struct tg_graph_bui
       (code = to_get(r, json_object_get(object, "to"), edges)) ||
       (code = texts_get(r, json_object_get(object, "tags"), "tags", &task->tags)) ||
       (code = texts_get(r, json_object_get(object, "produces"), "produces", &task->produces)) ||
+      (code = reads_get(r, json_object_get(object, "reads"))) ||
       (code = retry_get(r, json_object_get(object, "retry"), &task->retry)) ||
       (code = after_get(r, json_object_get(object, "after"), edges)))
     return code;

@@ -47,6 +47,13 @@ struct tg_plan_command {
 };
 
 #define TG_NO_TASK UINT32_MAX
+/// An asset that a task reads; few tasks say so.
+struct tg_plan_read {
+  uint32_t task;
+  const char *asset;
+  const struct tg_plan_read *next;
+};
+
 #define TG_NO_RESOURCE UINT32_MAX
 
 /// How a task is run for each item of a list.
@@ -101,7 +108,8 @@ struct tg_plan {
   enum tg_overlap overlap;
   const char *const *partitions; // each occurrence is run for each of them; NULL-terminated
   uint32_t partition_count;
-  json_t *params;   // the list of parameter schemas (model/params.h)
+  const struct tg_plan_read *reads; // of all tasks
+  json_t *params;                   // the list of parameter schemas (model/params.h)
   json_t *triggers; // the list of what starts it: {"kind": "cron", "expr", "tz", ...}, ...
   struct tg_plan_task *tasks;
   uint32_t count;

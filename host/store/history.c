@@ -376,6 +376,38 @@ int tg_history_asset_versions(struct tg_history *history, uint64_t run, struct t
                      err);
 }
 
+static void newer_read(struct query *q, void *item) {
+  struct tg_newer *newer = item;
+  const char *id = text(q, 0);
+  *newer = (struct tg_newer){.pipeline = text(q, 1), .created_at = number(q, 2)};
+  if (id) tg_id_parse(id, &newer->run);
+}
+
+int tg_history_newer(struct tg_history *history, uint64_t run, const char *task, const char *asset,
+                     struct tg_arena *arena, struct tg_newer *newer, size_t *count,
+                     struct tg_error *err) {
+  struct query q;
+  struct tg_newer *found = NULL;
+  int code = query_start(
+      history,
+      "SELECT r.id, r.pipeline, v.created_at FROM asset_versions v"
+      " JOIN runs r ON r.number = v.run JOIN runs mine ON mine.number = ?1"
+      " JOIN tasks t ON t.run = ?1 AND t.name = ?2 AND t.state = 'success'"
+      " WHERE v.asset = ?3 AND v.created_at >= t.started_at AND r.pipeline <> mine.pipeline"
+      " AND (v.partition = '' OR mine.partition = '' OR v.partition = mine.partition)"
+      " AND (r.interval_end IS NULL OR mine.interval_end IS NULL"
+      "      OR (r.interval_start < mine.interval_end AND mine.interval_start < r.interval_end))"
+      " ORDER BY v.version DESC LIMIT 1",
+      arena, &q, err);
+  if (code) return code;
+  sqlite3_bind_int64(q.statement, 1, (int64_t)run);
+  tg_bind_text(q.statement, 2, task);
+  tg_bind_text(q.statement, 3, asset);
+  code = query_collect(&q, sizeof *found, newer_read, (void **)&found, count, err);
+  if (!code && *count) *newer = *found;
+  return code;
+}
+
 static void resource_read(struct query *q, void *item) {
   *(struct tg_resource *)item = (struct tg_resource){
       .name = text(q, 0),

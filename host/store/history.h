@@ -71,6 +71,22 @@ int tg_history_asset_versions(struct tg_history *history, uint64_t run, struct t
 int tg_history_resources(struct tg_history *history, struct tg_arena *arena,
                          struct tg_resource **resources, size_t *count, struct tg_error *err);
 
+/// A version of an asset, and the run that it is of.
+struct tg_newer {
+  struct tg_id run;
+  const char *pipeline;
+  int64_t created_at;
+};
+
+/// Finds the newest version of an asset that came after a task of a run had begun to read it, from
+/// a run of another pipeline that is about the same data: its partition is the same, or one of the
+/// two has none, and their intervals overlap, or one of the two has none.
+///
+/// Shape:  `*count` is 1 and `newer` filled, or 0; a task that did not succeed has read nothing
+int tg_history_newer(struct tg_history *history, uint64_t run, const char *task, const char *asset,
+                     struct tg_arena *arena, struct tg_newer *newer, size_t *count,
+                     struct tg_error *err);
+
 /// Gives the plan (JSON text) of a bundle.
 ///
 /// Errors: TG_ENOT_FOUND

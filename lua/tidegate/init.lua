@@ -73,6 +73,7 @@ local words = require "tidegate.pipeline.words"
 ---@field doc? string
 ---@field tags? string|string[]
 ---@field produces? string|string[] names of assets
+---@field reads? string|string[] names of assets of other pipelines: with newer ones it is stale
 ---@field priority? integer the higher the sooner
 ---@field setup? boolean makes what the tasks after it need
 ---@field teardown? boolean runs although others failed, and does not hide that they did

@@ -148,12 +148,85 @@ describe("backfill", function()
       { { range() }, "no schedule" }, { { range("--every", "0s") }, "duration" },
       { { range("--every", "1s") }, "more than 10000 occurrences" },
       { { range("--every", "1d", "-p", "x=1") }, "x" },
-      { { range("--every", "1d", "--only", "stale") }, "missing" },
+      { { range("--every", "1d", "--only", "old") }, "missing" },
     } do
       local result = box:tidegate("backfill", "p", table.unpack(case[1]))
       assert.equal(2, result.code, table.concat(case[1], " "))
       assert.matches(case[2], result.err)
       assert.equal("", result.out)
     end
+  end)
+end)
+
+describe("backfill --only stale", function()
+  local UP = [[ tg.task "make" { produces = "orders", run = function() end }, ]]
+  local DOWN = [[
+    tg.task "use" { reads = "orders", produces = "report", run = function() return 1 end },
+    tg.task "late" { after = "use", run = function() return 2 end },
+  ]]
+  local DAILY = [[ on = { tg.cron("0 0 * * *") }, partitions = { "EU", "US" }, ]]
+
+  before_each(function()
+    of(DOWN, DAILY)
+    box:pipeline("up", UP, DAILY)
+    for _, name in ipairs { "up", "p" } do
+      assert.equal(0, box:tidegate("backfill", name, range()).code)
+    end
+  end)
+
+  local function stale(...)
+    local list, result = backfill(range("--only", "stale", ...))
+    local found = {}
+    for _, occurrence in ipairs(list.occurrences) do
+      if occurrence.action ~= "leave" then
+        assert.equal("rerun", occurrence.action)
+        found[#found + 1] = occurrence.start:sub(9, 10) .. occurrence.partition
+      else
+        assert.is_nil(occurrence.stale)
+      end
+    end
+    return found, list, result
+  end
+
+  it("leaves what is up to date, and what did not succeed", function()
+    assert.same({}, (stale "--dry-run"))
+    assert.equal(0, select(3, stale()).code)
+    box:pipeline("q", [[ tg.task "a" { run = function() error "no" end } ]], DAILY)
+    box:document("backfill", "q", "--from", "2026-11-01", "--to", "2026-11-02")
+    box:pipeline("q", [[ tg.task "a" { run = function() error "no, again" end } ]], DAILY)
+    local list = box:document("backfill", "q", "--from", "2026-11-01", "--to", "2026-11-03", "--only", "stale").backfill
+    assert.same({ "leave", "leave", "leave", "leave" }, column(list, "action"))
+  end)
+
+  it("finds what an asset that was made again goes into: its partition and its interval", function()
+    assert.equal(0, box:tidegate("backfill", "up", "--from", "2026-11-02", "--to", "2026-11-03",
+      "--partitions", "US", "--only", "all").code)
+    local found, list = stale "--dry-run"
+    assert.same({ "02US" }, found)
+    assert.matches("^orders, which use reads, was made again at %d+%-.* by up, run ", list.occurrences[4].stale)
+    assert.matches("orders, which use reads", box:tidegate("backfill", "p", range("--only", "stale", "--dry-run")).out)
+    local result
+    found, _, result = stale()
+    assert.same({ "02US" }, found)
+    assert.equal(0, result.code, result.err)
+    assert.same({}, (stale "--dry-run"))
+  end)
+
+  it("finds what ran with another version of the pipeline", function()
+    box:pipeline("p", DOWN .. [[ tg.task "new" { run = function() end }, ]], DAILY)
+    local found, list = stale("--dry-run", "--partitions", "EU")
+    assert.same({ "01EU", "02EU", "03EU", "04EU" }, found)
+    assert.matches("^the pipeline has changed: bundle %x+, now %x+$", list.occurrences[1].stale)
+    assert.equal(0, select(3, stale("--partitions", "EU")).code)
+    assert.same({ "01US", "02US", "03US", "04US" }, (stale "--dry-run"))
+  end)
+
+  it("goes by what the task read, not by when its run ended", function()
+    box:pipeline("p", DOWN:gsub("return 2", "if not require('tidegate.file').stat 'files/repaired' then error 'x' end"), DAILY)
+    backfill(range("--only", "stale", "--partitions", "EU")) -- all fail after `use`
+    assert.equal(0, box:tidegate("backfill", "up", "--from", "2026-11-01", "--to", "2026-11-02", "--only", "all").code)
+    box:write("files/repaired", "")
+    assert.equal(0, select(2, backfill(range("--partitions", "EU"))).code) -- `use` is carried over
+    assert.same({ "01EU" }, (stale("--dry-run", "--partitions", "EU")))
   end)
 end)

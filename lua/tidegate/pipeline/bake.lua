@@ -45,6 +45,7 @@ local bake = {}
 ---@field doc string
 ---@field tags string[]
 ---@field produces string[]
+---@field reads string[]
 ---@field priority integer
 ---@field timeout integer ms, 0 for none
 ---@field when string
@@ -144,6 +145,7 @@ local TASK = {
   tags = { schema.strings, default = {} },
   doc = { schema.string, default = "" },
   produces = { schema.strings, default = {} },
+  reads = { schema.strings, default = {} },
   priority = { schema.integer(-1000, 1000), default = 0 },
   setup = { schema.boolean, default = false },
   teardown = { schema.boolean, default = false },

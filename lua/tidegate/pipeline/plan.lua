@@ -93,6 +93,7 @@ local function compile_task(task, index_of, lines)
   if task.when ~= "all_success" then one.when = task.when end
   if task.doc ~= "" then one.doc = task.doc end
   if #task.tags > 0 then one.tags = list(task.tags) end
+  if #task.reads > 0 then one.reads = list(task.reads) end
   if #task.produces > 0 then one.produces = list(task.produces) end
   if task.timeout > 0 then one.timeout_ms = task.timeout end
   if task.priority ~= 0 then one.priority = task.priority end

@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,22 +122,35 @@ static void an_occurrence_has_its_newest_run_with_the_same_parameters(void **sta
 // One row for each state of the newest run, one column for each choice of --only.
 static void what_is_done_with_an_occurrence_is_a_table(void **state) {
   (void)state;
+  enum { NONE = -1 }; // there is no run
   static const struct {
-    int state; // -1: there is no run
-    enum tg_way ways[4];
+    int state;
+    bool is_stale;
+    enum tg_way ways[5];
   } rows[] = {
-      {-1, {TG_WAY_NEW, TG_WAY_NEW, TG_WAY_NEW, TG_WAY_LEAVE}},
-      {TG_RUN_RUNNING, {TG_WAY_CONTINUE, TG_WAY_CONTINUE, TG_WAY_CONTINUE, TG_WAY_CONTINUE}},
-      {TG_RUN_SUCCESS, {TG_WAY_LEAVE, TG_WAY_AGAIN, TG_WAY_LEAVE, TG_WAY_LEAVE}},
-      {TG_RUN_FAILED, {TG_WAY_REPAIR, TG_WAY_AGAIN, TG_WAY_LEAVE, TG_WAY_REPAIR}},
-      {TG_RUN_CANCELLED, {TG_WAY_REPAIR, TG_WAY_AGAIN, TG_WAY_LEAVE, TG_WAY_REPAIR}},
+#define SAME(way) {TG_WAY_##way, TG_WAY_##way, TG_WAY_##way, TG_WAY_##way, TG_WAY_##way}
+#define WAYS(a, b, c, d, e)                                                                        \
+  { TG_WAY_##a, TG_WAY_##b, TG_WAY_##c, TG_WAY_##d, TG_WAY_##e }
+      {NONE, false, WAYS(NEW, NEW, NEW, LEAVE, LEAVE)},
+      {TG_RUN_RUNNING, false, SAME(CONTINUE)},
+      {TG_RUN_QUEUED, false, SAME(CONTINUE)},
+      {TG_RUN_CANCELLING, false, SAME(CONTINUE)},
+      {TG_RUN_SUCCESS, false, WAYS(LEAVE, AGAIN, LEAVE, LEAVE, LEAVE)},
+      {TG_RUN_SUCCESS, true, WAYS(LEAVE, AGAIN, LEAVE, LEAVE, AGAIN)},
+      {TG_RUN_FAILED, false, WAYS(REPAIR, AGAIN, LEAVE, REPAIR, LEAVE)},
+      {TG_RUN_CANCELLED, false, WAYS(REPAIR, AGAIN, LEAVE, REPAIR, LEAVE)},
+      {TG_RUN_SKIPPED, false, WAYS(REPAIR, AGAIN, REPAIR, LEAVE, LEAVE)},
+#undef SAME
+#undef WAYS
   };
-  static const enum tg_only onlies[] = {TG_ONLY_OPEN, TG_ONLY_ALL, TG_ONLY_MISSING, TG_ONLY_FAILED};
+  static const enum tg_only onlies[] = {TG_ONLY_OPEN, TG_ONLY_ALL, TG_ONLY_MISSING, TG_ONLY_FAILED,
+                                        TG_ONLY_STALE};
   for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-    struct tg_run run = {.state = (enum tg_run_state)(rows[r].state < 0 ? 0 : rows[r].state)};
-    for (size_t o = 0; o < 4; o++)
-      assert_int_equal(tg_occurrence_way(onlies[o], rows[r].state < 0 ? NULL : &run),
-                       rows[r].ways[o]);
+    struct tg_run run = {.state = (enum tg_run_state)rows[r].state};
+    struct tg_occurrence occurrence = {.last = rows[r].state == NONE ? NULL : &run,
+                                       .stale = rows[r].is_stale ? "it is old" : NULL};
+    for (size_t o = 0; o < 5; o++)
+      assert_int_equal(tg_occurrence_way(onlies[o], &occurrence), rows[r].ways[o]);
   }
 }
 
