@@ -66,6 +66,11 @@ static int files_open(struct tg_host *host, const struct tg_project *project,
   return code;
 }
 
+static void pools_bring(struct tg_host *host) {
+  tg_conductor_input(host->services.conductor,
+                     &(struct tg_input){.kind = TG_INPUT_POOLS, .pools = &host->services.pools});
+}
+
 // The breakers and budgets go on as the last host left them.
 static int resources_bring(struct tg_host *host, const struct tg_project *project,
                            struct tg_history *history, struct tg_error *err) {
@@ -100,6 +105,7 @@ static int store_open(struct tg_host *host, const struct tg_project *project,
     services->conductor =
         tg_conductor_new(services->loop, services->store, tasks, last, failed, host, err);
   if (!code && !services->conductor) code = TG_ENOMEM;
+  if (!code) pools_bring(host);
   if (!code) code = resources_bring(host, project, history, err);
   tg_history_close(history);
   if (code) return code;
@@ -114,6 +120,7 @@ static int parts_open(struct tg_host *host, const struct tg_project *project, bo
   services->root = project->root;
   services->secrets = (struct tg_secret_source){.find = place_find, .self = &host->secrets};
   services->data = project->data;
+  services->pools = project->pools;
   services->workers_max = project->limits.workers ? project->limits.workers : core_count();
   services->loop = tg_loop_new(err);
   if (!services->loop) return TG_EIO;
@@ -217,11 +224,30 @@ static void built(void *self, const struct tg_version *version, const char *faul
   build->is_done = true;
 }
 
+// What the project's pools make of a pipeline, the worker that built it could not know.
+static void pools_fault(const struct tg_host *host, struct build *build) {
+  struct tg_plan *plan = NULL;
+  struct tg_error err;
+  uint32_t line = 1;
+  const char *text = build->version->plan;
+  if (!strstr(text, "\"pool\"") && !strstr(text, "\"pools\":{\"")) return; // as most are
+  if (tg_plan_parse(text, strlen(text), &plan, NULL)) return;
+  if (tg_pools_check(&host->services.pools, plan, &line, &err)) {
+    json_t *faults =
+        json_pack("[{s:s, s:i, s:s}]", "file", plan->file, "line", (int)line, "message", err.text);
+    build->faults = faults ? json_dumps(faults, JSON_COMPACT) : NULL;
+    build->version = NULL;
+    json_decref(faults);
+  }
+  tg_plan_free(plan);
+}
+
 int tg_host_build(struct tg_host *host, enum tg_bundle_kind kind, const char *path,
                   const struct tg_version **version, char **faults, struct tg_error *err) {
   struct build build = {0};
   tg_bundles_build(tg_scripts_bundles(tg_host_scripts(host)), kind, path, built, &build);
   while (!build.is_done) tg_loop_turn(host->services.loop, true);
+  if (kind == TG_BUNDLE_PIPELINE && build.version) pools_fault(host, &build);
   *version = build.version;
   *faults = build.faults;
   if (err && build.err.code) *err = build.err;

@@ -32,6 +32,8 @@ int tg_launch_bundle(struct tg_launch *launch, struct tg_host *host, struct tg_h
   launch->version = NULL;
   int code = tg_history_bundle(history, bundle, &launch->arena, &row, err);
   if (!code) code = tg_plan_parse(row.plan, strlen(row.plan), &launch->plan, err);
+  if (!code && host && !launch->cancelled)
+    code = tg_pools_check(&tg_host_services(host)->pools, launch->plan, NULL, err);
   return code || !host ? code : bundle_adopt(launch, host, &row, err);
 }
 

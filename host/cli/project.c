@@ -289,6 +289,30 @@ static int resources_read(struct reader *reader, const char *pointer, const json
   return TG_OK;
 }
 
+// Pools are a mapping of names to slots.
+static int pools_read(struct reader *reader, const char *pointer, const json_t *value,
+                      void *target) {
+  struct tg_project *project = target;
+  if (json_is_null(value)) return TG_OK;
+  if (!json_is_object(value)) return wrong_type(reader, pointer, "a mapping of names to slots");
+  struct tg_plan_pool *all =
+      tg_arena_alloc(&project->arena, (json_object_size(value) + 1) * sizeof *all);
+  const char *name;
+  json_t *slots;
+  if (!all) return no_memory(reader->err);
+  project->pools = (struct tg_pools){.all = all};
+  json_object_foreach((json_t *)value, name, slots) {
+    char below[PATH_BYTES_MAX];
+    struct tg_plan_pool *pool = &all[project->pools.count++];
+    pointer_extend(below, sizeof below, pointer, name);
+    pool->name = tg_arena_strdup(&project->arena, name);
+    if (!pool->name) return no_memory(reader->err);
+    int code = count_read(reader, below, slots, &pool->slots);
+    if (code) return code;
+  }
+  return TG_OK;
+}
+
 static int http_read(struct reader *reader, const char *pointer, const json_t *value,
                      void *target) {
   static const struct key keys[] = {
@@ -305,6 +329,7 @@ static int settings_read(struct reader *reader, const struct tg_buf *text) {
       {"name", text_read, offsetof(struct tg_project, name)},
       {"files", files_read, 0},
       {"limits", limits_read, 0},
+      {"pools", pools_read, 0},
       {"resources", resources_read, 0},
       {"http", http_read, 0},
       {NULL, NULL, 0},

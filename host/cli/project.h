@@ -6,6 +6,7 @@
 //     - path: /var/lib/dpkg
 //     - { path: export, write: true }
 //   limits: { tasks: 16, workers: 2 }
+//   pools: { warehouse: 4 }      # slots that the tasks of all pipelines share
 //   resources:                   # what tasks name with `resource`: one breaker and retry budget
 //   each
 //     databricks:
@@ -23,6 +24,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "cli/args.h"
+#include "engine/pools.h"
 #include "engine/resources.h"
 
 struct tg_project_folder {
@@ -38,6 +40,7 @@ struct tg_project {
   const char *data; // absolute
   const struct tg_project_folder *files;
   size_t file_count;
+  struct tg_pools pools; // by name, for all pipelines
   const struct tg_resource_rules *resources;
   size_t resource_count;
   struct {

@@ -11,9 +11,15 @@ enum { STARTS_RECORDED_AFTER_MS = 100 };
 
 #define NOTHING UINT32_MAX
 
+// A backfill leaves one slot free, so that a run that comes need not wait for its tasks.
+static uint32_t slots_for(const struct tg_engine *engine, const struct tg_live_run *run) {
+  return run->run.backfill && engine->slots > 1 ? engine->slots - 1 : engine->slots;
+}
+
 static bool run_has_slot(const struct tg_engine *engine, const struct tg_live_run *run) {
-  return run->is_durable && run->run.state != TG_RUN_QUEUED && engine->running < engine->slots &&
-         !engine->is_draining && (!run->plan->tasks_max || run->running < run->plan->tasks_max);
+  return run->is_durable && run->run.state != TG_RUN_QUEUED &&
+         engine->running < slots_for(engine, run) && !engine->is_draining &&
+         (!run->plan->tasks_max || run->running < run->plan->tasks_max);
 }
 
 static uint32_t taken_of(const struct tg_plan_task *task, const char *pool) {
@@ -34,9 +40,15 @@ static uint32_t pool_taken(const struct tg_engine *engine, const char *pool) {
   return taken;
 }
 
+static bool is_stuck_elsewhere(const struct tg_engine *engine, const char *pool) {
+  for (uint32_t i = 0; i < engine->stuck_count; i++)
+    if (strcmp(engine->stuck[i], pool) == 0) return true;
+  return false;
+}
+
 // Finds a pool that has no room for a task, which takes all that it takes or nothing: so two tasks
-// never hold what the other waits for. Where somebody waits nobody overtakes, or one that takes
-// much, or from several pools, would wait for ever.
+// never hold what the other waits for. Where somebody waits nobody overtakes, of the same run or of
+// a younger one, or one that takes much, or from several pools, would wait for ever.
 static uint32_t pool_lacking(const struct tg_engine *engine, const struct tg_live_run *run,
                              const struct tg_plan_task *task, const bool *is_stuck) {
   for (uint32_t i = 0; i < run->plan->pool_count; i++) {
@@ -44,7 +56,9 @@ static uint32_t pool_lacking(const struct tg_engine *engine, const struct tg_liv
     uint32_t wanted = taken_of(task, pool->name);
     if (!wanted) continue;
     uint32_t taken = pool_taken(engine, pool->name);
-    if (is_stuck[i] || taken > pool->slots || pool->slots - taken < wanted) return i;
+    uint32_t slots = pool->slots ? pool->slots : tg_pools_slots(&engine->pools, pool->name);
+    if (is_stuck[i] || is_stuck_elsewhere(engine, pool->name)) return i;
+    if (taken > slots || slots - taken < wanted) return i;
   }
   return NOTHING;
 }
@@ -224,6 +238,9 @@ void tg_engine_ready_start(struct tg_engine *engine, struct tg_live_run *run) {
   while (run_has_slot(engine, run) && (from = most_urgent(run, is_stuck)) &&
          tg_ready_pop(from, &unit))
     unit_act(engine, run, unit, is_stuck);
+  for (uint32_t i = 0; i < run->plan->pool_count; i++)
+    if (is_stuck[i] && engine->stuck_count < TG_POOLS_MAX)
+      engine->stuck[engine->stuck_count++] = run->plan->pools[i].name;
 }
 
 // What still runs after a while is recorded as running, for those who look from outside.

@@ -178,14 +178,24 @@ void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint
                                             .unit = unit});
 }
 
+static void run_advance(struct tg_engine *engine, struct tg_live_run *run) {
+  if (!run->is_admitted && !run->stopped.code) return; // it waits for its place, or is skipped
+  tg_engine_settled_record(engine, run);
+  tg_engine_ready_start(engine, run);
+  tg_engine_maps_end(engine, run);
+  tg_engine_run_end(engine, run);
+}
+
+// Backfills take what the others leave.
 static void runs_advance(struct tg_engine *engine) {
+  bool has_backfill = false;
+  engine->stuck_count = 0;
   for (struct tg_live_run *run = engine->runs; run; run = run->next) {
-    if (!run->is_admitted && !run->stopped.code) continue; // it waits for its place, or is skipped
-    tg_engine_settled_record(engine, run);
-    tg_engine_ready_start(engine, run);
-    tg_engine_maps_end(engine, run);
-    tg_engine_run_end(engine, run);
+    has_backfill |= run->run.backfill != NULL;
+    if (!run->run.backfill) run_advance(engine, run);
   }
+  for (struct tg_live_run *run = engine->runs; run && has_backfill; run = run->next)
+    if (run->run.backfill) run_advance(engine, run);
 }
 
 // --- Applying: a batch is durable ---
@@ -449,6 +459,9 @@ static void input_take(struct tg_engine *engine, const struct tg_input *input) {
     break;
   case TG_INPUT_RESOURCES:
     tg_engine_resources_take(engine, input);
+    break;
+  case TG_INPUT_POOLS:
+    engine->pools = *input->pools;
     break;
   }
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "engine/live.h"
+#include "engine/pools.h"
 #include "engine/resources.h"
 #include "engine/timers.h"
 
@@ -43,6 +44,7 @@ enum tg_input_kind {
   TG_INPUT_STEP,      // an attempt comes to a step, ends one, or sleeps
   TG_INPUT_IDLE,      // an attempt waits for a child run, or goes on
   TG_INPUT_DRAIN,     // nothing new is to start
+  TG_INPUT_POOLS,     // the pools of the project
   TG_INPUT_RESOURCES, // what the project says of resources, and what an earlier host left of them
 };
 
@@ -100,7 +102,8 @@ struct tg_input {
       size_t rule_count;
       const struct tg_resource *records;
       size_t record_count;
-    } resources; // before the first run; the rules may come again
+    } resources;                  // before the first run; the rules may come again
+    const struct tg_pools *pools; // they stay while the engine does
   };
 };
 

@@ -10,6 +10,7 @@
 //   steps.c    what an attempt remembers on its way
 #pragma once
 
+#include "base/limits.h"
 #include "base/map.h"
 #include "engine/engine.h"
 #include "engine/live_map.h"
@@ -36,7 +37,10 @@ struct tg_engine {
   struct tg_live_run *runs, *ended; // ended: told in the last step, freed in this one
   struct tg_live_run *queue;        // those that wait for a place, as overlap.c orders them
   bool is_queue_due;                // a place may have become free
-  struct tg_map flights;            // struct tg_flight by handle
+  struct tg_pools pools;            // of the project
+  const char *stuck[TG_POOLS_MAX];  // pools for which a run waits, while the runs are gone through
+  uint32_t stuck_count;
+  struct tg_map flights; // struct tg_flight by handle
   struct tg_timers timers;
   struct tg_step_waiting *steps;
   struct tg_resources resources;

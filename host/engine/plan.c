@@ -283,16 +283,35 @@ static int pools_get(struct reading *r, const json_t *object, const struct tg_pl
   return TG_OK;
 }
 
+static const struct tg_plan_pool *pool_find(const struct tg_plan *plan, const char *name) {
+  for (uint32_t i = 0; i < plan->pool_count; i++)
+    if (strcmp(plan->pools[i].name, name) == 0) return &plan->pools[i];
+  return NULL;
+}
+
+// A pool that the pipeline does not declare is one of the project.
+static int pool_add(struct reading *r, const char *name) {
+  struct tg_plan *plan = r->plan;
+  struct tg_plan_pool *all = tg_arena_alloc(&plan->arena, (plan->pool_count + 1u) * sizeof *all);
+  if (plan->pool_count == TG_POOLS_MAX) return fault(r, "pool", "is one too many");
+  if (!all) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  if (plan->pool_count) memcpy(all, plan->pools, plan->pool_count * sizeof *all);
+  all[plan->pool_count++] = (struct tg_plan_pool){.name = name};
+  plan->pools = all;
+  return TG_OK;
+}
+
 // A task that takes more of a pool than there is would wait for ever.
 static int pools_fit(struct reading *r, const struct tg_plan_task *task) {
-  for (uint32_t i = 0; i < task->pool_count; i++) {
-    bool fits = false;
-    for (uint32_t p = 0; p < r->plan->pool_count; p++)
-      fits |= strcmp(r->plan->pools[p].name, task->pools[i].name) == 0 &&
-              r->plan->pools[p].slots >= task->pools[i].slots;
-    if (!fits) return fault(r, "pool", "is not there or has too few slots");
+  int code = TG_OK;
+  for (uint32_t i = 0; i < task->pool_count && !code; i++) {
+    const struct tg_plan_pool *pool = pool_find(r->plan, task->pools[i].name);
+    if (!pool)
+      code = pool_add(r, task->pools[i].name);
+    else if (pool->slots && pool->slots < task->pools[i].slots)
+      code = fault(r, "pool", "has too few slots");
   }
-  return TG_OK;
+  return code;
 }
 
 // Finds a resource among those of the plan, or adds it.

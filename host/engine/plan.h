@@ -98,7 +98,7 @@ struct tg_plan {
   const char *name, *doc, *file;
   int64_t timeout_ms;               // of a run, 0 for none
   uint32_t tasks_max;               // running at once in a run, 0 for no limit
-  const struct tg_plan_pool *pools; // that it declares, with their sizes
+  const struct tg_plan_pool *pools; // with their sizes, 0 for one of the project
   uint32_t pool_count;
   const char **resources; // that its tasks name, each once
   uint32_t resource_count;

@@ -27,7 +27,8 @@ struct tg_services {
   struct tg_warehouse *warehouse;
   const struct tg_files *files;
   struct tg_secret_source secrets;
-  const char *root;     // the project's folder
-  const char *data;     // the data folder
-  uint32_t workers_max; // script workers
+  const char *root;      // the project's folder
+  const char *data;      // the data folder
+  uint32_t workers_max;  // script workers
+  struct tg_pools pools; // of the project
 };

@@ -237,6 +237,7 @@ static void found_resume(struct subrun *subrun, const struct found *found, const
   struct tg_error err;
   const char *plan = found->bundle.plan;
   int code = tg_plan_parse(plan, strlen(plan), &subrun->plan, &err);
+  if (!code) code = tg_pools_check(&subruns->services->pools, subrun->plan, NULL, &err);
   if (code) {
     subrun_refuse(subrun, &err);
     return;
@@ -362,6 +363,7 @@ static void version_take(struct subrun *subrun, const struct tg_version *version
   struct tg_error err;
   subrun->version = version;
   int code = tg_plan_parse(version->plan, strlen(version->plan), &subrun->plan, &err);
+  if (!code) code = tg_pools_check(&subrun->subruns->services->pools, subrun->plan, NULL, &err);
   if (!code) code = partition_decide(subrun, &err);
   if (code)
     subrun_refuse(subrun, &err);

@@ -139,7 +139,12 @@ describe("overlap", function()
   end)
 
   it("cancels what runs for what is newer", function()
-    of(children(2), 'limits = { runs = 1, overlap = "cancel_running" },')
+    of([[
+      tg.run "r1" { pipeline = "c", wait = false },
+      tg.cmd "works" { after = "r1", shell = true,
+        argv = "while ! test -e files/first; do sleep 0.02; done" },
+      tg.run "r2" { after = "works", pipeline = "c" },
+    ]], "")
     box:pipeline("c", [[
       tg.cmd "work" { shell = true,
         argv = "if mkdir files/first 2>/dev/null; then exec sleep 60; fi; test -e files/down" },
@@ -147,7 +152,7 @@ describe("overlap", function()
         argv = { "touch", "files/down" } },
     ]], PARAMS .. 'limits = { runs = 1, overlap = "cancel_running" },')
     local _, result = box:run()
-    assert.equal(1, result.code)
+    assert.equal(0, result.code, result.err)
     assert.same({ "cancelled", "success" }, states())
     local newer = box:sql "SELECT id FROM runs WHERE pipeline = 'c' AND state = 'success'"
     assert.equal(newer, box:sql [[SELECT substr(error_message, 29, 36) FROM runs
@@ -184,5 +189,43 @@ describe("overlap", function()
     assert.equal(1, wait_for_end()) -- whoever waited for it has not what it wanted
     assert.equal("cancelled", box:document("show", queued).run.state)
     assert.equal(1, #box:lines "files/log")
+  end)
+end)
+
+describe("pools of the project", function()
+  local YAML = "name: test\nfiles:\n  - { path: files, write: true }\npools: { warehouse: 1 }\n"
+  local TAKES = [[ tg.cmd "a" { pool = %s, shell = true, argv =
+    "mkdir files/in || echo twice >>files/log; sleep 0.05; rmdir files/in; true" }, ]]
+
+  it("are shared by the pipelines that take from them", function()
+    box = project.of([[ tg.run "c" { pipeline = "c" }, tg.run "d" { pipeline = "d" }, ]] ..
+      TAKES:format '"warehouse"')
+    box:write("tidegate.yaml", YAML)
+    box:pipeline("c", TAKES:format '"warehouse"')
+    box:pipeline("d", TAKES:format "{ warehouse = 1 }")
+    local run, result = box:run()
+    assert.equal("success", run.state, result.err)
+    assert.is_nil(box:read "files/log")
+  end)
+
+  it("must have what a task takes, in one place", function()
+    local cases = {
+      { TAKES:format "{ warehouse = 2 }", "",
+        "pipelines/p.lua:5: cmd \"a\": it takes 2 slots of the pool \"warehouse\", which has 1" },
+      { TAKES:format '"warehose"', "", 'has a pool "warehose" [did you mean "warehouse"?]' },
+      { TAKES:format '"warehouse"', "pools = { warehouse = 2 },",
+        'the pool "warehouse" has 2 slots here and 1 in tidegate.yaml' },
+    }
+    for _, case in ipairs(cases) do
+      box = project.of(case[1], case[2])
+      box:write("tidegate.yaml", YAML)
+      local checked, run = box:tidegate "check", box:tidegate("run", "p")
+      assert.same({ 2, 2 }, { checked.code, run.code })
+      assert.truthy(checked.out:find(case[3], 1, true), checked.out)
+      assert.truthy(run.err:find(case[3], 1, true), run.err)
+      box:close()
+    end
+    box = project.new { ["tidegate.yaml"] = "pools: { warehouse: none }" }
+    assert.matches("tidegate.yaml:1:%d+: .*whole number", box:tidegate("check").err)
   end)
 end)

@@ -4,8 +4,8 @@
 //
 // Urgent is who has the higher priority; among equals, who has the longer way to the end of the
 // graph. Older runs go before younger ones. A unit that takes from pools takes from all of them or
-// waits, and while it waits and nobody waits before it, no less urgent one of its run takes from
-// any of them.
+// waits, and while it waits and nobody waits before it, no less urgent one of its run, and none of
+// a younger run, takes from any of them.
 #include <stdlib.h>
 
 #include "sim/rules.h"
@@ -155,7 +155,19 @@ static bool does_one_wait(const struct look *look, struct sim_unit *units, uint3
     if (other->items && does_one_wait(look, other->items->units, other->items->count, unit, pool))
       return true;
     if (other == unit || !wants(look, other, pool) || !may_wait(look, other)) continue;
-    if (urgency(sim_task_of(look->run, other), sim_task_of(look->run, unit)) >= 0) return true;
+    if (!unit || urgency(sim_task_of(look->run, other), sim_task_of(look->run, unit)) >= 0)
+      return true;
+  }
+  return false;
+}
+
+// An older run that waits for a pool is not overtaken by a younger one either.
+static bool does_an_older_wait(const struct look *look, uint32_t pool) {
+  for (size_t i = 0; i < look->sim->run_count; i++) {
+    struct sim_run *run = look->sim->runs[i];
+    struct look there = {.sim = look->sim, .run = run};
+    if (!run->is_live || !run->is_durable || run->is_over || run->turn >= look->run->turn) continue;
+    if (does_one_wait(&there, run->units, run->pipeline->count, NULL, pool)) return true;
   }
   return false;
 }
@@ -170,6 +182,7 @@ static enum pool pools_say(const struct look *look, const struct sim_unit *unit,
     uint32_t wanted = wants(look, unit, i);
     if (!wanted) continue;
     if (does_one_wait(look, look->run->units, p->count, unit, i)) return POOL_IS_WAITED_FOR;
+    if (does_an_older_wait(look, i)) return POOL_IS_WAITED_FOR;
     if (load->pools[i] + wanted > p->pools[i]) all = POOL_IS_FULL;
   }
   return all;

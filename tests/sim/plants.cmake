@@ -120,7 +120,7 @@ tg_plant(slot_of_the_idle FILE engine/finish.c SEEDS 2000
   TO [[  {
     run->running--;]])
 tg_plant(pool_over_full FILE engine/dispatch.c SEEDS 1000
-  FROM [[pool->slots - taken < wanted]] TO [[pool->slots == taken]])
+  FROM [[slots - taken < wanted]] TO [[slots == taken]])
 tg_plant(pool_of_the_idle FILE engine/dispatch.c SEEDS 2000
   FROM [[if (flight->run->tasks[flight->unit].is_idle) continue;]] TO [[]])
 tg_plant(map_over_limit FILE engine/live_map.c SEEDS 1000
@@ -137,7 +137,7 @@ tg_plant(priority_ignored FILE engine/live.c SEEDS 1000
 tg_plant(youngest_run_first FILE engine/begin.c SEEDS 2000
   FROM [[while (*at) at]] TO [[while (false) at]])
 tg_plant(overtaken_in_pool FILE engine/dispatch.c SEEDS 2000
-  FROM [[if (is_stuck[i] || taken >]] TO [[if (taken >]])
+  FROM [[if (is_stuck[i] || is_stuck_elsewhere(engine, pool->name)) return i;]] TO [[]])
 tg_plant(overtaken_in_other_pool FILE engine/dispatch.c SEEDS 5000
   FROM [[  places_keep(run, &run->plan->tasks[task], lacking, is_stuck);]]
   TO [[  (void)places_keep, is_stuck[lacking] = true;]])

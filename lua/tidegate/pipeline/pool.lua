@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Pools: slots that tasks of all kinds take while they run. A pipeline says how many there are,
---- a task how many of which it takes: all at once, or it waits.
+--- a task how many of which it takes: all at once, or it waits. Those that all pipelines share
+--- stand in tidegate.yaml.
 ---
 ---   tg.pipeline "orders" { pools = { warehouse = 4 }, ... }
 ---   tg.task "load" { pool = "warehouse", ... }               one slot
 ---   tg.task "load" { pool = { warehouse = 2, api = 1 }, ... }
 local plain = require "tidegate.plain"
 local schema = require "tidegate.pipeline.schema"
-local suggest = require "tidegate.suggest"
 local words = require "tidegate.pipeline.words"
 
 local pool = {}
@@ -41,17 +41,15 @@ function pool.taken(value, report, name)
   return { [schema.name(value, report, name)] = 1 }
 end
 
----Checks that a task can be given what it takes: it would wait for ever otherwise.
+---Checks that a task can be given what it takes: it would wait for ever otherwise. A pool that the
+---pipeline has not is the project's, which the host knows.
 ---@param task tidegate.BakedTask
 ---@param pools table<string, integer> of its pipeline
 ---@param report tidegate.Report
 function pool.check(task, pools, report)
   for _, name in ipairs(plain.keys(task.pool)) do
     local there, taken = pools[name], task.pool[name]
-    if not there then
-      report(("the pipeline has no pool %q"):format(name),
-        suggest.hint(name, plain.keys(pools)) or ("pools = { %s = 4 }"):format(name))
-    elseif taken > there then
+    if there and taken > there then
       report(("it takes %d slots of the pool %q, which has %d: it could never start"):format(
         taken, name, there))
     end

@@ -49,17 +49,21 @@ static void world_close(void) {
   tg_arena_deinit(&world.arena);
 }
 
-static struct tg_plan *plan_of(const char *name, const char *limits) {
+static struct tg_plan *plan_with(const char *name, const char *limits, const char *pool) {
   char text[512];
   struct tg_plan *plan = NULL;
   struct tg_error err;
   snprintf(text, sizeof text,
-           "{\"name\":\"%s\",\"limits\":{%s},\"tasks\":[{\"name\":\"a\"},"
+           "{\"name\":\"%s\",\"limits\":{%s},\"tasks\":[{\"name\":\"a\",\"pool\":{%s}},"
            "{\"name\":\"down\",\"after\":[0],\"teardown\":true,\"when\":\"all_done\"}]}",
-           name, limits);
+           name, limits, pool);
   if (tg_plan_parse(text, strlen(text), &plan, &err)) fail_msg("%s", err.text);
   world.all_plans[world.plan_count++] = plan;
   return plan;
+}
+
+static struct tg_plan *plan_of(const char *name, const char *limits) {
+  return plan_with(name, limits, "");
 }
 
 static void started(const struct tg_effect *effect) {
@@ -460,6 +464,64 @@ static void a_live_run_overtakes_the_line_of_a_backfill(void **state) {
   finish(b);
 }
 
+static void a_backfill_leaves_a_slot_for_what_comes(void **state) {
+  (void)state;
+  struct tg_plan *filled = plan_of("p", "\"runs\":0"), *other = plan_of("q", "");
+  tg_engine_free(world.engine);
+  world.engine = tg_engine_new(2, 0);
+  for (int i = 0; i < 3; i++) begin(&(struct asked){.plan = filled, .backfill = "f"});
+  assert_int_equal(world.flight_count, 1);
+  uint64_t first = simple(other), second = simple(other);
+  assert_non_null(flight_of(first));
+  assert_null(flight_of(second));
+  attempt_end(1, TG_OK); // of the backfill: its next task stands behind the second
+  assert_non_null(flight_of(second));
+  assert_int_equal(world.flight_count, 2);
+}
+
+static void pools_of_the_project_are_shared_by_its_pipelines(void **state) {
+  (void)state;
+  static const struct tg_plan_pool all[] = {{.name = "w", .slots = 4}};
+  const struct tg_pools pools = {.all = all, .count = 1};
+  struct tg_error err;
+  uint32_t line;
+  step(&(struct tg_input){.kind = TG_INPUT_POOLS, .pools = &pools});
+  struct tg_plan *two = plan_with("p", "", "\"w\":2"), *four = plan_with("q", "", "\"w\":4");
+  struct tg_plan *one = plan_with("r", "", "\"w\":1");
+  assert_int_equal(tg_pools_check(&pools, four, &line, &err), TG_OK);
+  uint64_t a = simple(two), b = simple(two), big = simple(four), small = simple(one);
+  assert_true(flight_of(a) && flight_of(b));
+  assert_false(flight_of(big) || flight_of(small));
+  attempt_end(a, TG_OK);
+  assert_null(flight_of(small)); // it would fit, and the big one would wait for ever
+  attempt_end(b, TG_OK);
+  assert_non_null(flight_of(big));
+  assert_null(flight_of(small));
+  attempt_end(big, TG_OK);
+  assert_non_null(flight_of(small));
+}
+
+static void pools_that_cannot_be_are_refused(void **state) {
+  (void)state;
+  static const struct tg_plan_pool all[] = {{.name = "warehouse", .slots = 4}};
+  const struct tg_pools pools = {.all = all, .count = 1};
+  struct tg_error err;
+  uint32_t line;
+  assert_int_equal(tg_pools_check(&pools, plan_with("p", "", "\"warehouse\":5"), &line, &err),
+                   TG_EINVALID);
+  assert_non_null(strstr(err.text, "takes 5 slots of the pool \"warehouse\", which has 4"));
+  assert_int_equal(tg_pools_check(&pools, plan_with("p", "", "\"warehose\":1"), &line, &err),
+                   TG_EINVALID);
+  assert_non_null(strstr(err.text, "did you mean \"warehouse\"?"));
+  static const char own[] =
+      "{\"name\":\"p\",\"pools\":{\"warehouse\":3},\"tasks\":[{\"name\":\"a\"}]}";
+  struct tg_plan *plan = NULL;
+  assert_int_equal(tg_plan_parse(own, sizeof own - 1, &plan, &err), TG_OK);
+  assert_int_equal(tg_pools_check(&pools, plan, &line, &err), TG_EINVALID);
+  assert_non_null(strstr(err.text, "3 slots here and 4 in tidegate.yaml"));
+  tg_plan_free(plan);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
   const struct CMUnitTest tests[] = {
@@ -480,6 +542,9 @@ int main(void) {
       T(cancel_running_spares_the_ancestors_of_the_new_one),
       T(backfills_stand_behind_and_leave_a_place),
       T(a_live_run_overtakes_the_line_of_a_backfill),
+      T(a_backfill_leaves_a_slot_for_what_comes),
+      T(pools_of_the_project_are_shared_by_its_pipelines),
+      T(pools_that_cannot_be_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,8 +21,6 @@ describe("a pool", function()
   local wrong = {
     { "a task that can never fit", "{ warehouse = 5 }",
       'task "a": it takes 5 slots of the pool "warehouse", which has 4: it could never start' },
-    { "a pool that is not there", '"warehose"',
-      'the pipeline has no pool "warehose" [did you mean "warehouse"?]' },
     { "no slots", "{ api = 0 }", "pool.api must be an integer from 1 to 1000000, not 0" },
     { "half a slot", "{ api = 0.5 }", "pool.api must be an integer" },
     { "a list", '{ "api" }', "the name of pool.1 must be a name, not 1" },
@@ -35,8 +33,8 @@ describe("a pool", function()
     end)
   end
 
-  it("is asked for where a pipeline has none", function()
-    assert.truthy(project:faults 'tasks = { tg.task "a" { run = print, pool = "x" } }'
-      :find('no pool "x" [pools = { x = 4 }]', 1, true))
+  it("that the pipeline has not is left to the host, which knows the project's", function()
+    local plan = assert(project:build 'tasks = { tg.task "a" { run = print, pool = "x" } }')
+    assert.same({ x = 1 }, plan.tasks[1].pool)
   end)
 end)
