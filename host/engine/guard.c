@@ -116,7 +116,8 @@ enum tg_guard_verdict tg_engine_guard(struct tg_engine *engine, struct tg_live_r
 
 void tg_engine_held_over(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
   const struct tg_live_task *t = &run->tasks[unit];
-  bool is_waiting = t->is_held && t->state == TG_TASK_READY && !t->is_deciding;
+  // One that slept was held before its attempt began; it waits for a slot now.
+  bool is_waiting = t->is_held && t->state == TG_TASK_READY && !t->is_deciding && !t->is_parked;
   if (is_waiting && engine->now.wall_ms >= own_limit(run, unit))
     give_up(engine, run, unit, state_of(engine, run, unit));
 }

@@ -329,7 +329,9 @@ void sim_books_apply(struct sim *sim, const struct tg_batch *batch) {
   for (size_t i = 0; i < batch->count && !*sim->failure; i++) {
     struct sim_run *run;
     sim_record_unit(sim, &batch->records[i], &run);
-    if (run)
+    if (batch->records[i].kind == TG_RECORD_RESOURCE)
+      sim_resource_apply(sim, &batch->records[i].resource);
+    else if (run)
       record_apply(sim, run, &batch->records[i]);
     else if (batch->records[i].kind <= TG_RECORD_ATTEMPT)
       sim_fail(sim, "a record of a run that nobody asked for");

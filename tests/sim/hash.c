@@ -92,6 +92,11 @@ static void record_add(struct sim *sim, const struct tg_record *record) {
   case TG_RECORD_ATTEMPT:
     attempt_add(sim, &record->attempt);
     break;
+  case TG_RECORD_RESOURCE:
+    text_add(sim, record->resource.name);
+    text_add(sim, record->resource.breaker);
+    text_add(sim, record->resource.budget);
+    break;
   default:
     break;
   }

@@ -11,6 +11,7 @@ void sim_host_up(struct sim *sim) {
   sim->is_down = sim->is_draining = false;
   sim->engine = tg_engine_new(sim->slots, sim->last_run);
   if (!sim->engine) abort();
+  sim_resources_give(sim);
   for (size_t i = 0; i < sim->run_count; i++)
     if (!sim->runs[i]->is_over)
       sim_event_add(sim, SIM_RESUME, sim_random_time(&sim->random, 1, 5000),

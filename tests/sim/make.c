@@ -12,6 +12,8 @@ static void pipelines_make(struct sim *sim) {
   struct sim_taste taste = {.tasks_max = 2 + sim_random_below(&sim->random, 8),
                             .map_permille = 20 + sim_random_below(&sim->random, 4) * 150,
                             .is_traced = sim->trace == SIM_TRACE_ALL};
+  taste.has_resources = sim_random_chance(&sim->random, 300);
+  sim_resources_make(sim);
   for (uint32_t i = 0; i < SIM_POOLS; i++) taste.pools[i] = sim_random_below(&sim->random, 5);
   sim->pipeline_count = 1 + sim_random_below(&sim->random, 3);
   for (uint32_t i = 0; i < sim->pipeline_count && !*sim->failure; i++) {

@@ -37,7 +37,8 @@ static const char *unit_fault(const struct tg_live_task *live, const struct sim_
   if (has_ended != tg_task_state_is_terminal(now) || (has_ended && state != now))
     return "has another end";
   if (has_ended && !is_same_text(live->output, unit->output)) return "has another output";
-  if (!has_ended && live->attempts != number_of(unit)) return "has another number of attempts";
+  if (!has_ended && !unit->pending && live->attempts != number_of(unit))
+    return "has another number of attempts";
   if (!has_ended && !unit->flight != !live->attempt) return "has another attempt";
   return steps_fault(live, unit);
 }

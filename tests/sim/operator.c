@@ -35,6 +35,7 @@ void sim_operator_cancel(struct sim *sim, uint64_t number) {
 
 void sim_operator_jump(struct sim *sim) {
   int64_t by = sim_random_time(&sim->random, 0, HOUR_MS);
+  sim->jumped_ms += by;
   sim->now.wall_ms += sim_random_chance(&sim->random, 500) ? by : -by;
   sim_note(sim, "the wall clock jumps", NULL, NULL, sim->now.wall_ms);
 }

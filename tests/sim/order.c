@@ -28,7 +28,7 @@ struct places {
 };
 
 struct look {
-  const struct sim *sim;
+  struct sim *sim;
   struct sim_run *run;
   struct starts starts;
   bool is_full;                 // no slot of the host is free
@@ -103,6 +103,7 @@ static bool has_place(const struct look *look, struct sim_unit *item) {
 static bool could_run(const struct look *look, struct sim_unit *unit) {
   const struct sim_task *task = sim_task_of(look->run, unit);
   if (!is_open(unit) || is_cut(look, unit) || !is_awake(look, unit)) return false;
+  if (sim_resource_may_hold(look->sim, unit, task)) return false;
   if (unit->item != TG_NO_ITEM) return has_place(look, unit);
   if (unit->items || (sim_task_is_chain(task) && task->map.is_depth)) return false;
   return has_tried(unit) || sim_check_verdict(look->run, unit->task) == 'R';

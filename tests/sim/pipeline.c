@@ -11,6 +11,7 @@
 enum { PLAN_BYTES_MAX = 4 << 20 };
 
 static const char *const pool_names[SIM_POOLS] = {"warehouse", "api"};
+static const char *const resource_names[SIM_RESOURCES] = {"lake", "mail"};
 static const char *const backoffs[] = {"constant", "linear", "exponential", "decorrelated"};
 static const char *const jitters[] = {"none", "full", "equal"};
 
@@ -113,7 +114,9 @@ static void task_make(struct sim_pipeline *p, uint32_t task, const struct sim_ta
                       struct sim_random *random) {
   struct sim_task *t = &p->tasks[task];
   snprintf(t->name, sizeof t->name, "t%u", task);
-  t->child = SIM_NONE;
+  t->child = t->resource = SIM_NONE;
+  if (taste->has_resources && sim_random_chance(random, 300))
+    t->resource = sim_random_below(random, SIM_RESOURCES);
   if (sim_random_chance(random, 400)) t->rule = (int)sim_random_below(random, SIM_RULE_COUNT);
   if (sim_random_chance(random, 200)) t->priority = (int32_t)sim_random_between(random, -5, 5);
   if (sim_random_chance(random, 300)) t->timeout_ms = sim_random_time(random, 50, 3600000);
@@ -187,6 +190,8 @@ static void task_put(struct tg_buf *out, const struct sim_task *t) {
   indexes_put(out, "after", t->up, t->up_count);
   indexes_put(out, "to", t->to, t->to_count);
   pools_put(out, "pool", t->pools);
+  if (t->resource != SIM_NONE)
+    tg_buf_putf(out, ",\"resource\":\"%s\"", resource_names[t->resource]);
   retry_put(out, &t->retry);
   if (t->is_map) map_put(out, &t->map);
   tg_buf_putc(out, '}');
@@ -194,9 +199,9 @@ static void task_put(struct tg_buf *out, const struct sim_task *t) {
 
 static void text_put(struct tg_buf *out, const struct sim_pipeline *p) {
   tg_buf_putf(out,
-              "{\"name\":\"%s\",\"file\":\"p.lua\",\"limits\":{\"runs\":0,\"tasks\":%u,\"timeout_"
-              "ms\":%lld}",
-              p->name, p->tasks_max, (long long)p->timeout_ms);
+              "{\"name\":\"%s\",\"file\":\"p.lua\",\"limits\":{\"runs\":0,\"tasks\":%u,"
+              "\"retries\":%u,\"timeout_ms\":%lld}",
+              p->name, p->tasks_max, p->retries_max, (long long)p->timeout_ms);
   pools_put(out, "pools", p->pools);
   tg_buf_puts(out, ",\"tasks\":[");
   for (uint32_t i = 0; i < p->count; i++) {
@@ -214,6 +219,7 @@ int sim_pipeline_make(struct sim_pipeline *p, const struct sim_taste *taste,
   if (!p->tasks) abort();
   memcpy(p->pools, taste->pools, sizeof p->pools);
   if (sim_random_chance(random, 250)) p->tasks_max = 1 + sim_random_below(random, 4);
+  if (sim_random_chance(random, 150)) p->retries_max = 1 + sim_random_below(random, 6);
   if (sim_random_chance(random, 150)) p->timeout_ms = sim_random_time(random, 1000, 86400000);
   edges_make(p, random);
   for (uint32_t i = 0; i + 1 < p->count; i++)

@@ -8,7 +8,7 @@
 
 #define SIM_NONE UINT32_MAX
 
-enum { SIM_POOLS = 2, SIM_KEYS = 5 };
+enum { SIM_POOLS = 2, SIM_KEYS = 5, SIM_RESOURCES = 2 };
 
 struct sim_retry {
   uint32_t attempts, backoff, jitter; // backoff and jitter: places in their lists of words
@@ -34,7 +34,8 @@ struct sim_task {
   uint32_t *down, down_count;
   uint32_t tail; // tasks on the longest way from it to an end, itself included
   uint32_t pools[SIM_POOLS];
-  uint32_t child; // the pipeline that it runs, or SIM_NONE
+  uint32_t resource; // or SIM_NONE
+  uint32_t child;    // the pipeline that it runs, or SIM_NONE
   struct sim_map map;
   struct sim_retry retry;
 };
@@ -44,7 +45,7 @@ struct sim_pipeline {
   struct sim_task *tasks;
   uint32_t count;
   int64_t timeout_ms;
-  uint32_t tasks_max;
+  uint32_t tasks_max, retries_max;
   uint32_t pools[SIM_POOLS]; // their sizes
   struct tg_plan *plan;
 };
@@ -54,8 +55,9 @@ struct sim_taste {
   uint32_t number;           // of the pipeline; it may run those with smaller ones
   uint32_t tasks_max;        // how many tasks it may have
   uint32_t pools[SIM_POOLS]; // the same for all: they stand for the same things
-  uint32_t map_permille;     // how many of its tasks are maps
-  bool is_traced;            // its plan is printed
+  bool has_resources;
+  uint32_t map_permille; // how many of its tasks are maps
+  bool is_traced;        // its plan is printed
 };
 
 /// Makes a pipeline and has its plan parsed.

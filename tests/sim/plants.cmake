@@ -246,3 +246,42 @@ tg_plant(carried_chain_never FILE engine/live.c SEEDS 5000
   FROM [[if (!code) code = tg_live_map_admit(live, down.nodes[i]);]] TO [[]])
 tg_plant(resumed_to_cancel_goes_on FILE engine/begin.c SEEDS 1000
   FROM [[else if (reason)]] TO [[else if (reason && !*reason)]])
+
+# --- Resources and budgets ---
+
+tg_plant(breaker_not_asked_again FILE engine/guard.c SEEDS 2000
+  FROM [[if (!state || (t->is_parked &&]] TO [[if (!state || t->attempts || (t->is_parked &&]])
+tg_plant(breaker_not_recorded FILE engine/resources.c SEEDS 2000
+  FROM [[if (breaker->serial != before->serial || is_counted) changed(resources, state);]]
+  TO [[if (is_counted) changed(resources, state);]])
+tg_plant(breaker_forgotten FILE engine/guard.c SEEDS 5000
+  FROM [[i < input->resources.record_count]] TO [[i + 1 < input->resources.record_count]])
+tg_plant(breaker_timer_lost FILE engine/guard.c SEEDS 5000
+  FROM [[if (state->timer_at != retry_at)]] TO [[if (!state->timer_at && state->breaker.serial < 3)]])
+tg_plant(breaker_blames_the_lost FILE engine/resources.c SEEDS 2000
+  FROM [[return err->class == TG_CLASS_LOST ? TG_CLASS_CANCELLED : err->class;]]
+  TO [[return err->class;]])
+tg_plant(breaker_not_told FILE engine/finish.c SEEDS 2000
+  FROM [[  tg_engine_guard_report(engine, run, unit, ticket, &outcome->err);]]
+  TO [[  if (!outcome->err.code) tg_engine_guard_report(engine, run, unit, ticket, &outcome->err);]])
+tg_plant(probes_without_end FILE retry/breaker.c SEEDS 2000
+  FROM [[return out < policy->probes_max ? place : NULL;]] TO [[return place;]])
+tg_plant(probe_too_few FILE retry/breaker.c SEEDS 5000
+  FROM [[++breaker->successes >= policy->successes_to_close]] TO [[++breaker->successes > policy->successes_to_close]])
+tg_plant(late_report_counts FILE retry/breaker.c SEEDS 5000
+  FROM [[breaker->phase == TG_BREAKER_CLOSED && ticket == breaker->serial]]
+  TO [[breaker->phase == TG_BREAKER_CLOSED]])
+tg_plant(given_up_asleep FILE engine/guard.c SEEDS 5000
+  FROM [[!t->is_deciding && !t->is_parked;]] TO [[!t->is_deciding;]])
+tg_plant(held_for_good FILE engine/guard.c SEEDS 5000
+  FROM [[    give_up(engine, run, unit, state);
+    return TG_GUARD_ENDS;]] TO [[    return TG_GUARD_ENDS;]])
+tg_plant(retries_on_their_way FILE engine/guard.c SEEDS 2000
+  FROM [[run->retries + run->retries_deciding >= max]] TO [[run->retries >= max]])
+tg_plant(retries_not_replayed FILE engine/live.c SEEDS 5000
+  FROM [[if (tg_live_is_retried(record)) live->retries++;]]
+  TO [[if (tg_live_is_retried(record) && !live->is_replaying) live->retries++;]])
+tg_plant(budget_of_run_ignored FILE engine/guard.c SEEDS 1000
+  FROM [[if (max && run->retries]] TO [[if (max > 1 && run->retries]])
+tg_plant(budget_of_resource_ignored FILE engine/guard.c SEEDS 2000
+  FROM [[if (state && !tg_resource_spend(]] TO [[if (state && max && !tg_resource_spend(]])

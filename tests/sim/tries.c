@@ -81,7 +81,8 @@ static const char *retry_fault(const struct sim_run *run, const struct sim_unit 
   delay_bounds(retry, tries, &least, &most);
   if (most < (double)asked_ms) most = (double)asked_ms;
   bool is_in = !is_late(run, task, (double)record->ended_at + most + 1);
-  bool must = is_counted && total == TOTAL_IN && is_in, may = is_counted && total != TOTAL_OVER;
+  bool must = is_counted && total == TOTAL_IN && is_in && !record->stop;
+  bool may = is_counted && total != TOTAL_OVER && !record->stop;
   if (sim_is_fallback_due(unit))
     return record->retry_at || record->is_fallback_next ? "goes on after its last resort" : NULL;
   if (record->is_fallback_next) {
@@ -115,6 +116,14 @@ static const char *lost_fault(const struct sim *sim, const struct sim_unit *unit
   return losses < TG_LOST_ATTEMPTS_MAX ? "has failed because it was lost" : NULL;
 }
 
+// A unit that waits for the breaker of its resource may not wait for ever. It has tried nothing.
+static bool is_given_up(struct sim *sim, const struct sim_unit *unit, const struct sim_task *task,
+                        const struct tg_attempt *record) {
+  const struct sim_resource *r = sim_resource_of(sim, task);
+  return r && r->rules.has_breaker && !unit->flight && !sim_is_fallback_due(unit) &&
+         record->state == TG_ATTEMPT_FAILED && record->failure.code == TG_ETIMEOUT;
+}
+
 static const char *attempt_fault(struct sim *sim, const struct sim_run *run, struct sim_unit *unit,
                                  const struct tg_attempt *record) {
   uint32_t last = sim_last_number(unit);
@@ -123,6 +132,11 @@ static const char *attempt_fault(struct sim *sim, const struct sim_run *run, str
   if (unit->seed_number == record->number && unit->seed != record->seed) return "has another seed";
   if (record->state == TG_ATTEMPT_RUNNING) return NULL;
   if (record->state == TG_ATTEMPT_LOST) return lost_fault(sim, unit, record, told);
+  if ((!told || told->host != sim->host) &&
+      is_given_up(sim, unit, sim_task_of(run, unit), record)) {
+    sim_told_put(sim, unit, record->number)->err.code = TG_ETIMEOUT;
+    return record->retry_at && !record->is_fallback_next ? "is given up and tried again" : NULL;
+  }
   if (!told) return "has ended and has told nothing";
   if (record->state == TG_ATTEMPT_SUCCESS)
     return told->err.code || told->is_mistold ? "is a success and was none" : NULL;
@@ -150,6 +164,7 @@ void sim_check_attempt(struct sim *sim, struct sim_run *run, struct sim_unit *un
                        const struct tg_attempt *record) {
   const char *fault = attempt_fault(sim, run, unit, record);
   losses_count(sim, unit, record);
+  if (!fault) fault = sim_budget_fault(sim, run, unit, record);
   if (fault)
     sim_fail(sim, "run %llu: attempt %u of task %u item %d %s", (unsigned long long)run->row.number,
              record->number, unit->task, (int)unit->item, fault);

@@ -93,6 +93,8 @@ void sim_worker_start(struct sim *sim, const struct tg_effect *effect) {
                                   .unit = unit,
                                   .number = effect->number,
                                   .started_mono_ms = sim->now.mono_ms,
+                                  .started_wall_ms = sim->now.wall_ms,
+                                  .has_slept = unit->is_parked,
                                   .is_fallback = live->is_fallback};
   attempt->is_expansion =
       sim_task_of(run, unit)->is_map && unit->item == TG_NO_ITEM && !live->is_fallback;
@@ -109,6 +111,7 @@ void sim_worker_start(struct sim *sim, const struct tg_effect *effect) {
   unit->seed_number = effect->number;
   unit->is_parked = false;
   flight_add(sim, attempt);
+  sim_resource_start(sim, attempt);
   sim_work_later(sim, attempt);
 }
 
@@ -131,8 +134,10 @@ static void give(struct sim *sim, struct sim_attempt *a, const struct tg_error *
   }
   if (sim_random_chance(&sim->random, sim->again_permille))
     sim_event_add(sim, SIM_AGAIN, sim_random_time(&sim->random, 0, 600000), a->handle);
+  struct sim_expected expected = sim_resource_expect(sim, a, err);
   sim_input(sim, &(struct tg_input){.kind = TG_INPUT_RESULT,
                                     .result = {.attempt = a->handle, .outcome = &outcome}});
+  sim_check_expected(sim, &expected);
 }
 
 static void give_failure(struct sim *sim, struct sim_attempt *a, int code) {

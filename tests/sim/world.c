@@ -164,6 +164,8 @@ void sim_input(struct sim *sim, const struct tg_input *input) {
   sim->steps++;
   if (tg_engine_step(sim->engine, sim->now, input, &effects, &count, &err))
     sim_fail(sim, "the engine gives up: %s", err.text);
+  for (size_t i = 0; i < count; i++)
+    if (effects[i].kind == TG_EFFECT_COMMIT) sim_resources_decided(sim, effects[i].batch);
   // A host may end between any two of its acts.
   bool is_last = sim->crashes_left && sim_random_chance(&sim->random, sim->crash_permille);
   size_t done = is_last ? sim_random_below(&sim->random, (uint32_t)count + 1) : count;

@@ -109,6 +109,7 @@ struct sim_run {
   struct sim_unit *units;
   bool is_durable, is_over, is_told_over;
   bool was_cancelled, was_timed; // ever
+  uint32_t granted;              // retries, of the budget of the run
   uint32_t stop_host;            // the host in which it was stopped last
   uint64_t parent;               // attempt that waits for it, of this host
   struct sim_carried *carried;   // from an earlier run, or NULL
@@ -141,7 +142,9 @@ struct sim_attempt {
   bool has_child, is_astray; // is_astray: it comes by other steps than the tries before it
   bool is_expansion;         // it gives a map's items
   int cancel_code;
-  int64_t started_mono_ms;
+  int64_t started_mono_ms, started_wall_ms;
+  bool has_slept; // it goes on after a sleep
+  uint32_t resource_epoch;
   int64_t wake_wall_ms; // when it sleeps
   enum sim_end end;
   bool ends_in_step;
@@ -158,6 +161,26 @@ struct sim_batch {
   int64_t durable_at_ms;
 };
 
+/// What is known of a resource that tasks name.
+struct sim_resource {
+  struct tg_resource_rules rules;
+  struct tg_resource row; // durable; no name: there is none
+  // Of this host.
+  const char *phase; // of its breaker, as the engine said last
+  int64_t retry_at;
+  uint32_t epoch;               // of the phase
+  uint32_t failures, successes; // in a row of calls, of probes
+  bool is_known;                // that there were so many failures
+  // Of all.
+  uint64_t firsts, granted; // first tries and retries
+};
+
+/// What is to become of a breaker when an attempt has told.
+struct sim_expected {
+  const struct sim_resource *resource; // or NULL
+  bool may_open, must_open, must_close;
+};
+
 enum sim_trace { SIM_TRACE_NONE, SIM_TRACE_LAST, SIM_TRACE_ALL };
 
 enum { SIM_LAST_COUNT = 25, SIM_LAST_LEN = 120 };
@@ -168,8 +191,8 @@ struct sim {
   struct tg_arena arena; // of the durable texts
   struct tg_engine *engine;
   struct tg_now now;
-  int64_t begun_ms;
-  uint32_t host; // from 1
+  int64_t begun_ms, jumped_ms; // jumped: by the wall clock, either way
+  uint32_t host;               // from 1
   uint32_t slots;
   uint64_t last_run;
   bool is_down, is_draining;
@@ -184,6 +207,7 @@ struct sim {
   // The store.
   struct sim_batch *batches;
   size_t batch_count, durable_count, batch_cap;
+  struct sim_resource resources[SIM_RESOURCES];
   // Everything there is.
   struct sim_pipeline pipelines[3];
   uint32_t pipeline_count;
@@ -331,6 +355,28 @@ void sim_check_attempt(struct sim *sim, struct sim_run *run, struct sim_unit *un
 /// Says whether the next try of a unit is its last resort, by what is durable.
 bool sim_is_fallback_due(const struct sim_unit *unit);
 uint32_t sim_last_number(const struct sim_unit *unit);
+
+// --- resources.c ---
+
+struct sim_resource *sim_resource_of(struct sim *sim, const struct sim_task *task);
+void sim_resources_make(struct sim *sim);
+void sim_resources_give(struct sim *sim);
+void sim_resources_decided(struct sim *sim, const struct tg_batch *batch);
+void sim_resource_apply(struct sim *sim, const struct tg_resource *record);
+void sim_resource_start(struct sim *sim, struct sim_attempt *attempt);
+
+/// Says whether a unit may be held up by a breaker.
+bool sim_resource_may_hold(struct sim *sim, const struct sim_unit *unit,
+                           const struct sim_task *task);
+
+/// Says what a result is to make of a breaker, and checks that it has.
+struct sim_expected sim_resource_expect(struct sim *sim, const struct sim_attempt *attempt,
+                                        const struct tg_error *err);
+void sim_check_expected(struct sim *sim, const struct sim_expected *expected);
+
+/// Says what is wrong with the retry that a record grants or refuses, or NULL.
+const char *sim_budget_fault(struct sim *sim, struct sim_run *run, const struct sim_unit *unit,
+                             const struct tg_attempt *record);
 
 // --- order.c ---
 
