@@ -115,19 +115,19 @@ static bool child_visit(void *self, pid_t pid) {
   return search->visit(search->self, pid);
 }
 
-// Visits the children of one thread. Returns false when the kernel does not list them
-// (CONFIG_PROC_CHILDREN), and clears `*goes_on` when the visitor has seen enough.
-static bool thread_children(const char *thread, const struct child_search *search, bool *goes_on) {
-  char path[300];
-  snprintf(path, sizeof path, "/proc/self/task/%s/children", thread);
+// Visits the children of the first thread: it starts ours, and the kernel gives it the orphans
+// (find_alive_thread in kernel/exit.c). Returns false when the kernel does not list them
+// (CONFIG_PROC_CHILDREN).
+static bool listed_visit(const struct child_search *search) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
   struct tg_buf text;
   tg_buf_init(&text, ENVIRON_BYTES_MAX);
   bool is_read = file_slurp(path, &text);
   char *at = text.data;
-  for (char *end; is_read && *goes_on && at; at = end) {
+  for (char *end; is_read && at; at = end) {
     pid_t pid = (pid_t)strtol(at, &end, 10);
-    if (end == at) break;
-    *goes_on = search->visit(search->self, pid);
+    if (end == at || !search->visit(search->self, pid)) break;
   }
   tg_buf_deinit(&text);
   return is_read;
@@ -135,14 +135,7 @@ static bool thread_children(const char *thread, const struct child_search *searc
 
 void tg_proc_each_child(bool (*visit)(void *self, pid_t pid), void *self) {
   struct child_search search = {.visit = visit, .self = self};
-  DIR *folder = opendir("/proc/self/task");
-  bool is_listed = folder != NULL, goes_on = true;
-  const struct dirent *entry;
-  while (is_listed && goes_on && (entry = readdir(folder)))
-    if (isdigit((unsigned char)entry->d_name[0]))
-      is_listed = thread_children(entry->d_name, &search, &goes_on);
-  if (folder) closedir(folder);
-  if (!is_listed) each_process(child_visit, &search);
+  if (!listed_visit(&search)) each_process(child_visit, &search);
 }
 
 static bool environ_has(const char *environ_text, size_t len, const char *marker) {

@@ -11,8 +11,8 @@
 /// Says whether a process group has a member that is not a zombie.
 bool tg_proc_group_is_alive(pid_t group);
 
-/// Calls `visit` for each process that this process is the parent of; it stops when `visit` gives
-/// false.
+/// Calls `visit` for each process that the first thread of this process is the parent of, orphans
+/// that were adopted included; it stops when `visit` gives false.
 void tg_proc_each_child(bool (*visit)(void *self, pid_t pid), void *self);
 
 /// Says whether a process is alive and was started with `marker` (NAME=VALUE) in its environment.

@@ -34,11 +34,20 @@ static int fd_raise(struct plan *plan, size_t at, int fd) {
   return plan->fds[at] < 0 ? -1 : 0;
 }
 
+// Takes a descriptor that is the plan's from then on; mostly it is high enough as it is.
+static int fd_take(struct plan *plan, size_t at, int fd) {
+  if (fd >= FIRST_FD + (int)plan->count) {
+    plan->fds[at] = fd;
+    return 0;
+  }
+  int status = fd_raise(plan, at, fd);
+  close(fd);
+  return status;
+}
+
 static int null_open(struct plan *plan, size_t at) {
   int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-  int status = fd < 0 ? -1 : fd_raise(plan, at, fd);
-  fd_close(&fd);
-  return status;
+  return fd < 0 ? -1 : fd_take(plan, at, fd);
 }
 
 // A file in memory needs nobody who feeds it, and cannot break as a pipe does.
@@ -53,18 +62,16 @@ static int input_open(struct plan *plan, const struct tg_child_spec *spec) {
     if (put < 0 && errno != EINTR) break;
     if (put > 0) done += (size_t)put;
   }
-  int status = done == spec->input_len ? fd_raise(plan, 0, fd) : -1;
-  fd_close(&fd);
-  return status;
+  if (done == spec->input_len) return fd_take(plan, 0, fd);
+  close(fd);
+  return -1;
 }
 
 static int output_open(struct plan *plan, size_t at, int *ours) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return -1;
   *ours = ends[0];
-  int status = fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0 ? -1 : fd_raise(plan, at, ends[1]);
-  fd_close(&ends[1]);
-  return status;
+  return fd_take(plan, at, ends[1]);
 }
 
 static void plan_deinit(struct plan *plan) {

@@ -9,7 +9,7 @@
 
 struct tg_spawned {
   pid_t pid;
-  int out[2]; // our ends of stdout and stderr, non-blocking; -1 without `has_output`
+  int out[2]; // our ends of stdout and stderr, which tg_poll_new makes non-blocking; or -1
 };
 
 /// Starts the process that `spec` describes.

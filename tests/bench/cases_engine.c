@@ -195,6 +195,8 @@ void bench_steps(const struct bench *bench, uint64_t n) {
   struct bench_figure figure = {.name = "steps", .n = n, .target = "rate >= 25000"};
   struct bench_run run;
   int runs = 0;
+  bench_project_write(bench, "tidegate.yaml", "name: bench\nlimits:\n  tasks: %llu\n",
+                      (unsigned long long)n);
   bench_project_write(bench, "pipelines/steps.lua", "%s", steps_source);
   bench_project_forget(bench);
   double before = bench_baseline_commits(bench, STEPS_COMMITS);
@@ -208,6 +210,7 @@ void bench_steps(const struct bench *bench, uint64_t n) {
   double steps = bench_query(bench, "SELECT count(*) FROM steps WHERE ended_at IS NOT NULL");
   if (!*run.error && steps != runs * 10.0)
     snprintf(run.error, sizeof run.error, "%.0f steps of %d runs are durable", steps, runs);
+  bench_project_write(bench, "tidegate.yaml", "name: bench\n");
   double commit = (before + bench_baseline_commits(bench, STEPS_COMMITS)) / 2 / STEPS_COMMITS;
   figure.baseline = commit * 2 * steps / (double)n;
   figure.rate = steps / figure.seconds;
