@@ -37,7 +37,7 @@
 // Graphs.
 #define TG_GRAPH_NODES_MAX 2000000
 #define TG_GRAPH_EDGES_MAX 20000000
-#define TG_PIPELINE_RUNS_MAX 16 // live runs of a pipeline that has no limits.runs of its own
+#define TG_PIPELINE_RUNS_MAX 16     // live runs of a pipeline that has no limits.runs of its own
 #define TG_CHILD_RUNS_MAX 10000     // that are open in one host
 #define TG_CHILD_DEPTH_MAX 32       // children of children
 #define TG_BACKFILL_RUNS_MAX 10000  // of one backfill
@@ -94,6 +94,7 @@
 #define TG_WORKER_OUT_BYTES_MAX (8 * TG_MIB) // unsent output at which a worker stops its scripts
 #define TG_OPEN_REQUESTS_MAX 64              // of one attempt, that are not answered
 #define TG_TRACEBACK_BYTES_MAX (8 * TG_KIB)  // of one failure
+#define TG_COMMIT_PATIENCE_MS 10             // that a commit may wait for others, where none waits
 #define TG_LOST_ATTEMPTS_MAX 5               // in a row, until a task is held to be the cause
 
 // Time zones, schedules and calendars.

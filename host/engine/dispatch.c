@@ -256,7 +256,7 @@ void tg_engine_starts_record(struct tg_engine *engine) {
     struct tg_record attempt =
         tg_engine_attempt_record(flight->run, flight->unit, TG_ATTEMPT_RUNNING);
     struct tg_record task = tg_engine_task_record(flight->run, t->task, TG_TASK_RUNNING, 0);
-    tg_engine_record(engine, &attempt);
-    if (t->item == TG_NO_ITEM) tg_engine_record(engine, &task);
+    tg_engine_record_later(engine, &attempt);
+    if (t->item == TG_NO_ITEM) tg_engine_record_later(engine, &task);
   }
 }

@@ -114,14 +114,23 @@ struct tg_live_notes *tg_engine_note(struct tg_engine *engine, struct tg_live_ta
 }
 
 struct tg_batch *tg_engine_batch(struct tg_engine *engine) {
-  if (!engine->open) engine->open = tg_batch_new();
-  if (!engine->open) tg_engine_fail(engine, TG_ENOMEM, "out of memory");
+  if (engine->open) return engine->open;
+  engine->open = tg_batch_new();
+  if (engine->open)
+    engine->open->may_wait = true;
+  else
+    tg_engine_fail(engine, TG_ENOMEM, "out of memory");
   return engine->open;
 }
 
-void tg_engine_record(struct tg_engine *engine, const struct tg_record *record) {
+void tg_engine_record_later(struct tg_engine *engine, const struct tg_record *record) {
   struct tg_batch *batch = tg_engine_batch(engine);
   if (batch) tg_engine_check(engine, tg_batch_add(batch, record));
+}
+
+void tg_engine_record(struct tg_engine *engine, const struct tg_record *record) {
+  tg_engine_record_later(engine, record);
+  if (engine->open) engine->open->may_wait = false;
 }
 
 void tg_engine_timer(struct tg_engine *engine, const struct tg_engine_timer *timer) {

@@ -60,7 +60,11 @@ void tg_engine_check(struct tg_engine *engine, int code);
 
 void tg_engine_effect(struct tg_engine *engine, const struct tg_effect *effect);
 void tg_engine_tell(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
+
+// Records what something follows from, or what nothing follows from soon: the latter may wait for
+// the commit of others.
 void tg_engine_record(struct tg_engine *engine, const struct tg_record *record);
+void tg_engine_record_later(struct tg_engine *engine, const struct tg_record *record);
 
 // Gives a unit's notes to write in, or NULL, and then the engine stops.
 struct tg_live_notes *tg_engine_note(struct tg_engine *engine, struct tg_live_task *t);

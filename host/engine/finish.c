@@ -85,13 +85,53 @@ static enum tg_task_state state_after(const struct tg_attempt *attempt) {
   }
 }
 
+// A few that end together are told together; when no more than these are left, each is waited for.
+enum { AWAITED_MAX = 64 };
+
+static bool is_awaited_by(const struct tg_live_run *run, uint32_t task, uint32_t waiting) {
+  const struct tg_plan_task *plan = &run->plan->tasks[waiting];
+  const struct tg_live_task *t = &run->tasks[waiting];
+  bool needs_all = plan->when == TG_TRIGGER_ALL_SUCCESS || plan->when == TG_TRIGGER_ALL_DONE;
+  uint32_t upstream = tg_graph_upstream(&run->plan->graph, waiting).count;
+  bool is_chain = plan->map && plan->map->over == task;
+  return !needs_all || is_chain || upstream - t->success - t->failed - t->skipped <= AWAITED_MAX;
+}
+
+// Says whether something may start when it is durable that a unit has succeeded. Where a single end
+// among many makes no difference, it need not have a commit of its own.
+static bool is_awaited(const struct tg_live_run *run, uint32_t unit) {
+  const struct tg_live_task *t = &run->tasks[unit];
+  const struct tg_plan_task *plan = tg_live_plan(run, unit);
+  const struct tg_live_map *map = run->tasks[t->task].map;
+  struct tg_graph_slice down = tg_graph_downstream(&run->plan->graph, t->task);
+  bool is_item = t->item != TG_NO_ITEM;
+  if (is_item && (plan->map->limit || plan->map->limit_per_key)) return true;
+  if (is_item && map->count - map->done <= AWAITED_MAX) return true;
+  if (!is_item && (run->open <= AWAITED_MAX || plan->to_count)) return true;
+  for (uint32_t i = 0; i < down.count; i++) {
+    const struct tg_plan_map *next = run->plan->tasks[down.nodes[i]].map;
+    bool is_followed =
+        is_item ? next && next->over == t->task : is_awaited_by(run, t->task, down.nodes[i]);
+    if (is_followed) return true;
+  }
+  return false;
+}
+
+typedef void recorder(struct tg_engine *engine, const struct tg_record *record);
+
+static recorder *recorder_of(const struct tg_live_run *run, uint32_t unit,
+                             enum tg_task_state state) {
+  bool may_wait = state == TG_TASK_SUCCESS && !is_awaited(run, unit);
+  return may_wait ? tg_engine_record_later : tg_engine_record;
+}
+
 // An item that succeeds at its first try needs no record of the try besides that of its end.
 static void item_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                         struct tg_record *attempt, const char *result) {
   const struct tg_live_task *t = &run->tasks[unit];
   enum tg_task_state state = state_after(&attempt->attempt);
-  if (state != TG_TASK_SUCCESS || t->attempts > 1 || t->is_recorded)
-    tg_engine_record(engine, attempt);
+  recorder *put = recorder_of(run, unit, state);
+  if (state != TG_TASK_SUCCESS || t->attempts > 1 || t->is_recorded) put(engine, attempt);
   if (!tg_task_state_is_terminal(state)) return;
   struct tg_record record = {.kind = TG_RECORD_ITEM,
                              .item = {.run = run->run.number,
@@ -104,19 +144,20 @@ static void item_record(struct tg_engine *engine, struct tg_live_run *run, uint3
                                       .output = result && *result ? result : NULL,
                                       .failure = attempt->attempt.failure}};
   if (state == TG_TASK_CANCELLED) record.item.failure = run->stopped;
-  tg_engine_record(engine, &record);
+  put(engine, &record);
 }
 
 static void task_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t task,
                         struct tg_record *attempt, const char *result, const char *chosen) {
   enum tg_task_state state = state_after(&attempt->attempt);
-  tg_engine_record(engine, attempt);
+  recorder *put = recorder_of(run, task, state);
+  put(engine, attempt);
   if (!tg_task_state_is_terminal(state)) return;
   struct tg_record record = tg_engine_task_record(run, task, state, engine->now.wall_ms);
   record.task.output = result && *result ? result : NULL;
   record.task.chosen = chosen;
   record.task.failure = state == TG_TASK_CANCELLED ? run->stopped : attempt->attempt.failure;
-  tg_engine_record(engine, &record);
+  put(engine, &record);
 }
 
 // Reads the items that a map's script gave: {"items": [...], "keys": [...]}.
@@ -168,7 +209,9 @@ static void end_decide(struct tg_engine *engine, struct tg_live_run *run, uint32
   if (err.code) attempt->state = TG_ATTEMPT_FAILED;
   const char *chosen = NULL;
   json_t *items = NULL;
-  if (tg_facts_record(run->plan, run->run.partition, attempt, outcome->facts, batch, &chosen, &err) && !err.code)
+  if (tg_facts_record(run->plan, run->run.partition, attempt, outcome->facts, batch, &chosen,
+                      &err) &&
+      !err.code)
     tg_error_set(&err, TG_ENOMEM, "no memory for what the attempt tells");
   if (is_expansion && !err.code) items_read(plan, outcome->result, &items, &err);
   if (err.code) failed_decide(engine, run, unit, attempt, &err, outcome->is_bystander);

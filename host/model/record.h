@@ -181,6 +181,7 @@ struct tg_batch {
   struct tg_arena arena;
   struct tg_record *records;
   size_t count, cap;
+  bool may_wait;         // nothing starts on it soon: it need not have a commit of its own
   struct tg_batch *next; // for whoever holds it in a list
 };
 

@@ -15,7 +15,8 @@ struct tg_job {
   /// Tells whoever asked, and frees the job. `err` is NULL when the job is durable.
   void (*finish)(struct tg_job *job, const struct tg_error *err);
 
-  bool is_sure; // it has no failure of its own, and needs no savepoint to take it back
+  bool is_sure;  // it has no failure of its own, and needs no savepoint to take it back
+  bool may_wait; // nobody waits for it: it is done with others, or after TG_COMMIT_PATIENCE_MS
 
   struct tg_error err; // of this job
   struct tg_job *next;

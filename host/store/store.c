@@ -5,7 +5,8 @@
 // What waits for a commit mostly queues its next job right after it. What came while that commit
 // was made would leave without it, and both would wait for every other commit from then on. So the
 // thread gives the followers a moment, a part of what a commit takes; if they do not come, it does
-// so less often.
+// so less often. What nobody waits for is kept back until somebody comes who does, for
+// TG_COMMIT_PATIENCE_MS at most.
 #include "store/store.h"
 
 #include <errno.h>
@@ -20,22 +21,24 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/limits.h"
 #include "store/database.h"
 #include "store/job.h"
 
 enum { LOCK_TRIES_MAX = 200, LOCK_PAUSE_US = 10000 }; // two seconds
 
 // The followers get a PART of the time of the last commit, at most FOLLOW_NS_MAX.
+enum { PATIENCE_NS = TG_COMMIT_PATIENCE_MS * 1000000 };
 enum { FOLLOW_PART = 4, FOLLOW_NS_MAX = 2000000, FOLLOW_SKIP_MAX = 16, SECOND_NS = 1000000000 };
 
 struct job_list {
   struct tg_job *first, **last;
-  size_t count;
+  size_t urgent; // how many may not wait
 };
 
 // How the followers of the last group are waited for; the thread's own.
 struct following {
-  size_t count, others;        // jobs of the last group; what was queued when it was done
+  size_t count, others;        // urgent jobs of the last group; those queued when it was done
   int64_t commit_ns, ended_ns; // how long it took, and when it was done
   unsigned skipped, skip;      // groups for which there was no wait, and for how many there is none
 };
@@ -57,7 +60,7 @@ struct tg_store {
   pthread_mutex_t mutex;
   pthread_cond_t queued_some, finished_some;
   struct job_list queued, finished; // under the mutex
-  size_t awaited;                   // under the mutex: the thread wakes when so many are queued
+  size_t awaited;                   // under the mutex: urgent jobs for which the thread is woken
   struct following following;
   bool is_closing;        // under the mutex
   struct tg_error broken; // the thread's: nothing is written after such a failure
@@ -71,7 +74,7 @@ static void list_add(struct job_list *list, struct tg_job *job) {
   job->next = NULL;
   *list->last = job;
   list->last = &job->next;
-  list->count++;
+  list->urgent += !job->may_wait;
 }
 
 static struct tg_job *list_take(struct job_list *list) {
@@ -145,26 +148,26 @@ static int64_t now_ns(void) {
   return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
-// Waits until so many jobs are queued, or until the instant.
-static void queued_await(struct tg_store *store, size_t count, int64_t until_ns) {
+// Waits until so many urgent jobs are queued, or until the instant.
+static void urgent_await(struct tg_store *store, size_t count, int64_t until_ns) {
   struct timespec until = {.tv_sec = until_ns / SECOND_NS, .tv_nsec = until_ns % SECOND_NS};
   int errnum = 0;
   store->awaited = count;
-  while (store->queued.count < count && !store->is_closing && !errnum)
+  while (store->queued.urgent < count && !store->is_closing && !errnum)
     errnum = pthread_cond_clockwait(&store->queued_some, &store->mutex, CLOCK_MONOTONIC, &until);
   store->awaited = 1;
 }
 
-// Called when there is a job: gives those that follow the last group their moment.
+// Called when an urgent job is there: gives those that follow the last group their moment.
 static void followers_await(struct tg_store *store) {
   struct following *following = &store->following;
   size_t all = following->others + following->count;
   int64_t wait_ns = following->commit_ns / FOLLOW_PART;
   if (wait_ns > FOLLOW_NS_MAX) wait_ns = FOLLOW_NS_MAX;
-  if (store->queued.count >= all || following->skipped++ < following->skip) return;
-  queued_await(store, all, following->ended_ns + wait_ns);
+  if (store->queued.urgent >= all || following->skipped++ < following->skip) return;
+  urgent_await(store, all, following->ended_ns + wait_ns);
   bool is_worth_it =
-      store->queued.count >= following->others + following->count / 2 + following->count % 2;
+      store->queued.urgent >= following->others + following->count / 2 + following->count % 2;
   following->skipped = 0;
   following->skip = is_worth_it ? 0 : following->skip * 2 + 1;
   if (following->skip > FOLLOW_SKIP_MAX) following->skip = FOLLOW_SKIP_MAX;
@@ -176,8 +179,9 @@ static void *thread_main(void *self) {
   for (;;) {
     while (!store->queued.first && !store->is_closing)
       pthread_cond_wait(&store->queued_some, &store->mutex);
-    followers_await(store);
-    store->following.count = store->queued.count;
+    if (!store->queued.urgent) urgent_await(store, 1, now_ns() + PATIENCE_NS);
+    if (store->queued.urgent) followers_await(store);
+    store->following.count = store->queued.urgent;
     struct tg_job *group = list_take(&store->queued);
     if (!group) break;
     pthread_mutex_unlock(&store->mutex);
@@ -186,7 +190,7 @@ static void *thread_main(void *self) {
     store->following.ended_ns = now_ns();
     store->following.commit_ns = store->following.ended_ns - begin_ns;
     pthread_mutex_lock(&store->mutex);
-    store->following.others = store->queued.count;
+    store->following.others = store->queued.urgent;
     while (group) {
       struct tg_job *next = group->next;
       list_add(&store->finished, group);
@@ -216,7 +220,8 @@ void tg_store_submit(struct tg_store *store, struct tg_job *job) {
   pthread_mutex_lock(&store->mutex);
   if (store->is_closing) tg_error_set(&job->err, TG_ECANCELLED, "the store is being closed");
   list_add(store->is_closing ? &store->finished : &store->queued, job);
-  if (store->is_closing || store->queued.count == 1 || store->queued.count == store->awaited)
+  bool is_awaited = !job->may_wait && store->queued.urgent == store->awaited;
+  if (store->is_closing || store->queued.first == job || is_awaited)
     pthread_cond_signal(&store->queued_some);
   pthread_mutex_unlock(&store->mutex);
 }
@@ -364,11 +369,13 @@ void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_do
                      void *self) {
   struct batch_job *own = calloc(1, sizeof *own);
   if (!own) abort(); // nothing can be remembered any more
-  *own = (struct batch_job){
-      .job = {.write = batch_write, .finish = batch_finish, .is_sure = is_sure(batch)},
-      .batch = batch,
-      .done = done,
-      .self = self};
+  *own = (struct batch_job){.job = {.write = batch_write,
+                                    .finish = batch_finish,
+                                    .is_sure = is_sure(batch),
+                                    .may_wait = batch->may_wait},
+                            .batch = batch,
+                            .done = done,
+                            .self = self};
   tg_store_submit(store, &own->job);
 }
 

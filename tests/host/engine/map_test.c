@@ -479,6 +479,49 @@ static void carried_items_do_not_run_again(void **state) {
   close_rig();
 }
 
+// Which ends need a commit of their own.
+
+static void run_many(const char *words, size_t items) {
+  char text[1024] = "{\"items\":[0";
+  size_t len = strlen(text);
+  for (size_t i = 1; i < items; i++) len += (size_t)snprintf(text + len, 4, ",0");
+  snprintf(text + len, 4, "]}");
+  run_map(rig_plan(NULL, words, "after after=m", NULL), 100, text);
+}
+
+static bool success_may_wait(const char *item) {
+  rig_success(&rig, item);
+  bool may_wait = rig.pending[0]->may_wait;
+  rig_settle(&rig);
+  return may_wait;
+}
+
+static void an_end_among_many_may_wait_for_the_others(void **state) {
+  (void)state;
+  run_many("m map=1", 67);
+  assert_true(success_may_wait("m[5]"));
+  rig_success(&rig, "m[1]");
+  rig_fail(&rig, "m[2]", TG_EINVALID);
+  assert_true(rig.pending[0]->may_wait);
+  assert_false(rig.pending[1]->may_wait); // a failure may end the map
+  rig_settle(&rig);
+  assert_false(success_may_wait("m[3]")); // one of the last 64
+  close_rig();
+}
+
+static void an_end_that_somebody_waits_for_may_not_wait(void **state) {
+  (void)state;
+  run_many("m map=1 limit=90", 80);
+  assert_false(success_may_wait("m[0]")); // its place
+  close_rig();
+  rig_init(&rig, rig_plan(NULL, "a", "b after=a", NULL), 10);
+  rig_run(&rig);
+  assert_false(rig.pending[0]->may_wait);
+  rig_settle(&rig);
+  assert_false(success_may_wait("a"));
+  close_rig();
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_map_asks_for_its_items_and_gathers_their_outputs_in_order),
@@ -506,6 +549,8 @@ int main(void) {
       cmocka_unit_test(an_item_over_its_time_is_ended_alone),
       cmocka_unit_test(an_item_that_succeeds_at_once_leaves_one_record),
       cmocka_unit_test(carried_items_do_not_run_again),
+      cmocka_unit_test(an_end_among_many_may_wait_for_the_others),
+      cmocka_unit_test(an_end_that_somebody_waits_for_may_not_wait),
   };
   return cmocka_run_group_tests_name("host/engine/map", tests, NULL, NULL);
 }
