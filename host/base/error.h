@@ -37,6 +37,7 @@
   X(ETIMEOUT, "timeout", TRANSIENT, "a deadline passed")                                           \
   X(ECANCELLED, "cancelled", CANCELLED, "cancelled")                                               \
   X(ELOST, "lost", LOST, "the worker was lost")                                                    \
+  X(EREJECTED, "rejected", PERMANENT, "rejected by a person")                                      \
   X(ECONTRACT, "contract", CONTRACT, "a contract is broken")                                       \
   X(ETHROTTLED, "throttled", THROTTLED, "the remote asks to slow down")                            \
   X(ECONNECT, "connect", TRANSIENT, "no connection")                                               \

@@ -18,6 +18,8 @@
 #define TG_EVENT_BYTES_MAX (256 * TG_KIB)     // one event
 #define TG_EVENT_TEXT_BYTES_MAX 4096          // one of its attributes
 #define TG_EVENT_DEPTH_MAX 32                 // nesting of its data
+#define TG_WAIT_BYTES_MAX (16 * TG_KIB)       // what a task waits for, as JSON
+#define TG_APPROVERS_MAX 64                   // whom an approval names
 #define TG_EVENTS_BYTES_MAX (64 * TG_MIB)     // events that are sent together
 
 // What tidegate.json reads and writes for a script.

@@ -10,6 +10,9 @@
 #include "cli/resource.h"
 #include "cli/text.h"
 #include "cli/view.h"
+#include "cli/waiting.h"
+
+enum { REST_BYTES_MAX = 65536 };
 
 static int64_t wall_ms(const struct tg_drive *drive) {
   return tg_clock_wall_ms(tg_loop_clock(tg_host_services(drive->host)->loop));
@@ -19,6 +22,20 @@ static int64_t wall_ms(const struct tg_drive *drive) {
 
 static bool is_ours(const struct tg_drive *drive, const struct tg_live_run *run) {
   return tg_id_equal(run->run.id, drive->launch->run.id);
+}
+
+// Puts what a parked task rests for; nothing for another one.
+static void rest_put(const struct tg_live_run *run, uint32_t task, struct tg_buf *out) {
+  const struct tg_live_task *t = &run->tasks[task];
+  const struct tg_live_notes *notes = tg_live_notes(t);
+  char id[TG_ID_TEXT_LEN + 1];
+  if (!t->is_parked || !notes->step_count) return;
+  const char *wait = notes->steps[notes->step_count - 1].wait;
+  tg_buf_puts(out, wait ? "waits for " : "sleeps");
+  if (!wait) return;
+  tg_id_format(run->run.id, id);
+  tg_waiting_put(out, wait);
+  tg_waiting_put_command(out, wait, id, run->plan->tasks[task].name, TG_NO_ITEM);
 }
 
 static void task_changed(void *self, const struct tg_live_run *run, uint32_t task) {
@@ -32,7 +49,12 @@ static void task_changed(void *self, const struct tg_live_run *run, uint32_t tas
                                       .error =
                                           t->state != TG_TASK_RUNNING ? notes->failure.text : NULL,
                                       .retry_at = notes->retry_at};
+  struct tg_buf rest;
+  tg_buf_init(&rest, REST_BYTES_MAX);
+  rest_put(run, task, &rest);
+  if (rest.len) change.rest = tg_buf_text(&rest);
   tg_progress_task(drive->progress, &change, wall_ms(drive));
+  tg_buf_deinit(&rest);
 }
 
 static void task_progress(void *self, const struct tg_live_run *run, uint32_t task, double done,

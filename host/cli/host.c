@@ -17,6 +17,7 @@ struct tg_host {
   struct tg_files files;
   struct tg_worker_runner *runner;
   struct tg_intake *intake;
+  struct tg_history *history; // for events that came earlier
   char warehouse_path[4096];
   struct tg_secrets secrets;
   struct tg_error failed;
@@ -90,28 +91,50 @@ static int resources_bring(struct tg_host *host, const struct tg_project *projec
   return code;
 }
 
+static int events_read(void *self, const char *type, uint64_t after, size_t limit,
+                       struct tg_arena *arena, struct tg_event **events, size_t *count,
+                       struct tg_error *err) {
+  struct tg_host *host = self;
+  struct tg_event_query query = {.type = type, .after = after, .is_forward = true, .limit = limit};
+  return tg_history_events(host->history, &query, arena, events, count, err);
+}
+
+// Events that were known already have been brought before.
+static void events_told(void *self, const struct tg_event *events, size_t count) {
+  struct tg_host *host = self;
+  for (size_t i = 0; i < count; i++)
+    if (events[i].number)
+      tg_conductor_input(host->services.conductor,
+                         &(struct tg_input){.kind = TG_INPUT_EVENT, .event = &events[i]});
+}
+
+static int events_open(struct tg_host *host, struct tg_error *err) {
+  struct tg_services *services = &host->services;
+  uint64_t last;
+  int code = tg_history_last_event(host->history, &last, err);
+  if (code) return code;
+  tg_conductor_set_events(services->conductor,
+                          &(struct tg_event_source){.read = events_read, .self = host}, last);
+  host->intake = tg_intake_new(services->store, services->data, tg_loop_clock(services->loop),
+                               events_told, host);
+  return host->intake ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for the host");
+}
+
 static int store_open(struct tg_host *host, const struct tg_project *project,
                       struct tg_error *err) {
   struct tg_services *services = &host->services;
-  struct tg_history *history;
   uint64_t last = 0;
   int code = tg_store_open(services->loop, project->data, &services->store, err);
+  if (!code) code = tg_history_open(project->data, &host->history, err);
+  if (!code) code = tg_history_last_number(host->history, &last, err);
   if (code) return code;
-  code = tg_history_open(project->data, &history, err);
-  if (code) return code;
-  code = tg_history_last_number(history, &last, err);
   uint32_t tasks = project->limits.tasks ? project->limits.tasks : TASKS_AT_ONCE;
-  if (!code)
-    services->conductor =
-        tg_conductor_new(services->loop, services->store, tasks, last, failed, host, err);
-  if (!code && !services->conductor) code = TG_ENOMEM;
-  if (!code) pools_bring(host);
-  if (!code) code = resources_bring(host, project, history, err);
-  tg_history_close(history);
-  if (code) return code;
-  host->intake =
-      tg_intake_new(services->store, project->data, tg_loop_clock(services->loop), NULL, NULL);
-  return host->intake ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for the host");
+  services->conductor =
+      tg_conductor_new(services->loop, services->store, tasks, last, failed, host, err);
+  if (!services->conductor) return TG_ENOMEM;
+  pools_bring(host);
+  code = resources_bring(host, project, host->history, err);
+  return code ? code : events_open(host, err);
 }
 
 static int parts_open(struct tg_host *host, const struct tg_project *project, bool has_store,
@@ -175,6 +198,7 @@ void tg_host_close(struct tg_host *host) {
   if (services->conductor) tg_conductor_stop(services->conductor);
   tg_store_close(services->store);
   tg_intake_free(host->intake);
+  tg_history_close(host->history);
   tg_worker_runner_free(host->runner);
   tg_conductor_free(services->conductor);
   tg_warehouse_free(services->warehouse);

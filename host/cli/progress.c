@@ -27,6 +27,7 @@ enum {
 struct task_view {
   uint32_t task, attempt;
   int64_t started_ms, retry_at;
+  char *rest; // what it rests for, or NULL
   double done, total;
   struct task_view *before, *after; // by start
 };
@@ -120,6 +121,7 @@ static void view_remove(struct tg_progress *progress, struct task_view *view) {
   *(view->before ? &view->before->after : &progress->first) = view->after;
   *(view->after ? &view->after->before : &progress->last) = view->before;
   tg_map_remove_number(&progress->views, view->task);
+  free(view->rest);
   free(view);
 }
 
@@ -137,6 +139,8 @@ static int64_t change_apply(struct tg_progress *progress, const struct tg_progre
   if (change->attempt != view->attempt) view->done = view->total = 0;
   view->attempt = change->attempt;
   view->retry_at = change->retry_at;
+  free(view->rest);
+  view->rest = change->rest ? strdup(change->rest) : NULL;
   if (!is_shown) view_remove(progress, view);
   return started_ms;
 }
@@ -194,8 +198,7 @@ static void task_line_put(struct tg_progress *progress, const struct task_view *
   tg_progress_put_duration(&line, now_ms - task->started_ms);
   if (task->attempt > 1) tg_buf_putf(&line, "  attempt %u", task->attempt);
   if (task->retry_at) {
-    tg_buf_puts(&line, "  next attempt in ");
-    tg_progress_put_duration(&line, task->retry_at - now_ms);
+    tg_progress_put_pause(&line, task->rest, task->retry_at, now_ms);
   } else if (task->total > 0) {
     bar_put(&line, task->done, task->total);
   }

@@ -47,14 +47,16 @@ struct tg_progress *tg_progress_new(const struct tg_plan *plan, enum tg_progress
 /// Gives back the terminal as it was; NULL is fine.
 void tg_progress_free(struct tg_progress *progress);
 
-/// A change of a task. A task that waits for its next attempt is told with `retry_at`, 0 otherwise;
-/// `error` may be NULL.
+/// A change of a task. A task that waits for its next attempt is told with `retry_at`, 0 otherwise,
+/// and one that is at rest with what it rests for, "sleeps" or "waits for an event order"; its
+/// `retry_at` is INT64_MAX if it has no end. `error` and `rest` may be NULL.
 struct tg_progress_change {
   uint32_t task;
   enum tg_task_state state;
   uint32_t attempt; // 0 without one
   const char *error;
   int64_t retry_at;
+  const char *rest;
 };
 
 void tg_progress_task(struct tg_progress *progress, const struct tg_progress_change *change,

@@ -53,6 +53,18 @@ static void clock_put(struct tg_buf *out, const struct tg_progress_style *style,
   tg_buf_putc(out, ' ');
 }
 
+void tg_progress_put_pause(struct tg_buf *out, const char *rest, int64_t retry_at, int64_t now_ms) {
+  if (!retry_at) return;
+  tg_buf_puts(out, "  ");
+  if (rest)
+    tg_text_put_clean(out, rest, strlen(rest));
+  else
+    tg_buf_puts(out, "next attempt in ");
+  if (retry_at == INT64_MAX) return;
+  if (rest) tg_buf_puts(out, ", for at most ");
+  tg_progress_put_duration(out, retry_at - now_ms);
+}
+
 // Puts what stands behind the state: how long it took, when it goes on, what went wrong.
 static void detail_put(struct tg_buf *out, const struct tg_progress_change *change,
                        int64_t started_ms, int64_t now_ms) {
@@ -61,10 +73,7 @@ static void detail_put(struct tg_buf *out, const struct tg_progress_change *chan
     tg_progress_put_duration(out, now_ms - started_ms);
   }
   if (change->attempt > 1) tg_buf_putf(out, "  attempt %u", change->attempt);
-  if (change->retry_at) {
-    tg_buf_puts(out, "  next attempt in ");
-    tg_progress_put_duration(out, change->retry_at - now_ms);
-  }
+  tg_progress_put_pause(out, change->rest, change->retry_at, now_ms);
   if (change->error && *change->error) {
     tg_buf_puts(out, "  ");
     tg_text_put_clean(out, change->error, strlen(change->error));
@@ -74,7 +83,8 @@ static void detail_put(struct tg_buf *out, const struct tg_progress_change *chan
 static void change_put_text(struct tg_buf *out, const struct tg_progress_style *style,
                             const struct tg_progress_change *change, int64_t started_ms,
                             int64_t now_ms) {
-  const char *word = change->retry_at ? "retry" : tg_task_state_word(change->state);
+  bool is_retry = change->retry_at && !change->rest;
+  const char *word = is_retry ? "retry" : tg_task_state_word(change->state);
   clock_put(out, style, now_ms);
   tg_progress_put_name(out, style, change->task, style->has_color);
   tg_buf_puts(out, "  ");
@@ -108,10 +118,11 @@ static void change_put_json(struct tg_buf *out, const struct tg_progress_style *
   if (change->attempt) tg_buf_putf(out, ",\"attempt\":%u", change->attempt);
   if (tg_task_state_is_terminal(change->state) && started_ms)
     tg_buf_putf(out, ",\"duration_ms\":%lld", (long long)(now_ms - started_ms));
-  if (change->retry_at) {
+  if (change->retry_at && change->retry_at != INT64_MAX) {
     tg_time_format(change->retry_at, time);
-    field_put(out, "retry_at", time);
+    field_put(out, change->rest ? "until" : "retry_at", time);
   }
+  if (change->rest) field_put(out, "rest", change->rest);
   if (change->error && *change->error) field_put(out, "error", change->error);
   tg_buf_puts(out, "}\n");
 }

@@ -29,6 +29,10 @@ void tg_progress_line_end(struct tg_buf *out, const struct tg_progress_style *st
                           enum tg_run_state state, const uint32_t counts[TG_TASK_STATE_COUNT],
                           int64_t duration_ms, int64_t now_ms);
 
+/// Appends what a task rests for, or that it waits for its next attempt, and for how long; nothing
+/// when `retry_at` is 0.
+void tg_progress_put_pause(struct tg_buf *out, const char *rest, int64_t retry_at, int64_t now_ms);
+
 /// Append a task's name in its column; a duration; how many tasks are in each state.
 void tg_progress_put_name(struct tg_buf *out, const struct tg_progress_style *style, uint32_t task,
                           bool has_color);

@@ -417,9 +417,12 @@ static uint32_t last_ended(const struct tg_view *view) {
 static void open_tell(struct tg_teller *teller) {
   for (uint32_t i = 0; i < teller->view->task_count; i++) {
     enum tg_task_state state = teller->view->tasks[i].state;
-    bool has_retry = state == TG_TASK_WAITING && first_attempt(teller, i);
+    // One that went to rest at once has no record of its attempt.
+    size_t step_count;
+    bool was_begun = first_attempt(teller, i) || tg_view_steps(teller->view, i, &step_count);
     bool is_held = tg_view_held_by(teller->view, i) != NULL;
-    if (state == TG_TASK_RUNNING || state == TG_TASK_READY || has_retry || is_held)
+    if (state == TG_TASK_RUNNING || state == TG_TASK_READY || is_held ||
+        (state == TG_TASK_WAITING && was_begun))
       chain_tell(teller, i);
   }
 }

@@ -12,7 +12,7 @@
 //   map        the items of a map                   item      an item failed
 //   step       a step was done, or is begun         sleep     an instant is waited for
 //   child      a child run                          resource  its breaker was, or is, not closed
-//   overlap    a place among the pipeline's runs
+//   overlap    a place among the pipeline's runs    wait      an event or a person is waited for
 #pragma once
 
 #include <jansson.h>

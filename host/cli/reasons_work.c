@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "cli/reasons_parts.h"
+#include "cli/waiting.h"
 
 enum { ITEMS_SHOWN_MAX = 5 };
 
@@ -28,6 +29,32 @@ static void items_tell(struct tg_teller *teller, uint32_t task, int64_t ready_at
   }
 }
 
+static void wait_tell(struct tg_teller *teller, const char *name, const struct tg_step *step) {
+  char id[TG_ID_TEXT_LEN + 1], time[TG_TIME_TEXT_LEN + 1];
+  struct tg_buf text;
+  tg_buf_init(&text, SIZE_MAX / 2);
+  tg_buf_puts(&text, step->result ? "waited for " : "waits for ");
+  tg_waiting_put(&text, step->wait);
+  if (step->result) {
+    tg_buf_puts(&text, ": ");
+    tg_waiting_put_result(&text, step->result);
+  } else {
+    tg_id_format(teller->view->run.id, id);
+    tg_time_format(step->wake_at, time);
+    if (step->wake_at) tg_buf_putf(&text, ", until %s", time);
+    tg_waiting_put_command(&text, step->wait, id, name, step->item);
+  }
+  tg_tell(teller, name, "wait", step->intended_at, step->ended_at, "%s", tg_buf_text(&text));
+  tg_buf_deinit(&text);
+}
+
+// Items are told as one: the first of those that wait.
+static void items_wait_tell(struct tg_teller *teller, uint32_t task) {
+  size_t count;
+  const struct tg_step *step = tg_view_wait(teller->view, task, &count);
+  if (step && step->item != TG_NO_ITEM) wait_tell(teller, teller->view->tasks[task].name, step);
+}
+
 static void steps_tell(struct tg_teller *teller, uint32_t task) {
   size_t count;
   const struct tg_step *steps = tg_view_steps(teller->view, task, &count);
@@ -39,13 +66,16 @@ static void steps_tell(struct tg_teller *teller, uint32_t task) {
     bool is_now = until && step->wake_at >= until;
     tg_time_format(step->wake_at, time);
     if (step->item != TG_NO_ITEM) continue;
-    if (step->wake_at)
+    if (step->wait)
+      wait_tell(teller, name, step);
+    else if (step->wake_at)
       tg_tell(teller, name, "sleep", step->intended_at, is_now ? 0 : step->wake_at,
               "%s until %s (%s)", is_now ? "sleeps" : "slept", time, step->name);
     else
       tg_tell(teller, name, "step", step->intended_at, step->ended_at, "step %s: %s", step->name,
               step->result ? "done" : "begun");
   }
+  items_wait_tell(teller, task);
 }
 
 // A child run of an item is one of its map.

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/units.h"
+#include "cli/waiting.h"
 
 enum { FAILED_ITEMS_MAX = 10, RESULT_COLUMNS_MAX = 60 };
 
@@ -38,6 +39,21 @@ static const struct tg_attempt *last_attempt(const struct tg_view *view, uint32_
   return last;
 }
 
+static void wait_note(const struct tg_view *view, uint32_t task, struct tg_buf *out, size_t begin) {
+  size_t count;
+  const struct tg_step *step = tg_view_wait(view, task, &count);
+  char id[TG_ID_TEXT_LEN + 1], time[TG_TIME_TEXT_LEN + 1];
+  if (!step) return;
+  note_join(out, begin);
+  if (count > 1) tg_buf_putf(out, "%zu items wait, one of them ", count);
+  tg_buf_puts(out, "waits for ");
+  tg_waiting_put(out, step->wait);
+  tg_time_format(step->wake_at, time);
+  if (step->wake_at) tg_buf_putf(out, ", until %s", time);
+  tg_id_format(view->run.id, id);
+  tg_waiting_put_command(out, step->wait, id, view->tasks[task].name, step->item);
+}
+
 void tg_show_note(const struct tg_view *view, uint32_t task, struct tg_buf *out) {
   const struct tg_task *record = &view->tasks[task];
   const struct tg_attempt *last = last_attempt(view, task);
@@ -58,6 +74,7 @@ void tg_show_note(const struct tg_view *view, uint32_t task, struct tg_buf *out)
     tg_time_format(until, time);
     tg_buf_putf(out, "sleeps until %s", time);
   }
+  wait_note(view, task, out, begin);
   if (!record->failure.code || !record->failure.text) return;
   note_join(out, begin);
   tg_buf_puts(out, record->failure.text);
@@ -65,37 +82,52 @@ void tg_show_note(const struct tg_view *view, uint32_t task, struct tg_buf *out)
 
 // --- Steps ---
 
+// Says where a step is: a sleep and a wait by what they are for.
+static void step_state_put(struct tg_buf *out, const struct tg_step *step) {
+  char time[TG_TIME_TEXT_LEN + 1];
+  tg_time_format(step->wake_at, time);
+  if (step->wait) {
+    tg_buf_puts(out, step->result ? "waited for " : "waits for ");
+    tg_waiting_put(out, step->wait);
+    if (!step->result && step->wake_at) tg_buf_putf(out, ", until %s", time);
+  } else if (step->wake_at) {
+    bool is_over = step->wake_at <= tg_clock_wall_ms(tg_clock_system());
+    tg_buf_putf(out, "%s %s", is_over ? "slept until" : "sleeps until", time);
+  } else {
+    tg_buf_puts(out, step->result ? "done" : "begun");
+  }
+}
+
 static void step_row(struct tg_table *table, const struct tg_view *view,
                      const struct tg_step *step) {
-  char task[TG_NAME_BYTES_MAX + 16], duration[TG_DURATION_TEXT_MAX] = "", state[64];
-  bool is_sleep = step->wake_at != 0, is_done = step->result != NULL;
-  bool is_over = is_sleep && step->wake_at <= tg_clock_wall_ms(tg_clock_system());
+  char task[TG_NAME_BYTES_MAX + 16], duration[TG_DURATION_TEXT_MAX] = "";
+  bool is_done = step->result != NULL;
   const char *name = tg_view_task_name(view, step->task);
+  struct tg_buf state, result;
   if (step->item == TG_NO_ITEM)
     snprintf(task, sizeof task, "%s", name);
   else
     snprintf(task, sizeof task, "%.128s[%u]", name, step->item);
-  char time[TG_TIME_TEXT_LEN + 1];
-  tg_time_format(step->wake_at, time);
-  if (is_sleep)
-    snprintf(state, sizeof state, "%s %s", is_over ? "slept until" : "sleeps until", time);
-  else
-    snprintf(state, sizeof state, "%s", is_done ? "done" : "begun");
-  if (is_sleep)
-    tg_duration_format(step->wake_at - step->intended_at, duration);
-  else if (is_done)
+  if (is_done)
     tg_duration_format(step->ended_at - step->intended_at, duration);
-  struct tg_buf result;
+  else if (step->wake_at)
+    tg_duration_format(step->wake_at - step->intended_at, duration);
+  tg_buf_init(&state, SIZE_MAX / 2);
   tg_buf_init(&result, SIZE_MAX / 2);
-  if (is_done) tg_text_put_cut(&result, step->result, RESULT_COLUMNS_MAX);
+  step_state_put(&state, step);
+  if (is_done && step->wait)
+    tg_waiting_put_result(&result, step->result);
+  else if (is_done)
+    tg_text_put_cut(&result, step->result, RESULT_COLUMNS_MAX);
   tg_table_add(table, (struct tg_cell[]){
                           {task, TG_STYLE_BOLD},
                           {step->name, TG_STYLE_PLAIN},
-                          {state, is_done ? TG_STYLE_GOOD : TG_STYLE_BUSY},
+                          {tg_buf_text(&state), is_done ? TG_STYLE_GOOD : TG_STYLE_BUSY},
                           {duration, TG_STYLE_PLAIN},
                           {tg_buf_text(&result), TG_STYLE_DIM},
                       });
   tg_buf_deinit(&result);
+  tg_buf_deinit(&state);
 }
 
 void tg_show_steps(const struct tg_view *view, uint32_t task, const struct tg_output *output,

@@ -244,8 +244,33 @@ int64_t tg_view_sleeps_until(const struct tg_view *view, uint32_t task) {
   int64_t until = 0;
   if (tg_task_state_is_terminal(view->tasks[task].state)) return 0;
   for (size_t i = 0; i < count; i++)
-    if (steps[i].wake_at > until) until = steps[i].wake_at;
+    if (steps[i].wake_at > until && !steps[i].wait) until = steps[i].wake_at;
   return until > tg_clock_wall_ms(tg_clock_system()) ? until : 0;
+}
+
+const struct tg_step *tg_view_wait(const struct tg_view *view, uint32_t task, size_t *count) {
+  const struct tg_step *first = NULL;
+  size_t step_count;
+  const struct tg_step *steps = tg_view_steps(view, task, &step_count);
+  *count = 0;
+  if (tg_task_state_is_terminal(view->tasks[task].state)) return NULL;
+  for (size_t i = 0; i < step_count; i++) {
+    if (!steps[i].wait || steps[i].result) continue;
+    if (!first) first = &steps[i];
+    ++*count;
+  }
+  return first;
+}
+
+// What waits, as an object {"for", "item", "name", "until", "waiting": how many do}, or null.
+static json_t *wait_json(const struct tg_view *view, uint32_t task) {
+  size_t count;
+  const struct tg_step *step = tg_view_wait(view, task, &count);
+  if (!step) return json_null();
+  return json_pack("{s:o, s:o, s:s, s:o, s:I}", "for", tg_view_document_json(step->wait), "item",
+                   step->item == TG_NO_ITEM ? json_null() : json_integer(step->item), "name",
+                   step->name, "until", tg_view_time_json(step->wake_at), "waiting",
+                   (json_int_t)count);
 }
 
 const char *tg_view_task_name(const struct tg_view *view, uint32_t task) {
@@ -320,14 +345,14 @@ static json_t *map_json(const struct tg_view_map *map) {
 json_t *tg_view_task_json(const struct tg_view *view, uint32_t index) {
   const struct tg_task *task = &view->tasks[index];
   return json_pack(
-      "{s:s, s:s, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", task->name, "state",
-      tg_task_state_word(task->state), "attempts", (int)task->attempts, "carried",
+      "{s:s, s:s, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", task->name,
+      "state", tg_task_state_word(task->state), "attempts", (int)task->attempts, "carried",
       tg_view_is_carried(view, index), "started_at", tg_view_time_json(task->started_at),
       "ended_at", tg_view_time_json(task->ended_at), "duration_ms",
       duration_json(task->started_at, task->ended_at), "sleeps_until",
-      tg_view_time_json(tg_view_sleeps_until(view, index)), "map", map_json(&view->maps[index]),
-      "error", failure_json(&task->failure), "output", tg_view_document_json(task->output),
-      "chosen", tg_view_document_json(task->chosen));
+      tg_view_time_json(tg_view_sleeps_until(view, index)), "waits", wait_json(view, index), "map",
+      map_json(&view->maps[index]), "error", failure_json(&task->failure), "output",
+      tg_view_document_json(task->output), "chosen", tg_view_document_json(task->chosen));
 }
 
 json_t *tg_view_item_json(const struct tg_item *item) {
@@ -344,13 +369,14 @@ static json_t *item_number_json(uint32_t item) {
 }
 
 json_t *tg_view_step_json(const struct tg_view *view, const struct tg_step *step) {
-  return json_pack("{s:s, s:o, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "task",
+  return json_pack("{s:s, s:o, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "task",
                    tg_view_task_name(view, step->task), "item", item_number_json(step->item),
                    "position", (int)step->position, "name", step->name, "done",
                    step->result != NULL, "started_at", tg_view_time_json(step->intended_at),
                    "ended_at", tg_view_time_json(step->ended_at), "duration_ms",
                    duration_json(step->intended_at, step->ended_at), "wake_at",
-                   tg_view_time_json(step->wake_at), "result", tg_view_document_json(step->result));
+                   tg_view_time_json(step->wake_at), "waits_for", tg_view_document_json(step->wait),
+                   "result", tg_view_document_json(step->result));
 }
 
 json_t *tg_view_attempt_json(const struct tg_view *view, const struct tg_attempt *attempt) {

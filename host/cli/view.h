@@ -74,6 +74,10 @@ const struct tg_resource *tg_view_held_by(const struct tg_view *view, uint32_t t
 /// Gives until when a task sleeps, 0 when it does not.
 int64_t tg_view_sleeps_until(const struct tg_view *view, uint32_t task);
 
+/// Gives the first step of a task, or of its items, that waits for an event or a person, or NULL;
+/// *count how many do.
+const struct tg_step *tg_view_wait(const struct tg_view *view, uint32_t task, size_t *count);
+
 /// Give a record as an object. Strings that hold JSON become JSON.
 ///
 /// Owns:   the caller releases the result; NULL when memory is out

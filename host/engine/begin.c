@@ -50,6 +50,7 @@ void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input
   struct tg_run run = *input->run.run;
   run.number = ++engine->last_run;
   run.created_at = engine->now.wall_ms;
+  run.event_after = engine->last_event;
   struct tg_live_run *live = run_add(engine, &run, input->run.plan);
   if (!live) return;
   tg_engine_place_ask(engine, live);

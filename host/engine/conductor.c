@@ -10,6 +10,8 @@
 #include "engine/context.h"
 #include "engine/live_map.h"
 
+enum { EVENTS_A_LOOK = 100 }; // that are in memory at once
+
 struct tg_conductor {
   struct tg_loop *loop;
   struct tg_store *store;
@@ -22,6 +24,15 @@ struct tg_conductor {
   void *self;
   bool is_stopped;
   struct tg_buf context;
+  struct tg_event_source events;
+  struct look *looks; // that are to be done; the first one may be being done
+};
+
+// Events of a type that are to be brought once more.
+struct look {
+  char *type;
+  uint64_t after;
+  struct look *next;
 };
 
 static void timer_fired(void *self);
@@ -48,8 +59,22 @@ struct tg_conductor *tg_conductor_new(struct tg_loop *loop, struct tg_store *sto
   return NULL;
 }
 
+void tg_conductor_set_events(struct tg_conductor *conductor, const struct tg_event_source *source,
+                             uint64_t last_event) {
+  conductor->events = *source;
+  tg_engine_set_last_event(conductor->engine, last_event);
+}
+
+static void look_end(struct tg_conductor *conductor) {
+  struct look *look = conductor->looks;
+  conductor->looks = look->next;
+  free(look->type);
+  free(look);
+}
+
 void tg_conductor_free(struct tg_conductor *conductor) {
   if (!conductor) return;
+  while (conductor->looks) look_end(conductor);
   tg_timer_free(conductor->timer);
   tg_engine_free(conductor->engine);
   tg_buf_deinit(&conductor->context);
@@ -147,6 +172,22 @@ static void resource_tell(const struct tg_observer *observer,
   if (observer->resource_turned) observer->resource_turned(observer->self, &record.resource);
 }
 
+// Many may wait for the same type: one look that reaches back far enough does for all of them, but
+// not the one that is being done.
+static void look_begin(struct tg_conductor *conductor, const char *type, uint64_t after) {
+  struct look **at = &conductor->looks;
+  if (*at) at = &(*at)->next;
+  for (; *at; at = &(*at)->next) {
+    if (strcmp((*at)->type, type) != 0) continue;
+    if ((*at)->after > after) (*at)->after = after;
+    return;
+  }
+  *at = calloc(1, sizeof **at);
+  if (*at) (*at)->type = strdup(type);
+  if (!*at || !(*at)->type) abort(); // a wait would never end
+  (*at)->after = after;
+}
+
 static void effect_do(struct tg_conductor *conductor, const struct tg_effect *effect) {
   const struct tg_observer *observer = &conductor->observer;
   switch (effect->kind) {
@@ -162,6 +203,9 @@ static void effect_do(struct tg_conductor *conductor, const struct tg_effect *ef
   case TG_EFFECT_STEP:
     conductor->runner.step(conductor->runner.self, effect->attempt, effect->request, effect->code,
                            effect->text);
+    break;
+  case TG_EFFECT_LOOK:
+    look_begin(conductor, effect->text, effect->after);
     break;
   case TG_EFFECT_PROGRESS:
     progress_tell(observer, effect->run, effect->unit);
@@ -194,17 +238,42 @@ static void timer_set(struct tg_conductor *conductor) {
   tg_timer_start(conductor->timer, wait > 0 ? wait : 0);
 }
 
-void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *input) {
+static void step(struct tg_conductor *conductor, const struct tg_input *input) {
   const struct tg_effect *effects;
   size_t count;
   struct tg_error err;
   if (conductor->is_stopped) return;
   int code = tg_engine_step(conductor->engine, now_get(conductor), input, &effects, &count, &err);
   for (size_t i = 0; i < count; i++) effect_do(conductor, &effects[i]);
-  if (code)
-    stop(conductor, &err);
-  else
-    timer_set(conductor);
+  if (code) stop(conductor, &err);
+}
+
+// Brings the next events of a look; false when there are no more.
+static bool look_go(struct tg_conductor *conductor, struct look *look) {
+  struct tg_arena arena;
+  struct tg_event *events;
+  size_t count = 0;
+  struct tg_error err;
+  tg_arena_init(&arena);
+  const struct tg_event_source *source = &conductor->events;
+  int code = source->read(source->self, look->type, look->after, EVENTS_A_LOOK, &arena, &events,
+                          &count, &err);
+  for (size_t i = 0; i < count && !code; i++) {
+    look->after = events[i].number;
+    step(conductor, &(struct tg_input){.kind = TG_INPUT_EVENT, .event = &events[i]});
+  }
+  tg_arena_deinit(&arena);
+  if (code) stop(conductor, &err);
+  return !code && count == EVENTS_A_LOOK && !conductor->is_stopped;
+}
+
+void tg_conductor_input(struct tg_conductor *conductor, const struct tg_input *input) {
+  step(conductor, input);
+  while (conductor->looks && !conductor->is_stopped) {
+    while (look_go(conductor, conductor->looks)) continue;
+    look_end(conductor);
+  }
+  if (!conductor->is_stopped) timer_set(conductor);
 }
 
 static void kept(void *self, const struct tg_error *err) {

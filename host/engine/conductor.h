@@ -24,6 +24,18 @@ void tg_conductor_set_runner(struct tg_conductor *conductor, const struct tg_run
 void tg_conductor_set_observer(struct tg_conductor *conductor, const struct tg_observer *observer);
 const struct tg_observer *tg_conductor_observer(const struct tg_conductor *conductor);
 
+/// Where events are read again, after the one with the number `after`: those of a type, the oldest
+/// first, at most `limit`.
+struct tg_event_source {
+  int (*read)(void *self, const char *type, uint64_t after, size_t limit, struct tg_arena *arena,
+              struct tg_event **events, size_t *count, struct tg_error *err);
+  void *self;
+};
+
+/// Says where events are, and which was the last one. Before the first input.
+void tg_conductor_set_events(struct tg_conductor *conductor, const struct tg_event_source *source,
+                             uint64_t last_event);
+
 /// Keeps the bundle of the runs that are brought next. What the row points to must stay for as long
 /// as the conductor. A failure stops the host.
 void tg_conductor_put_bundle(struct tg_conductor *conductor, const struct tg_bundle_row *row);

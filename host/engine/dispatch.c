@@ -126,6 +126,7 @@ static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uin
   *flight = (struct tg_flight){.run = run, .unit = unit, .ticket = ticket};
   t->state = TG_TASK_RUNNING;
   t->attempt = handle;
+  tg_engine_wait_forget(engine, run, unit);
   if (!t->is_parked) attempt_renew(engine, t, plan);
   t->is_parked = t->is_idle = false;
   if (t->notes) t->notes->step_at = 0;

@@ -14,7 +14,12 @@ struct tg_engine *tg_engine_new(uint32_t slots, uint64_t last_run) {
   tg_map_init(&engine->flights);
   tg_timers_init(&engine->timers);
   tg_resources_init(&engine->resources);
+  tg_map_init(&engine->waits);
   return engine;
+}
+
+void tg_engine_set_last_event(struct tg_engine *engine, uint64_t number) {
+  engine->last_event = number;
 }
 
 void tg_flight_free(struct tg_flight *flight) {
@@ -32,6 +37,7 @@ static void runs_free(struct tg_live_run *list) {
 
 void tg_engine_free(struct tg_engine *engine) {
   if (!engine) return;
+  tg_engine_waits_free(engine);
   runs_free(engine->runs);
   runs_free(engine->ended);
   size_t at = 0;
@@ -178,13 +184,16 @@ struct tg_record tg_engine_attempt_record(const struct tg_live_run *run, uint32_
                                         .was_held = t->is_held}};
 }
 
+// The instant says which retry the timer is for: one that was woken earlier may wait for the next.
 void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
-  int64_t wait = tg_live_notes(&run->tasks[unit])->retry_at - engine->now.wall_ms;
-  tg_engine_timer(engine,
-                  &(struct tg_engine_timer){.at_ms = tg_engine_after(engine->now.mono_ms, wait),
-                                            .kind = TG_TIMER_RETRY,
-                                            .run = run->run.number,
-                                            .unit = unit});
+  int64_t retry_at = tg_live_notes(&run->tasks[unit])->retry_at;
+  if (retry_at == INT64_MAX) return; // nothing but an event or a person ends the wait
+  int64_t at_ms = tg_engine_after(engine->now.mono_ms, retry_at - engine->now.wall_ms);
+  tg_engine_timer(engine, &(struct tg_engine_timer){.at_ms = at_ms,
+                                                    .kind = TG_TIMER_RETRY,
+                                                    .run = run->run.number,
+                                                    .unit = unit,
+                                                    .attempt = (uint64_t)retry_at});
 }
 
 static void run_advance(struct tg_engine *engine, struct tg_live_run *run) {
@@ -284,6 +293,7 @@ static void parked_cancel(struct tg_engine *engine, struct tg_live_run *run, uin
   record.attempt.ended_at = engine->now.wall_ms;
   record.attempt.failure = run->stopped;
   t->is_parked = false;
+  tg_engine_wait_forget(engine, run, unit);
   tg_engine_record(engine, &record);
 }
 
@@ -377,6 +387,15 @@ static void stopped_cancel(struct tg_engine *engine) {
 
 // --- Timers ---
 
+// A wait whose time is over has its result recorded before the unit goes on.
+static void retry_due(struct tg_engine *engine, struct tg_live_run *run,
+                      const struct tg_engine_timer *timer) {
+  const struct tg_live_task *t = &run->tasks[timer->unit];
+  bool is_another = (uint64_t)tg_live_notes(t)->retry_at != timer->attempt;
+  if (is_another || tg_engine_wait_timeout(engine, run, timer->unit)) return;
+  tg_engine_check(engine, tg_live_make_ready(run, timer->unit));
+}
+
 static void timer_fire(struct tg_engine *engine, const struct tg_engine_timer *timer) {
   struct tg_live_run *run = tg_engine_find_run(engine, timer->run);
   const struct tg_live_task *t = run && timer->unit < run->count ? &run->tasks[timer->unit] : NULL;
@@ -387,7 +406,7 @@ static void timer_fire(struct tg_engine *engine, const struct tg_engine_timer *t
     break;
   case TG_TIMER_RETRY:
     if (t && t->state == TG_TASK_WAITING && tg_live_notes(t)->retry_at && !t->is_deciding)
-      tg_engine_check(engine, tg_live_make_ready(run, timer->unit));
+      retry_due(engine, run, timer);
     break;
   case TG_TIMER_ATTEMPT:
     if (tg_engine_find_attempt(engine, timer->attempt, &unit))
@@ -459,6 +478,12 @@ static void input_take(struct tg_engine *engine, const struct tg_input *input) {
     break;
   case TG_INPUT_STEP:
     tg_engine_step_take(engine, input);
+    break;
+  case TG_INPUT_EVENT:
+    tg_engine_event(engine, input->event);
+    break;
+  case TG_INPUT_APPROVAL:
+    tg_engine_approval(engine, input);
     break;
   case TG_INPUT_IDLE:
     idle_take(engine, input);

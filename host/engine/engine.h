@@ -17,6 +17,7 @@
 #include "engine/pools.h"
 #include "engine/resources.h"
 #include "engine/timers.h"
+#include "model/event.h"
 
 struct tg_now {
   int64_t wall_ms, mono_ms;
@@ -32,7 +33,7 @@ struct tg_outcome {
   bool is_bystander;     // lost with its worker, for which another attempt is to blame
 };
 
-enum tg_step_operation { TG_STEP_BEGIN, TG_STEP_END, TG_STEP_SLEEP };
+enum tg_step_operation { TG_STEP_BEGIN, TG_STEP_END, TG_STEP_SLEEP, TG_STEP_WAIT };
 
 enum tg_input_kind {
   TG_INPUT_RUN,       // a new run
@@ -41,7 +42,9 @@ enum tg_input_kind {
   TG_INPUT_COMMITTED, // a batch is durable
   TG_INPUT_TIMER,     // tg_engine_next_timer has come
   TG_INPUT_CANCEL,    // a run is to end
-  TG_INPUT_STEP,      // an attempt comes to a step, ends one, or sleeps
+  TG_INPUT_STEP,      // an attempt comes to a step, ends one, sleeps, or waits
+  TG_INPUT_EVENT,     // an event is durable
+  TG_INPUT_APPROVAL,  // a person has answered
   TG_INPUT_IDLE,      // an attempt waits for a child run, or goes on
   TG_INPUT_DRAIN,     // nothing new is to start
   TG_INPUT_POOLS,     // the pools of the project
@@ -90,8 +93,15 @@ struct tg_input {
       uint64_t attempt, request; // the request is told with the answer
       enum tg_step_operation operation;
       const char *name, *result; // the result of an END, as JSON
-      int64_t sleep_ms;
+      int64_t sleep_ms;          // of a WAIT its timeout, 0 for none
+      const char *wait;          // of a WAIT: what for, as JSON (waits.c)
     } step;
+    const struct tg_event *event;
+    struct {
+      uint64_t run;
+      uint32_t task, item, position; // of a step that waits for it
+      const char *result;            // what becomes the step's, as JSON
+    } approval;
     struct {
       uint64_t attempt;
       bool is_idle;
@@ -112,6 +122,7 @@ enum tg_effect_kind {
   TG_EFFECT_START,     // start an attempt
   TG_EFFECT_CANCEL,    // end an attempt; its result is still to come
   TG_EFFECT_STEP,      // answer a step: done with a result, to be done, or refused
+  TG_EFFECT_LOOK,      // bring the events of a type that came `after` once more, in their order
   TG_EFFECT_PROGRESS,  // items of a map have ended, for those who watch
   TG_EFFECT_RUN_BEGUN, // a new run is durable
   TG_EFFECT_TASK,      // a task's state has changed, for those who watch
@@ -131,6 +142,8 @@ struct tg_effect {
   int code;            // of a cancel, or of a step that is refused
   uint64_t request;    // of a step
   const char *text;    // of a step: its result, or why it is refused; NULL: it is to be done
+                       // of a look: the type
+  uint64_t after;
   const struct tg_resource_state *resource;
 };
 
@@ -140,6 +153,9 @@ struct tg_engine;
 /// + 1.
 struct tg_engine *tg_engine_new(uint32_t slots, uint64_t last_run);
 void tg_engine_free(struct tg_engine *engine);
+
+/// Says which event was the last one before those that are brought.
+void tg_engine_set_last_event(struct tg_engine *engine, uint64_t number);
 
 /// Takes an input and gives the effects, which stay valid until the next step.
 ///

@@ -8,6 +8,7 @@
 //   finish.c   attempts, maps and runs end
 //   guard.c    the breakers of resources, before an attempt and after it
 //   steps.c    what an attempt remembers on its way
+//   waits.c    waiting for events and for people
 #pragma once
 
 #include "base/limits.h"
@@ -44,6 +45,8 @@ struct tg_engine {
   struct tg_timers timers;
   struct tg_step_waiting *steps;
   struct tg_resources resources;
+  struct tg_map waits; // what waits for events: struct tg_wait_list by key (waits.c)
+  uint64_t last_event;
   bool has_starts_timer, is_draining;
   struct tg_batch *open; // what this step decided
   size_t travelling;     // batches on their way to the store
@@ -147,3 +150,24 @@ void tg_engine_step_take(struct tg_engine *engine, const struct tg_input *input)
 void tg_engine_step_durable(struct tg_engine *engine, const struct tg_step *record);
 void tg_engine_steps_forget(struct tg_engine *engine, uint64_t attempt);
 void tg_engine_steps_free(struct tg_engine *engine);
+
+// A wait, as an attempt asks for it: checked, and written as it is kept. NULL and an error, or the
+// text, which the caller frees.
+char *tg_engine_wait_check(const struct tg_engine *engine, const struct tg_run *run,
+                           const char *text, uint64_t *after, struct tg_error *err);
+
+// Lets events find a unit that is parked at a step, and looks for those that came meanwhile; does
+// nothing for a wait for a person. `forget` is its end.
+void tg_engine_wait_enter(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                          uint32_t position);
+void tg_engine_wait_forget(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
+
+// Ends the wait that a unit is parked at if its time is over; false if it is not.
+bool tg_engine_wait_timeout(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
+
+// Wakes a unit after the result of its wait has become durable.
+void tg_engine_wait_over(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
+
+void tg_engine_event(struct tg_engine *engine, const struct tg_event *event);
+void tg_engine_approval(struct tg_engine *engine, const struct tg_input *input);
+void tg_engine_waits_free(struct tg_engine *engine);

@@ -277,6 +277,7 @@ void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg
     parked(engine, run, unit);
     return;
   }
+  if (t->is_parked) tg_engine_wait_forget(engine, run, unit);
   t->is_parked = false;
   t->is_deciding = true;
   end_decide(engine, run, unit, outcome);

@@ -307,23 +307,31 @@ static int item_apply(struct tg_live_run *live, const struct tg_item *record) {
   return tg_live_map_ended(live, unit, record->state);
 }
 
+// Adds what is known of a step from its intent on.
+static int step_add(struct tg_live_run *live, struct tg_live_notes *notes,
+                    const struct tg_step *record) {
+  struct tg_live_step *steps = realloc(notes->steps, (notes->step_count + 1u) * sizeof *steps);
+  if (!steps) return TG_ENOMEM;
+  struct tg_live_step *step = &steps[notes->step_count++];
+  notes->steps = steps;
+  *step = (struct tg_live_step){.name = tg_arena_strdup(&live->arena, record->name),
+                                .wake_at = record->wake_at,
+                                .wait = tg_arena_strdup(&live->arena, record->wait),
+                                .after = record->after};
+  return step->name && (!record->wait || step->wait) ? TG_OK : TG_ENOMEM;
+}
+
 static int step_apply(struct tg_live_run *live, const struct tg_step *record) {
   uint32_t unit = tg_live_unit(live, record->task, record->item);
   if (unit == UINT32_MAX) return TG_OK;
   struct tg_live_notes *notes = tg_live_note(&live->tasks[unit]);
   if (!notes) return TG_ENOMEM;
   if (record->position > notes->step_count) return TG_OK;
-  if (record->position == notes->step_count) {
-    struct tg_live_step *steps = realloc(notes->steps, (notes->step_count + 1u) * sizeof *steps);
-    if (!steps) return TG_ENOMEM;
-    notes->steps = steps;
-    notes->steps[notes->step_count++] = (struct tg_live_step){0};
-  }
+  if (record->position == notes->step_count && step_add(live, notes, record)) return TG_ENOMEM;
+  if (!record->result) return TG_OK;
   struct tg_live_step *step = &notes->steps[record->position];
-  if (!step->name) step->name = tg_arena_strdup(&live->arena, record->name);
-  if (record->result) step->result = tg_arena_strdup(&live->arena, record->result);
-  step->wake_at = record->wake_at;
-  return step->name && (!record->result || step->result) ? TG_OK : TG_ENOMEM;
+  step->result = tg_arena_strdup(&live->arena, record->result);
+  return step->result ? TG_OK : TG_ENOMEM;
 }
 
 bool tg_live_is_retried(const struct tg_attempt *attempt) {

@@ -25,8 +25,13 @@
 
 struct tg_live_step {
   const char *name, *result; // in the run's arena; result NULL while there is only the intent
-  int64_t wake_at;           // of a sleep
+  int64_t wake_at;           // of a sleep, and of a wait with a timeout
+  const char *wait;          // what is waited for, as JSON (waits.c), or NULL; in the arena too
+  uint64_t after;            // of a wait for an event: only those with a higher number count
+  bool is_decided;           // its result is on its way to the store
 };
+
+struct tg_wait; // of the engine
 
 // What is noted of a unit only if there is something to note. Most units of a large run go through
 // without: what stands here costs them nothing, what stands in tg_live_task costs each of them.
@@ -38,6 +43,7 @@ struct tg_live_notes {
   struct tg_failure failure; // of its end, or of its last attempt; owns its text
   uint32_t lost;             // attempts that were lost, and so do not count as tries
   uint32_t worker_losses;    // in a row, since the host started
+  struct tg_wait *wait;      // while it is parked until an event comes
   struct tg_live_step *steps;
   uint32_t step_count, step_at; // step_at: how many the running attempt has come by
 };
@@ -50,7 +56,7 @@ struct tg_live_task {
   bool is_deciding : 1; // its attempt has ended, and the record of that is not durable yet
   bool is_unchosen : 1; // a branch went on without it
   bool is_recorded : 1; // its running attempt has a record
-  bool is_parked : 1;   // its attempt is ended only to sleep, and does not count
+  bool is_parked : 1;   // its attempt is ended only to sleep or wait, and does not count
   bool is_idle : 1;     // its attempt waits for a child run and takes no slot
   bool is_fallback : 1; // the next attempt is the last resort
   bool is_held : 1;     // it waits for its resource's breaker, or did before its attempt

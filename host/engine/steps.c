@@ -7,6 +7,8 @@
 //   sleep   the instant of waking becomes durable, then the attempt is ended (parked); at that
 //           instant the task is run again, and passes its steps by until it is past the sleep
 //
+//   wait    the same for what has no time of its own: an event, or a person (waits.c)
+//
 // The order of the steps is part of the record: a replay that comes by others is refused.
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,9 +43,9 @@ static void refuse(struct tg_engine *engine, const struct place *place,
 
 // Records a step and remembers whom to tell when that is durable.
 static void step_record(struct tg_engine *engine, const struct place *place,
-                        const struct tg_input *input, uint32_t position, const char *name,
-                        const char *result, int64_t wake_at) {
+                        const struct tg_input *input, const struct tg_step *step) {
   const struct tg_live_task *t = &place->run->tasks[place->unit];
+  const char *result = step->result;
   struct tg_step_waiting *waiting = malloc(sizeof *waiting);
   if (!waiting) {
     tg_engine_fail(engine, TG_ENOMEM, "out of memory");
@@ -53,21 +55,19 @@ static void step_record(struct tg_engine *engine, const struct place *place,
                                       .attempt = input->step.attempt,
                                       .request = input->step.request,
                                       .unit = place->unit,
-                                      .position = position,
+                                      .position = step->position,
                                       .operation = input->step.operation,
                                       .next = engine->steps};
   engine->steps = waiting;
   int64_t now = engine->now.wall_ms;
-  tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_STEP,
-                                               .step = {.run = place->run->run.number,
-                                                        .task = t->task,
-                                                        .item = t->item,
-                                                        .position = position,
-                                                        .name = name,
-                                                        .result = result,
-                                                        .wake_at = wake_at,
-                                                        .intended_at = now,
-                                                        .ended_at = result ? now : 0}});
+  struct tg_record record = {.kind = TG_RECORD_STEP, .step = *step};
+  record.step.run = place->run->run.number;
+  record.step.task = t->task;
+  record.step.item = t->item;
+  record.step.name = input->step.name;
+  record.step.intended_at = now;
+  record.step.ended_at = result ? now : 0;
+  tg_engine_record(engine, &record);
 }
 
 static void attempt_end(struct tg_engine *engine, const struct place *place, uint64_t attempt,
@@ -79,20 +79,30 @@ static void attempt_end(struct tg_engine *engine, const struct place *place, uin
                                                .code = code});
 }
 
-// An attempt sleeps until its time is over at most; it is woken then to be told so.
-static void park(struct tg_engine *engine, const struct place *place, uint64_t attempt,
+// An attempt sleeps until its time is over at most; it is woken then to be told so. False: that is
+// so already.
+static bool park(struct tg_engine *engine, const struct place *place, uint64_t attempt,
                  int64_t wake_at) {
   struct tg_live_task *t = &place->run->tasks[place->unit];
   int64_t deadline_at = place->notes->deadline_at;
   int64_t left = deadline_at ? deadline_at - engine->now.mono_ms : INT64_MAX;
   if (left <= 0) {
     attempt_end(engine, place, attempt, TG_ETIMEOUT);
-    return;
+    return false;
   }
   int64_t over_at = tg_engine_after(engine->now.wall_ms, left);
   t->is_parked = true;
   place->notes->retry_at = wake_at < over_at ? wake_at : over_at;
   attempt_end(engine, place, attempt, TG_ECANCELLED);
+  return true;
+}
+
+// While it waits, a unit is found by what it waits for.
+static void wait_park(struct tg_engine *engine, const struct place *place, uint64_t attempt,
+                      uint32_t position) {
+  int64_t wake_at = place->notes->steps[position].wake_at;
+  if (park(engine, place, attempt, wake_at ? wake_at : INT64_MAX))
+    tg_engine_wait_enter(engine, place->run, place->unit, position);
 }
 
 static void step_begin(struct tg_engine *engine, const struct place *place,
@@ -100,7 +110,7 @@ static void step_begin(struct tg_engine *engine, const struct place *place,
   struct tg_live_notes *notes = place->notes;
   uint32_t position = notes->step_at++;
   if (position >= notes->step_count) {
-    step_record(engine, place, input, position, input->step.name, NULL, 0);
+    step_record(engine, place, input, &(struct tg_step){.position = position});
     return;
   }
   const struct tg_live_step *step = &notes->steps[position];
@@ -113,8 +123,8 @@ static void step_sleep(struct tg_engine *engine, const struct place *place,
   struct tg_live_notes *notes = place->notes;
   uint32_t position = notes->step_at++;
   if (position >= notes->step_count) {
-    step_record(engine, place, input, position, input->step.name, NULL,
-                tg_engine_after(engine->now.wall_ms, input->step.sleep_ms));
+    int64_t wake_at = tg_engine_after(engine->now.wall_ms, input->step.sleep_ms);
+    step_record(engine, place, input, &(struct tg_step){.position = position, .wake_at = wake_at});
     return;
   }
   int64_t wake_at = notes->steps[position].wake_at;
@@ -122,6 +132,38 @@ static void step_sleep(struct tg_engine *engine, const struct place *place,
     park(engine, place, input->step.attempt, wake_at);
   else
     answer(engine, place->run, input->step.attempt, input->step.request, "null");
+}
+
+static void wait_begin(struct tg_engine *engine, const struct place *place,
+                       const struct tg_input *input) {
+  struct tg_step step = {.position = place->notes->step_at};
+  struct tg_error err;
+  char *wait = tg_engine_wait_check(engine, &place->run->run, input->step.wait, &step.after, &err);
+  if (!wait) {
+    refuse(engine, place, input, err.text);
+    return;
+  }
+  place->notes->step_at++;
+  step.wait = wait;
+  if (input->step.sleep_ms)
+    step.wake_at = tg_engine_after(engine->now.wall_ms, input->step.sleep_ms);
+  step_record(engine, place, input, &step);
+  free(wait);
+}
+
+static void step_wait(struct tg_engine *engine, const struct place *place,
+                      const struct tg_input *input) {
+  struct tg_live_notes *notes = place->notes;
+  if (notes->step_at >= notes->step_count) {
+    wait_begin(engine, place, input);
+    return;
+  }
+  uint32_t position = notes->step_at++;
+  const char *result = notes->steps[position].result;
+  if (result)
+    answer(engine, place->run, input->step.attempt, input->step.request, result);
+  else
+    wait_park(engine, place, input->step.attempt, position);
 }
 
 static bool is_ending(const struct tg_engine *engine, const struct place *place,
@@ -142,7 +184,13 @@ static void step_end(struct tg_engine *engine, const struct place *place,
   if (!position || notes->steps[position - 1].result || is_ending(engine, place, position - 1))
     refuse(engine, place, input, "a step ended that was not begun");
   else
-    step_record(engine, place, input, position - 1, input->step.name, input->step.result, 0);
+    step_record(engine, place, input,
+                &(struct tg_step){.position = position - 1, .result = input->step.result});
+}
+
+static enum tg_step_operation operation_of(const struct tg_live_step *step) {
+  if (step->wait) return TG_STEP_WAIT;
+  return step->wake_at ? TG_STEP_SLEEP : TG_STEP_BEGIN;
 }
 
 // Says whether the attempt comes by the steps that an earlier try came by.
@@ -151,8 +199,8 @@ static bool is_in_order(struct tg_engine *engine, const struct place *place,
   const struct tg_live_notes *notes = place->notes;
   if (input->step.operation == TG_STEP_END || notes->step_at >= notes->step_count) return true;
   const struct tg_live_step *step = &notes->steps[notes->step_at];
-  bool is_sleep = input->step.operation == TG_STEP_SLEEP;
-  if (strcmp(step->name, input->step.name) == 0 && (step->wake_at != 0) == is_sleep) return true;
+  if (strcmp(step->name, input->step.name) == 0 && operation_of(step) == input->step.operation)
+    return true;
   char text[512];
   snprintf(
       text, sizeof text,
@@ -177,6 +225,9 @@ void tg_engine_step_take(struct tg_engine *engine, const struct tg_input *input)
   case TG_STEP_SLEEP:
     step_sleep(engine, &place, input);
     break;
+  case TG_STEP_WAIT:
+    step_wait(engine, &place, input);
+    break;
   case TG_STEP_END:
     step_end(engine, &place, input);
     break;
@@ -200,12 +251,16 @@ static struct tg_step_waiting *waiting_take(struct tg_engine *engine, uint64_t r
 void tg_engine_step_durable(struct tg_engine *engine, const struct tg_step *record) {
   struct tg_live_run *run = tg_engine_find_run(engine, record->run);
   uint32_t unit = run ? tg_live_unit(run, record->task, record->item) : UINT32_MAX;
-  struct tg_step_waiting *waiting =
-      unit == UINT32_MAX ? NULL : waiting_take(engine, record->run, unit, record);
-  if (!waiting) return; // the attempt has ended meanwhile
+  if (unit == UINT32_MAX) return;
   struct place place = {.run = run, .unit = unit, .notes = run->tasks[unit].notes};
+  if (record->result && place.notes->steps[record->position].wait)
+    tg_engine_wait_over(engine, run, unit);
+  struct tg_step_waiting *waiting = waiting_take(engine, record->run, unit, record);
+  if (!waiting) return; // the attempt has ended meanwhile
   if (waiting->operation == TG_STEP_SLEEP)
     park(engine, &place, waiting->attempt, record->wake_at);
+  else if (waiting->operation == TG_STEP_WAIT)
+    wait_park(engine, &place, waiting->attempt, record->position);
   else
     answer(engine, run, waiting->attempt, waiting->request,
            waiting->operation == TG_STEP_END ? "true" : NULL);

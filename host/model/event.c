@@ -264,9 +264,7 @@ static int filter_text(const json_t *document, const char *name, const char **te
 int tg_event_filter_parse(json_t *document, struct tg_event_filter *filter, struct tg_error *err) {
   const char *path;
   json_t *value;
-  *filter =
-      (struct tg_event_filter){.match = json_object_get(document, "match"),
-                               .after = json_integer_value(json_object_get(document, "after"))};
+  *filter = (struct tg_event_filter){.match = json_object_get(document, "match")};
   int code = filter_text(document, "type", &filter->type, err);
   if (!code) code = filter_text(document, "source", &filter->source, err);
   if (!code) code = filter_text(document, "subject", &filter->subject, err);
@@ -285,8 +283,7 @@ int tg_event_filter_parse(json_t *document, struct tg_event_filter *filter, stru
   return TG_OK;
 }
 
-// Follows a path of names, "order.customer.id".
-static const json_t *path_get(const json_t *data, const char *path) {
+const json_t *tg_event_data_get(const json_t *data, const char *path) {
   for (;;) {
     size_t len = strcspn(path, ".");
     data = json_object_getn(data, path, len);
@@ -307,12 +304,11 @@ bool tg_event_filter_matches(const struct tg_event_filter *filter, const struct 
                              const json_t *data) {
   const char *path;
   json_t *value;
-  if ((int64_t)event->number <= filter->after || strcmp(filter->type, event->type) != 0)
-    return false;
+  if (strcmp(filter->type, event->type) != 0) return false;
   if (filter->source && strcmp(filter->source, event->source) != 0) return false;
   if (filter->subject && (!event->subject || !tg_glob_matches(filter->subject, event->subject)))
     return false;
   json_object_foreach(filter->match, path,
-                      value) if (!is_same(value, path_get(data, path))) return false;
+                      value) if (!is_same(value, tg_event_data_get(data, path))) return false;
   return true;
 }

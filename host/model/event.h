@@ -37,14 +37,16 @@ struct tg_event_filter {
   const char *source;  // or NULL for any
   const char *subject; // a pattern (base/glob.h), or NULL for any
   json_t *match;       // what fields of the data must be, by their path ("order.id"), or NULL
-  int64_t after;       // only events with a higher number count
 };
 
 /// Reads a filter out of a document, which must outlive it.
 ///
-/// Shape:  {"type", "source", "subject", "match": {path: text, number or boolean}, "after"}
+/// Shape:  {"type", "source", "subject", "match": {path: text, number or boolean}}
 /// Errors: TG_EINVALID
 int tg_event_filter_parse(json_t *document, struct tg_event_filter *filter, struct tg_error *err);
+
+/// Gives a field of an event's data by its path, or NULL.
+const json_t *tg_event_data_get(const json_t *data, const char *path);
 
 /// Says whether an event is one that is waited for; `data` is the event's, NULL if it has none.
 bool tg_event_filter_matches(const struct tg_event_filter *filter, const struct tg_event *event,

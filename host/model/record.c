@@ -40,7 +40,7 @@ static bool record_own(struct tg_batch *batch, struct tg_record *r) {
   case TG_RECORD_ITEM:
     return own(batch, &r->item.output) && own(batch, &r->item.failure.text);
   case TG_RECORD_STEP:
-    return own(batch, &r->step.name) && own(batch, &r->step.result);
+    return own(batch, &r->step.name) && own(batch, &r->step.result) && own(batch, &r->step.wait);
   case TG_RECORD_ATTEMPT:
     return own(batch, &r->attempt.failure.text) && own(batch, &r->attempt.stop) &&
            own(batch, &r->attempt.traceback);

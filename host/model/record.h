@@ -41,6 +41,7 @@ struct tg_run {
   int64_t deadline_at; // of a child run that is waited for: that of its parent; 0 for none
   int64_t interval_start, interval_end; // the data it is about: start <= t < end; 0 for none
   const char *backfill;                 // id of the backfill that it belongs to, or NULL
+  uint64_t event_after; // the number of the last event that was known when it was made
   enum tg_run_state state;
   int64_t created_at, started_at, ended_at; // started_at: 0 while it is queued
   struct tg_failure failure;                // why it ended so, or is being stopped, or was skipped
@@ -88,7 +89,10 @@ struct tg_step {
   uint32_t position;   // in the order of the intents, from 0
   const char *name;
   const char *result; // JSON; NULL while there is only the intent
-  int64_t wake_at;    // of a sleep; 0 otherwise
+  int64_t wake_at;    // of a sleep, and of a wait with a timeout; 0 otherwise
+  const char *wait;   // what is waited for, as JSON (engine/waits.c); or NULL
+  uint64_t after;     // of a wait for an event: only those with a higher number count
+  uint64_t event;     // the number of the event that ended it
   int64_t intended_at, ended_at;
 };
 

@@ -8,7 +8,7 @@
 /// X(NAME, word, is_terminal)
 #define TG_RUN_STATES(X)                                                                           \
   X(RUNNING, "running", false)                                                                     \
-  X(QUEUED, "queued", false) /* waits for a place among the runs of its pipeline */                \
+  X(QUEUED, "queued", false)         /* waits for a place among the runs of its pipeline */        \
   X(CANCELLING, "cancelling", false) /* was stopped; what it has begun is being ended */           \
   X(SUCCESS, "success", true)                                                                      \
   X(FAILED, "failed", true)                                                                        \

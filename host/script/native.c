@@ -145,7 +145,7 @@ static int l_native_sleep(lua_State *L) {
 
 // --- Steps and children ---
 
-enum step_operation { STEP_BEGIN, STEP_END, STEP_SLEEP }; // as they are on the wire
+enum step_operation { STEP_BEGIN, STEP_END, STEP_SLEEP, STEP_WAIT }; // as they are on the wire
 
 static struct tg_buf *step_body(lua_State *L, enum step_operation operation) {
   const char *name = luaL_checkstring(L, 1);
@@ -199,6 +199,21 @@ static int l_native_sleep_until(lua_State *L) {
   return tg_world_request(L, TG_REQUEST_STEP, body, true_push);
 }
 
+static int wait_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
+  return err ? tg_lua_fail(L, err) : json_push(L, tg_wire_get_bytes(body));
+}
+
+static int l_native_wait(lua_State *L) {
+  struct tg_error err;
+  lua_Integer ms = luaL_checkinteger(L, 3);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_argcheck(L, ms >= 0, 3, "negative");
+  struct tg_buf *body = step_body(L, STEP_WAIT);
+  if (value_put(L, 2, body, &err) != TG_OK) return tg_lua_fail(L, &err);
+  tg_wire_put_i64(body, ms);
+  return tg_world_request(L, TG_REQUEST_STEP, body, wait_push);
+}
+
 static int child_push(lua_State *L, const struct tg_error *err, struct tg_reader *body) {
   return err ? tg_lua_fail(L, err) : json_push(L, tg_wire_get_bytes(body));
 }
@@ -234,6 +249,7 @@ static const luaL_Reg functions[] = {
     {"step", l_native_step},
     {"step_end", l_native_step_end},
     {"sleep_until", l_native_sleep_until},
+    {"wait", l_native_wait},
     {"child", l_native_child},
     {NULL, NULL},
 };

@@ -11,6 +11,7 @@
 //   step(name) -> "new" | "done", value | nil, err
 //   step_end(name, value) -> true | nil, err
 //   sleep_until(name, ms) -> true | nil, err
+//   wait(name, what, timeout_ms) -> { value = } | { error = } | nil, err
 //   child(pipeline, params, {wait=}) -> {run=, state=, outputs=} | nil, err
 //   null
 //
@@ -24,7 +25,8 @@
 // Bodies of requests: DECIDE policy text, input bytes (JSON) -> output bytes (JSON), version text;
 // OUTPUT task text -> u8 found, bytes (JSON); SLEEP i64 ms -> nothing; PROGRESS f64 done, f64
 // total; STEP u8 operation, name text, then of 0 (begin) -> u8 done, bytes (JSON, of a step that is
-// done), of 1 (end) bytes (JSON, "null" for none) -> nothing, of 2 (sleep) i64 ms -> nothing; CHILD
+// done), of 1 (end) bytes (JSON, "null" for none) -> nothing, of 2 (sleep) i64 ms -> nothing, of 3
+// (wait) bytes (JSON: engine/waits.c), i64 timeout_ms, 0 for none -> bytes (JSON); CHILD
 // pipeline text, params bytes (JSON, an object), u8 wait -> bytes (JSON {"run":,"state":,
 // "outputs":{}}). A step out of order is refused with TG_EINVALID.
 #pragma once

@@ -80,7 +80,8 @@ static int64_t number(struct query *query, int at) {
 #define RUN_COLUMNS                                                                                \
   "number, id, pipeline, bundle, params, occurrence, trigger, rerun, rerun_of, logical_at, state," \
   " created_at, ended_at, error_code, error_class, error_message, parent, child_key,"              \
-  " interval_start, interval_end, backfill, started_at, nullif(partition, ''), deadline_at"
+  " interval_start, interval_end, backfill, started_at, nullif(partition, ''), deadline_at,"       \
+  " event_after"
 
 static void run_read(struct query *q, void *item) {
   struct tg_run *run = item;
@@ -105,6 +106,7 @@ static void run_read(struct query *q, void *item) {
       .started_at = number(q, 21),
       .partition = text(q, 22),
       .deadline_at = number(q, 23),
+      .event_after = (uint64_t)number(q, 24),
   };
   const char *id = text(q, 1), *state = text(q, 10);
   if (id) tg_id_parse(id, &run->id);
@@ -267,15 +269,19 @@ static void step_read(struct query *q, void *item) {
       .wake_at = number(q, 6),
       .intended_at = number(q, 7),
       .ended_at = number(q, 8),
+      .wait = text(q, 9),
+      .after = (uint64_t)number(q, 10),
+      .event = (uint64_t)number(q, 11),
   };
 }
 
 int tg_history_steps(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                      struct tg_step **steps, size_t *count, struct tg_error *err) {
-  return run_collect(history,
-                     "SELECT run, task, item, position, name, result, wake_at, intended_at,"
-                     " ended_at FROM steps WHERE run = ?1 ORDER BY task, item, position",
-                     run, arena, sizeof **steps, step_read, (void **)steps, count, err);
+  return run_collect(
+      history,
+      "SELECT run, task, item, position, name, result, wake_at, intended_at,"
+      " ended_at, wait, after, event FROM steps WHERE run = ?1 ORDER BY task, item, position",
+      run, arena, sizeof **steps, step_read, (void **)steps, count, err);
 }
 
 static void attempt_read(struct query *q, void *item) {
@@ -563,10 +569,11 @@ int tg_history_events(struct tg_history *history, const struct tg_event_query *q
   "SELECT number, id, source, type, subject, time, received_at, body FROM events"                  \
   " WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR source = ?2) AND "
   struct query q;
-  const char *sql =
-      query->after && query->type ? EVENTS_SQL "type = ?3 AND number > ?4 ORDER BY number LIMIT ?5"
-      : query->after              ? EVENTS_SQL "number > ?4 ORDER BY number LIMIT ?5"
-                     : EVENTS_SQL "(?3 IS NULL OR type = ?3) ORDER BY number DESC LIMIT ?5";
+  const char *sql = query->is_forward && query->type ? EVENTS_SQL
+                        "type = ?3 AND number > ?4 ORDER BY number LIMIT ?5"
+                    : query->after ? EVENTS_SQL "number > ?4 ORDER BY number LIMIT ?5"
+                                   : EVENTS_SQL
+                        "(?3 IS NULL OR type = ?3) ORDER BY number DESC LIMIT ?5";
 #undef EVENTS_SQL
   int code = query_start(history, sql, arena, &q, err);
   if (code) return code;

@@ -130,7 +130,8 @@ int tg_history_builds(struct tg_history *history, const char *path, const char *
 /// What events to give; zero fields do not restrict.
 struct tg_event_query {
   const char *id, *type, *source;
-  uint64_t after; // only those with a higher number, the oldest first; 0: all, the newest first
+  bool is_forward; // the oldest first, and only those with a higher number than `after`
+  uint64_t after;
   size_t limit;
 };
 

@@ -11,9 +11,10 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
         "INSERT INTO runs (number, id, pipeline, bundle, params, occurrence, trigger, rerun,"
         " rerun_of, logical_at, state, created_at, ended_at, error_code, error_class,"
         " error_message, parent, child_key, interval_start, interval_end, backfill, started_at,"
-        " partition, deadline_at)"
+        " partition, deadline_at, event_after)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-        " ?19, ?20, ?21, ?22, ?23, ?24) ON CONFLICT (number) DO UPDATE SET state = ?11, ended_at = "
+        " ?19, ?20, ?21, ?22, ?23, ?24, ?25) ON CONFLICT (number) DO UPDATE SET state = ?11, "
+        "ended_at = "
         "?13,"
         " error_code = ?14, error_class = ?15, error_message = ?16, started_at = ?22",
     [TG_RECORD_TASK] =
@@ -24,7 +25,10 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
     [TG_RECORD_MAP_ITEMS] = "INSERT OR REPLACE INTO map_items VALUES (?1, ?2, ?3, ?4, ?5)",
     [TG_RECORD_ITEM] =
         "INSERT OR REPLACE INTO items VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    [TG_RECORD_STEP] = "INSERT OR REPLACE INTO steps VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [TG_RECORD_STEP] =
+        "INSERT INTO steps VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+        " ON CONFLICT (run, task, item, position) DO UPDATE SET result = ?6, ended_at = ?9,"
+        " event = ?12",
     [TG_RECORD_ATTEMPT] =
         "INSERT INTO attempts VALUES (?1, ?2, ?14, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?15, ?16, ?10,"
         " ?11, ?12, ?17, ?13)"
@@ -89,6 +93,7 @@ static void run_bind(sqlite3_stmt *s, const struct tg_run *run, char id[TG_ID_TE
   tg_bind_time(s, 22, run->started_at);
   tg_bind_text(s, 23, run->partition ? run->partition : "");
   tg_bind_time(s, 24, run->deadline_at);
+  int_bind(s, 25, (int64_t)run->event_after);
 }
 
 static void task_bind(sqlite3_stmt *s, const struct tg_task *task) {
@@ -139,6 +144,9 @@ static void step_bind(sqlite3_stmt *s, const struct tg_step *step) {
   tg_bind_time(s, 7, step->wake_at);
   int_bind(s, 8, step->intended_at);
   tg_bind_time(s, 9, step->ended_at);
+  tg_bind_text(s, 10, step->wait);
+  int_bind(s, 11, (int64_t)step->after);
+  tg_bind_time(s, 12, (int64_t)step->event);
 }
 
 static void attempt_bind(sqlite3_stmt *s, const struct tg_attempt *attempt) {

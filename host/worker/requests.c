@@ -224,9 +224,12 @@ static int step_take(struct tg_script_attempt *attempt, uint64_t request, struct
   uint8_t operation = tg_wire_get_u8(&in);
   const char *name = tg_wire_get_text(&in);
   const char *result = operation == TG_STEP_END ? tg_wire_get_text(&in) : NULL;
-  int64_t ms = operation == TG_STEP_SLEEP ? tg_wire_get_i64(&in) : 0;
+  const char *wait = operation == TG_STEP_WAIT ? tg_wire_get_text(&in) : NULL;
+  bool is_timed = operation == TG_STEP_SLEEP || operation == TG_STEP_WAIT;
+  int64_t ms = is_timed ? tg_wire_get_i64(&in) : 0;
   json_t *value = result ? json_loads(result, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
-  bool is_sound = tg_reader_is_done(&in) && operation <= TG_STEP_SLEEP && *name && ms >= 0 &&
+  bool is_sound = tg_reader_is_done(&in) && operation <= TG_STEP_WAIT && *name && ms >= 0 &&
+                  (!wait || strlen(wait) <= (size_t)TG_WAIT_BYTES_MAX) &&
                   strlen(name) <= TG_NAME_BYTES_MAX && (!result || value);
   json_decref(value);
   if (!is_sound) return tg_error_set(err, TG_EPROTOCOL, "its step is malformed");
@@ -239,7 +242,8 @@ static int step_take(struct tg_script_attempt *attempt, uint64_t request, struct
                                                  .operation = open->step,
                                                  .name = name,
                                                  .result = result,
-                                                 .sleep_ms = ms}});
+                                                 .sleep_ms = ms,
+                                                 .wait = wait}});
   return TG_OK;
 }
 
@@ -256,6 +260,7 @@ void tg_requests_step(struct tg_script_attempt *attempt, uint64_t request, int c
     tg_wire_put_u8(&reply, text != NULL);
     tg_wire_put_text(&reply, text);
   }
+  if (!code && open->step == TG_STEP_WAIT) tg_wire_put_text(&reply, text);
   open_end(open, code ? &err : NULL, tg_buf_text(&reply), reply.len);
   tg_buf_deinit(&reply);
 }

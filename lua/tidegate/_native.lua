@@ -189,6 +189,21 @@ function native.sleep_until(name, ms)
   return native.step_end(name)
 end
 
+---Waits for an event or a person, as a step. Plain Lua has nobody who would tell it.
+---@param name string
+---@param what table
+---@param timeout_ms integer 0 for none
+---@return { value: any, error: table? }?
+---@return any err
+function native.wait(name, what, timeout_ms) -- luacheck: no unused args
+  local state, err = native.step(name)
+  if not state then return nil, err end
+  return nil, {
+    code = "invalid", class = "permanent",
+    message = ("plain Lua cannot wait for an %s"):format(what.kind),
+  }
+end
+
 ---Runs another pipeline as a child of this run: always the same child, however often it is asked
 ---for. Plain Lua has no runs.
 ---@param pipeline string

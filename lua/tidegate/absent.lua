@@ -3,5 +3,5 @@
 return {
   words = {},
   fields = {},
-  context = { wait_event = true, approve = true },
+  context = {},
 }

@@ -8,6 +8,7 @@ local native = require "tidegate._native"
 local plain = require "tidegate.plain"
 local step = require "tidegate.step"
 local suggest = require "tidegate.suggest"
+local wait = require "tidegate.wait"
 
 local context = {}
 
@@ -129,12 +130,16 @@ local function steps_of(ctx, method)
   return own.steps
 end
 
--- These two are tail calls, so that their errors are told at the script's line.
+-- These are tail calls, so that their errors are told at the script's line.
 local function run_step(ctx, name, fn) return step.run(steps_of(ctx, "step"), name, fn) end
 local function sleep(ctx, duration) return step.sleep(steps_of(ctx, "sleep"), duration) end
 
+local function wait_event(ctx, options) return wait.event(steps_of(ctx, "wait_event"), options) end
+local function approve(ctx, options) return wait.approve(steps_of(ctx, "approve"), options) end
+
 local METHODS = {
   log = log, progress = progress, emit_asset = emit_asset, step = run_step, sleep = sleep,
+  wait_event = wait_event, approve = approve,
 }
 
 local function unknown(key)

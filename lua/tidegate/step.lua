@@ -15,7 +15,7 @@ local step = {}
 
 local NAME_BYTES_MAX = 128
 local DURABLE_MS = 1000
-local SLEEP = "sleep:" -- the first part of the name of a sleep
+local SLEEP, WAIT = "sleep:", "wait:" -- the first part of the names that the host's steps have
 
 -- Where in the script the function stands that called a method; "" in a tail call, which leaves no
 -- trace of it.
@@ -47,19 +47,22 @@ local function present(value)
   return value
 end
 
-local function name_fault(name)
+---Says what is wrong with a step's name.
+---@param name any
+---@return string?
+function step.name_fault(name)
   if type(name) ~= "string" or name == "" or #name > NAME_BYTES_MAX or name:find("%c") then
-    return ("ctx:step takes a name of 1 to %d bytes, not %s"):format(
-      NAME_BYTES_MAX, words.describe(name))
+    return ("takes a name of 1 to %d bytes, not %s"):format(NAME_BYTES_MAX, words.describe(name))
   end
-  if name:sub(1, #SLEEP) == SLEEP then
-    return ("ctx:step: %q is the name of a sleep, a step cannot have it"):format(name)
+  if name:sub(1, #SLEEP) == SLEEP or name:sub(1, #WAIT) == WAIT then
+    return ("%q is the name of a %s, a step cannot have it"):format(name, name:match("^%a+"))
   end
 end
 
 ---@class tidegate.Steps what an attempt has done so far
 ---@field places? table<string, string> where the steps were called; nil where there are no steps
 ---@field sleeps integer how many there were
+---@field waits integer how many without a name
 ---@field current? string the step that runs
 ---@field leaving table closed at the end of a step
 ---@field phase? string
@@ -69,7 +72,7 @@ end
 ---@param phase string?
 ---@return tidegate.Steps
 function step.new(phase)
-  local steps = { sleeps = 0, phase = phase }
+  local steps = { sleeps = 0, waits = 0, phase = phase }
   if phase ~= "over" and phase ~= "fallback" then steps.places = {} end
   steps.leaving = setmetatable({}, { __close = function() steps.current = nil end })
   return steps
@@ -80,17 +83,24 @@ local function nesting_fault(steps, method)
     method, steps.current)
 end
 
+-- Why a step of a name cannot be begun.
+local function place_fault(steps, method, name)
+  if not steps.places then
+    return ("%s: %s has no steps"):format(
+      method, steps.phase == "over" and "`over` of a map" or "a fallback")
+  end
+  local first = steps.places[name]
+  return first and ("%s: the name %q was used%s already; each step needs its own"):format(
+    method, name, first == "" and "" or " at " .. first)
+end
+
 local function use_fault(steps, name, fn)
+  local fault = step.name_fault(name)
+  if fault then return "ctx:step " .. fault end
   if type(fn) ~= "function" then
     return ("ctx:step takes a name and a function, not %s"):format(words.describe(fn))
   end
-  if not steps.places then
-    return ("ctx:step: %s has no steps"):format(
-      steps.phase == "over" and "`over` of a map" or "a fallback")
-  end
-  local first = steps.places[name]
-  return first and ("ctx:step: the name %q was used%s already; each step needs its own"):format(
-    name, first == "" and "" or " at " .. first)
+  return place_fault(steps, "ctx:step", name)
 end
 
 local function take(steps, name, fn)
@@ -117,7 +127,7 @@ end
 ---@return any value
 ---@return any err
 function step.run(steps, name, fn)
-  local fault = name_fault(name) or use_fault(steps, name, fn) or nesting_fault(steps, "ctx:step")
+  local fault = use_fault(steps, name, fn) or nesting_fault(steps, "ctx:step")
   if fault then error(fault, 2) end
   steps.places[name] = place(1)
   return take(steps, name, fn)
@@ -142,6 +152,37 @@ function step.sleep(steps, duration)
   local at = place(1)
   local _, err = native.sleep_until(SLEEP .. steps.sleeps, ms)
   if err ~= nil then raise(err, at, "ctx:sleep") end
+end
+
+---Says why nothing can be waited for here.
+---@param steps tidegate.Steps
+---@param method string "ctx:approve"
+---@param name string? of the step
+---@return string?
+function step.wait_fault(steps, method, name)
+  return place_fault(steps, method, name) or nesting_fault(steps, method)
+end
+
+---Waits for what the host knows of. It is a step: the attempt may end here, and the next one, when
+---the wait is over, is given what came.
+---@param steps tidegate.Steps
+---@param method string
+---@param name string? of the step
+---@param timeout_ms integer 0 for none
+---@param what table host/engine/waits.c
+---@return any value
+---@return any err
+function step.wait(steps, method, name, timeout_ms, what)
+  local at = place(1)
+  if not name then
+    steps.waits = steps.waits + 1
+    name = WAIT .. steps.waits
+  end
+  steps.places[name] = at
+  local answer, err = native.wait(name, what, timeout_ms)
+  if answer == nil then raise(err, at, method) end
+  if answer.error then return nil, answer.error end
+  return answer.value
 end
 
 return step

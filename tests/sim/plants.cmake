@@ -58,7 +58,8 @@ tg_plant(late_result_counts FILE engine/finish.c SEEDS 1000
   if (!flight) return; //]])
 tg_plant(double_dispatch FILE engine/engine.c SEEDS 1000
   FROM [[if (t && t->state == TG_TASK_WAITING && tg_live_notes(t)->retry_at && !t->is_deciding)]]
-  TO [[if (t && !t->is_deciding)]])
+  TO [[if (t && !t->is_deciding) tg_engine_check(engine, tg_live_make_ready(run, timer->unit));
+    if (!t)]])
 tg_plant(retry_after_last_resort FILE engine/finish.c SEEDS 1000
   FROM [[if (t->is_fallback) return;]] TO [[]])
 tg_plant(one_retry_too_many FILE engine/finish.c SEEDS 1000
@@ -102,10 +103,6 @@ tg_plant(run_timer_lost FILE engine/begin.c SEEDS 2000
   FROM [[.kind = TG_TIMER_RUN,]] TO [[.kind = TG_TIMER_ATTEMPT,]])
 tg_plant(sleep_too_short FILE engine/steps.c SEEDS 2000
   FROM [[if (wake_at > engine->now.wall_ms)]] TO [[if (wake_at > engine->now.wall_ms + 60000)]])
-tg_plant(stale_timer FILE engine/begin.c SEEDS 10000
-  FROM [[tg_live_notes(&run->tasks[i])->retry_at &&
-        !run->tasks[i].is_deciding)]]
-  TO [[tg_live_notes(&run->tasks[i])->retry_at)]])
 
 # --- Limits ---
 

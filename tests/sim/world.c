@@ -125,6 +125,7 @@ static void effect_do(struct sim *sim, const struct tg_effect *effect) {
   case TG_EFFECT_RUN_ENDED:
     if (run) ended(sim, run);
     break;
+  case TG_EFFECT_LOOK: // its tasks wait for no events
   case TG_EFFECT_PROGRESS:
   case TG_EFFECT_TASK:
     if (run) sim_check_told(sim, effect, run);

@@ -40,6 +40,7 @@ CREATE TABLE runs (
   interval_start INTEGER,              -- the data it is about: start <= t < end
   interval_end  INTEGER,
   backfill      TEXT,                  -- id of the backfill that it belongs to
+  event_after   INTEGER NOT NULL,      -- number of the last event before it
   state         TEXT NOT NULL,
   created_at    INTEGER NOT NULL,
   started_at    INTEGER,               -- NULL while it is queued
@@ -104,8 +105,12 @@ CREATE TABLE steps (                   -- without an end there is only the inten
   wake_at     INTEGER,
   intended_at INTEGER NOT NULL,
   ended_at    INTEGER,
+  wait        TEXT,                    -- what is waited for
+  after       INTEGER NOT NULL,        -- of events only those with a higher number
+  event       INTEGER,                 -- the number of the one that ended it
   PRIMARY KEY (run, task, item, position)
 ) WITHOUT ROWID;
+CREATE INDEX steps_by_event ON steps (event) WHERE event IS NOT NULL;
 
 CREATE TABLE attempts (
   run           INTEGER NOT NULL,

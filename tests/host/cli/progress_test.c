@@ -84,8 +84,11 @@ static struct tg_progress *progress_new(struct terminal *terminal, enum tg_progr
 
 static void change(struct tg_progress *progress, uint32_t task, enum tg_task_state state,
                    uint32_t attempt, const char *error, int64_t retry_in_ms, int64_t at_ms) {
-  struct tg_progress_change what = {task, state, attempt, error,
-                                    retry_in_ms ? start_ms + at_ms + retry_in_ms : 0};
+  struct tg_progress_change what = {.task = task,
+                                    .state = state,
+                                    .attempt = attempt,
+                                    .error = error,
+                                    .retry_at = retry_in_ms ? start_ms + at_ms + retry_in_ms : 0};
   tg_progress_task(progress, &what, start_ms + at_ms);
 }
 

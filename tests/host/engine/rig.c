@@ -226,10 +226,16 @@ static void step_put(struct rig_store *store, const struct tg_step *step) {
   if (at < store->step_count && (row->result || !step->result))
     fail_msg("step %u (%s) of task %u, item %u is recorded again", step->position, step->name,
              step->task, step->item);
-  if (at == store->step_count) store->step_count++;
-  *row = *step;
-  row->name = keep(store, step->name);
+  // An end changes what it says and no more.
+  if (at == store->step_count) {
+    store->step_count++;
+    *row = *step;
+    row->name = keep(store, step->name);
+    row->wait = keep(store, step->wait);
+  }
   row->result = keep(store, step->result);
+  row->ended_at = step->ended_at;
+  row->event = step->event;
 }
 
 static void resource_put(struct rig_store *store, const struct tg_resource *resource) {
@@ -439,6 +445,9 @@ static void effect_take(struct rig *rig, const struct tg_effect *effect) {
   case TG_EFFECT_STEP:
     step_answered(rig, effect);
     break;
+  case TG_EFFECT_LOOK:
+    word(rig, "look:%s>%llu", effect->text, (unsigned long long)effect->after);
+    break;
   case TG_EFFECT_PROGRESS:
     word(rig, "%s:%u/%u", rig->plan->tasks[effect->unit].name, run->tasks[effect->unit].map->done,
          run->tasks[effect->unit].map->count);
@@ -625,6 +634,34 @@ void rig_step_end(struct rig *rig, const char *task, const char *name, const cha
 
 void rig_sleep(struct rig *rig, const char *task, const char *name, int64_t ms) {
   step_ask(rig, task, TG_STEP_SLEEP, name, NULL, ms);
+}
+
+void rig_wait(struct rig *rig, const char *task, const char *name, const char *wait, int64_t ms) {
+  step(rig, &(struct tg_input){.kind = TG_INPUT_STEP,
+                               .step = {.attempt = rig_attempt_of(rig, task)->handle,
+                                        .request = ++rig->request,
+                                        .operation = TG_STEP_WAIT,
+                                        .name = name,
+                                        .wait = wait,
+                                        .sleep_ms = ms}});
+}
+
+void rig_event(struct rig *rig, uint64_t number, const char *type, const char *subject,
+               const char *data) {
+  char body[512];
+  snprintf(body, sizeof body, "{\"n\":%d%s%s}", (int)number, data ? ",\"data\":" : "",
+           data ? data : "");
+  struct tg_event event = {
+      .number = number, .id = "i", .source = "/s", .type = type, .subject = subject, .body = body};
+  step(rig, &(struct tg_input){.kind = TG_INPUT_EVENT, .event = &event});
+}
+
+void rig_approve(struct rig *rig, uint32_t task, uint32_t item, uint32_t position,
+                 const char *result) {
+  step(rig, &(struct tg_input){
+                .kind = TG_INPUT_APPROVAL,
+                .approval = {
+                    .run = 1, .task = task, .item = item, .position = position, .result = result}});
 }
 
 void rig_idle(struct rig *rig, const char *task, bool is_idle) {

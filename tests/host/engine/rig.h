@@ -5,6 +5,7 @@
 //   commit  start:a#1  start:m[0]#1 (an item)  cancel:a=timeout  a=success (a task told)
 //   a:new  a:done(7)  a:refused (a step answered)  m:1/3 (items that have ended)  end=failed
 //   db:open (a breaker that turned)
+//   look:t>4 (events of type t behind the number 4 are to be brought)
 //
 // The rig keeps what was made durable as the store would, and fails the test when the engine starts
 // a task too early or changes what is final.
@@ -104,7 +105,14 @@ void rig_end(struct rig *rig, const char *task, const struct tg_outcome *outcome
 void rig_step(struct rig *rig, const char *task, const char *name);
 void rig_step_end(struct rig *rig, const char *task, const char *name, const char *result);
 void rig_sleep(struct rig *rig, const char *task, const char *name, int64_t ms);
+void rig_wait(struct rig *rig, const char *task, const char *name, const char *wait, int64_t ms);
 void rig_idle(struct rig *rig, const char *task, bool is_idle);
+
+/// Brings an event that is durable; its data is JSON or NULL. Brings a person's answer.
+void rig_event(struct rig *rig, uint64_t number, const char *type, const char *subject,
+               const char *data);
+void rig_approve(struct rig *rig, uint32_t task, uint32_t item, uint32_t position,
+                 const char *result);
 
 /// Brings a result for any handle.
 void rig_result(struct rig *rig, uint64_t handle, const struct tg_outcome *outcome);

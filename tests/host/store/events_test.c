@@ -93,10 +93,12 @@ static void finds_events_by_what_is_asked(void **state) {
   assert_int_equal(find(scene, (struct tg_event_query){.id = "1"}), 2);
   assert_int_equal(find(scene, (struct tg_event_query){.id = "1", .source = "/a"}), 1);
   assert_int_equal(find(scene, (struct tg_event_query){.type = "t"}), 2);
-  assert_int_equal(find(scene, (struct tg_event_query){.after = 1}), 2);
+  assert_int_equal(find(scene, (struct tg_event_query){.is_forward = true, .after = 1}), 2);
   assert_int_equal(found[0].number, 2); // the oldest first
-  assert_int_equal(find(scene, (struct tg_event_query){.after = 1, .type = "t"}), 1);
-  assert_int_equal(find(scene, (struct tg_event_query){.after = 2, .type = "t"}), 0);
+  assert_int_equal(
+      find(scene, (struct tg_event_query){.is_forward = true, .after = 1, .type = "t"}), 1);
+  assert_int_equal(
+      find(scene, (struct tg_event_query){.is_forward = true, .after = 2, .type = "t"}), 0);
   struct tg_history *history = scene_history(scene);
   assert_int_equal(tg_history_last_event(history, &last, &scene->err), TG_OK);
   assert_int_equal(last, 3);

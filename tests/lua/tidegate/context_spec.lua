@@ -69,7 +69,6 @@ describe("a task's context", function()
       '"other" does not come before "t"; add after = "other"' },
     { "an output of no task", "return ctx.output.oter", 'did you mean "other"?' },
     { "an unknown field", "return ctx.logical_dat", 'did you mean "logical_date"?' },
-    { "a word of a later version", 'ctx:approve {}', "ctx:approve is not part of this version" },
     { "an item of no map", "return ctx.item", "ctx.item is there only in the `run` of a tg.map" },
     { "an error of no fallback", "return ctx.error", "ctx.error is there only in a fallback" },
     { "a method without a colon", 'ctx.step("a", print)', "it is called with a colon: ctx:step(...)" },

@@ -1,0 +1,164 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Tasks that wait for events, by the real binary.
+local project = require "support.project"
+
+local box
+local function of(...) box = project.of(...) return box end
+after_each(function() if box then box:close() end box = nil end)
+
+local function send(id, fields)
+  box:write("event.json", ('{"specversion":"1.0","source":"/s","id":"%s",%s}'):format(id, fields))
+  local result = box:tidegate("event", "send", "event.json")
+  assert.equal(0, result.code, result.err)
+end
+
+-- Starts a run in the background; finish waits for its end and gives its exit code.
+local function start()
+  project.shell(("cd %s && { { %s >.out 2>.err & echo $! >.pid; wait $!; echo $? >.code; } >/dev/null 2>&1 & }")
+    :format(box.dir, project.command { "-o", "json", "run", "p" }))
+end
+
+local function until_is(query, text)
+  project.shell(("cd %s && for i in $(seq 3000); do [ \"$(sqlite3 .tidegate/state.db %s " ..
+    "2>/dev/null)\" = %s ] && break; sleep 0.01; done"):format(
+      box.dir, project.quote(query), project.quote(text)))
+  assert.equal(text, box:sql(query), box:read ".err")
+end
+
+local function code_of()
+  project.shell(("cd %s && for i in $(seq 3000); do [ -s .code ] && break; sleep 0.01; done"):format(
+    box.dir))
+  local code = tonumber(box:read ".code")
+  os.remove(box.dir .. "/.code")
+  return code
+end
+
+local function finish()
+  local code = code_of()
+  local run = project.json(box:read ".out").run
+  run.by_name = {}
+  for _, task in ipairs(run.tasks) do run.by_name[task.name] = task end
+  return run, code
+end
+
+local function signal(name)
+  project.shell(("kill -%s $(cat %s/.pid)"):format(name, box.dir))
+end
+
+local ONE = [[
+  tg.task "a" { run = function(ctx)
+    local event, err = ctx:wait_event { type = "order", match = { id = 7 }, subject = "eu/*" }
+    return event or err
+  end },
+]]
+
+describe("ctx:wait_event", function()
+  it("gives the event for which it waited", function()
+    of(ONE)
+    send("early", '"type":"order","subject":"eu/1","data":{"id":7}')
+    start()
+    until_is("SELECT count(*) FROM steps", "1")
+    send("other", '"type":"order","subject":"eu/1","data":{"id":8}')
+    send("elsewhere", '"type":"order","subject":"us/1","data":{"id":7}')
+    send("it", '"type":"order","subject":"eu/2","data":{"id":7,"n":[1]}')
+    send("later", '"type":"order","subject":"eu/3","data":{"id":7}')
+    local run, code = finish()
+    assert.equal(0, code)
+    assert.same({ specversion = "1.0", source = "/s", id = "it", type = "order", subject = "eu/2",
+      data = { id = 7, n = { 1 } } }, run.by_name.a.output)
+    assert.equal(1, run.by_name.a.attempts)
+  end)
+
+  it("ends without an event when its time is over", function()
+    of [[ tg.task "a" { retry = { attempts = 3, base = "1ms" }, run = function(ctx)
+      return ctx:wait_event { type = "order", timeout = "1s" } end }, ]]
+    local run, result = box:run()
+    assert.equal(4, result.code)
+    assert.equal("timeout", run.by_name.a.error.code)
+    assert.equal(1, run.by_name.a.attempts) -- the same would be told again
+  end)
+
+  it("counts from the beginning of the run if that is asked for", function()
+    of [[
+      tg.task "first" { run = function(ctx) ctx:wait_event { type = "one" } end },
+      tg.task "second" { after = "first", run = function(ctx)
+        return { ctx:wait_event { type = "two", since = "run" }.id,
+          ctx:wait_event { type = "two", timeout = "1s" } == nil }
+      end },
+    ]]
+    send("old", '"type":"two"')
+    start()
+    until_is("SELECT count(*) FROM steps", "1")
+    send("new", '"type":"two"')
+    send("x", '"type":"one"')
+    local run = finish()
+    assert.same({ "new", true }, run.by_name.second.output)
+  end)
+
+  it("says what it waits for", function()
+    of(ONE)
+    start()
+    until_is("SELECT count(*) FROM steps", "1")
+    assert.matches("waits for an event order (subject eu/*, id = 7)",
+      box:tidegate("show", "last").out, 1, true)
+    assert.matches("now%s+a%s+waits for an event order", box:tidegate("why", "last").out)
+    assert.equal("order", box:document("show", "last").run.tasks[1].waits["for"].type)
+    send("it", '"type":"order","subject":"eu/2","data":{"id":7}')
+    finish()
+    assert.matches("waiting  waits for an event order", box:read ".err", 1, true)
+    assert.matches("waited for an event order .-: came: it of /s", box:tidegate("why", "last", "a").out)
+  end)
+
+  it("waits on after Ctrl-C and a kill, and finds what came meanwhile", function()
+    of(ONE)
+    start()
+    until_is("SELECT count(*) FROM steps", "1")
+    signal "INT"
+    assert.equal(130, (code_of()))
+    assert.matches("was not finished; the same command continues it", box:read ".err", 1, true)
+    start()
+    until_is("SELECT count(*) FROM attempts WHERE state = 'lost'", "0") -- none but the one at rest
+    signal "KILL"
+    assert.equal(137, (code_of()))
+    send("it", '"type":"order","subject":"eu/2","data":{"id":7}')
+    local run = box:run()
+    assert.equal("it", run.by_name.a.output.id)
+    assert.equal("1", box:sql "SELECT count(*) FROM runs")
+    assert.equal("1", box:sql "SELECT count(*) FROM steps")
+  end)
+
+  it("of many items takes no slot, and each its own event", function()
+    of([[
+      tg.map "m" { over = function()
+          local list = {} for i = 1, 200 do list[i] = i end return list
+        end,
+        run = function(ctx, id)
+          return ctx:wait_event { type = "order", match = { id = id } }.data.id
+        end },
+      tg.task "t" { run = function() return "ran" end },
+    ]], "limits = { tasks = 2 },")
+    start()
+    until_is("SELECT count(*) FROM steps", "200")
+    local events = {}
+    for i = 1, 200 do
+      events[i] = ('{"specversion":"1.0","source":"/s","type":"order","id":"%d","data":{"id":%d}}')
+        :format(i, 201 - i)
+    end
+    box:write("events", table.concat(events, "\n"))
+    assert.equal(0, box:tidegate("event", "send", "events").code)
+    local run, code = finish()
+    assert.equal(0, code)
+    for i = 1, 200 do assert.equal(i, run.by_name.m.output[i]) end
+    assert.equal("200", box:sql "SELECT count(DISTINCT event) FROM steps")
+  end)
+
+  it("can be cancelled", function()
+    of(ONE)
+    start()
+    until_is("SELECT count(*) FROM steps", "1")
+    local result = box:tidegate("cancel", "last")
+    assert.equal(0, result.code, result.err)
+    local run = finish()
+    assert.equal("cancelled", run.state)
+  end)
+end)
