@@ -61,9 +61,13 @@ static int unknown_key(struct reader *reader, const char *pointer, const char *n
   const char *names[KEYS_MAX];
   size_t count = 0;
   for (; count < KEYS_MAX && keys[count].name; count++) names[count] = keys[count].name;
-  char message[256];
-  snprintf(message, sizeof message, "unknown key \"%.100s\"", name);
-  return fault(reader, pointer, message, tg_suggest(name, names, count));
+  const char *nearest = tg_suggest(name, names, count);
+  char message[512];
+  int len = snprintf(message, sizeof message, "unknown key \"%.100s\"%s", name,
+                     nearest ? "" : "; here are known: ");
+  for (size_t i = 0; i < count && !nearest && len < (int)sizeof message; i++)
+    len += snprintf(message + len, sizeof message - (size_t)len, "%s%s", i ? ", " : "", names[i]);
+  return fault(reader, pointer, message, nearest);
 }
 
 // Appends a key to a JSON pointer, its "~" and "/" escaped.

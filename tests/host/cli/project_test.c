@@ -139,8 +139,10 @@ static void names_the_place_and_the_nearest_key(void **state) {
   file_write(folder, "tidegate.yaml", "limits:\n  tasks: 1\n  worker: 1\n");
   expect_error(folder, NULL, TG_EINVALID,
                "tidegate.yaml:3:3: unknown key \"worker\"; did you mean \"workers\"?");
-  file_write(folder, "tidegate.yaml", "a/b~c: 1\n");
-  expect_error(folder, NULL, TG_EINVALID, "tidegate.yaml:1:1: unknown key \"a/b~c\"");
+  file_write(folder, "tidegate.yaml", "http:\n  a/b~c: 1\n");
+  expect_error(folder, NULL, TG_EINVALID,
+               "tidegate.yaml:2:3: unknown key \"a/b~c\"; here are known: proxy, ca_file, "
+               "deny_private");
 }
 
 static void names_the_place_of_a_wrong_value(void **state) {
