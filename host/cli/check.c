@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/project.h"
 #include "cli/verbs.h"
+#include "engine/plan.h"
 
 enum { PATH_BYTES_MAX = 4096 };
 
@@ -31,18 +32,27 @@ static void fault_add(struct checker *checker, const char *file, const char *mes
 }
 
 // A name that two files give to their pipelines would be ambiguous on the command line.
-static void name_check(struct checker *checker, const struct tg_loaded *loaded, const char *file) {
-  json_t *plan = json_loads(loaded->plan, 0, NULL);
-  const char *name = json_string_value(json_object_get(plan, "name"));
-  const char *other = name ? tg_map_get(&checker->pipelines, name) : NULL;
+static void name_check(struct checker *checker, const char *name, const char *file) {
+  const char *other = tg_map_get(&checker->pipelines, name);
   char message[PATH_BYTES_MAX + 256];
   if (other) {
     snprintf(message, sizeof message, "the pipeline \"%.100s\" is also in %s", name, other);
     fault_add(checker, file, message);
-  } else if (name) {
+  } else {
     tg_map_put(&checker->pipelines, name, tg_arena_strdup(&checker->project.arena, file));
   }
-  json_decref(plan);
+}
+
+// Reads the plan as a run would.
+static void plan_check(struct checker *checker, const char *text, const char *file) {
+  struct tg_plan *plan;
+  struct tg_error err;
+  if (tg_plan_parse(text, strlen(text), &plan, &err)) {
+    fault_add(checker, file, err.text);
+    return;
+  }
+  name_check(checker, plan->name, file);
+  tg_plan_free(plan);
 }
 
 // A script is a policy when its folder is called "policies".
@@ -75,7 +85,7 @@ static int file_check(struct checker *checker, const char *path, struct tg_error
     json_array_extend(checker->faults, faults);
     json_decref(faults);
   } else if (is_pipeline && loaded.plan) {
-    name_check(checker, &loaded, path_shown(checker, path));
+    plan_check(checker, loaded.plan, path_shown(checker, path));
   }
   tg_loaded_deinit(&loaded);
   return tg_exit_of(code) == TG_EXIT_USAGE ? TG_OK : code;

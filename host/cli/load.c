@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "base/suggest.h"
 #include "cli/exit.h"
 #include "cli/faults.h"
+#include "engine/plan.h"
 
 enum { FILES_MAX = 1000 };
 
@@ -93,10 +93,11 @@ static bool has_name(struct tg_host *host, const char *path, const char *name) {
   const struct tg_version *version = NULL;
   char *faults = NULL;
   tg_host_build(host, TG_BUNDLE_PIPELINE, path, &version, &faults, NULL);
-  json_t *plan = version && version->plan ? json_loads(version->plan, 0, NULL) : NULL;
-  const char *own = json_string_value(json_object_get(plan, "name"));
-  bool is_it = own && strcmp(own, name) == 0;
-  json_decref(plan);
+  struct tg_plan *plan = NULL;
+  const char *text = version ? version->plan : NULL;
+  bool is_it =
+      text && !tg_plan_parse_head(text, strlen(text), &plan, NULL) && strcmp(plan->name, name) == 0;
+  tg_plan_free(plan);
   free(faults);
   return is_it;
 }

@@ -13,8 +13,8 @@
 
 // Runs the entry and bakes what it returned.
 static const char driver[] = "local entry, bake, path = ...\n"
-                             "local plan, faults = bake((entry()), path)\n"
-                             "return plan, faults";
+                             "local plan, more = bake((entry()), path)\n"
+                             "return plan, more";
 
 // --- Answers ---
 
@@ -84,7 +84,18 @@ static void build_deadline_fault(struct tg_bundle *bundle) {
   fault_tell(bundle, text);
 }
 
-// The driver's two results are the plan, or nil and the faults.
+// A pipeline's tasks come as text already; they are its plan's last member.
+static void tasks_put(lua_State *L, struct tg_buf *json) {
+  size_t len;
+  const char *tasks = lua_tolstring(L, -1, &len);
+  if (!tasks) return;
+  json->len--; // the bracket
+  tg_buf_puts(json, ",\"tasks\":");
+  tg_buf_put(json, tasks, len);
+  tg_buf_putc(json, '}');
+}
+
+// The driver's two results are the plan and its tasks, or nil and the faults.
 static void build_done(struct tg_bundle *bundle) {
   static const struct tg_json_caps caps = {.bytes_max = (size_t)TG_FRAME_BYTES_MAX,
                                            .depth_max = TG_RESULT_DEPTH_MAX,
@@ -96,6 +107,9 @@ static void build_done(struct tg_bundle *bundle) {
   tg_buf_init(&json, caps.bytes_max);
   bool is_told = bundle->is_build || !is_plan;
   int code = is_told ? tg_lua_json_encode(L, is_plan ? -2 : -1, &caps, &json, &err) : TG_OK;
+  if (code == TG_OK && is_told && is_plan) tasks_put(L, &json);
+  if (json.is_failed)
+    code = tg_error_set(&err, TG_ELIMIT, "the plan has more than %zu bytes", json.max);
   tg_fiber_close(&bundle->build);
   if (code == TG_OK && is_plan) code = tg_state_seal(&bundle->state, &err);
   bundle->is_ready = is_plan && code == TG_OK;

@@ -13,6 +13,7 @@
 #include "script/json_module.h"
 #include "script/library.h"
 #include "script/native.h"
+#include "script/plan_module.h"
 #include "script/retry_module.h"
 #include "script/sql_module.h"
 #include "script/state.h"
@@ -42,6 +43,7 @@ static const struct module modules[] = {
     {"tidegate._sql", NULL, tg_sql_module_push},
     {"tidegate._file", NULL, tg_file_module_push},
     {"tidegate.store", NULL, tg_store_module_push},
+    {"tidegate._plan", luaopen_tidegate__plan, NULL},
     {"tidegate._yaml", luaopen_tidegate__yaml, NULL},
     {"tidegate._native", NULL, tg_native_module_push},
 };
@@ -255,6 +257,19 @@ void tg_require_library(lua_State *L, const char *module) {
   lua_call(L, 1, 1);
 }
 
+// Pushes a table with the globals there are: what is found at once is found sooner than through
+// __index.
+static void globals_push_copy(lua_State *L) {
+  lua_newtable(L);
+  lua_pushglobaltable(L);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    lua_pushvalue(L, -2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, -6);
+  }
+  lua_pop(L, 1);
+}
+
 // The environment of library chunks is the globals with the other `require`.
 void tg_require_install(lua_State *L) {
   lua_newtable(L);
@@ -263,7 +278,7 @@ void tg_require_install(lua_State *L) {
   lua_setfield(L, LUA_REGISTRYINDEX, LOADING);
   lua_pushcfunction(L, l_require);
   tg_sandbox_set_global(L, "require");
-  lua_newtable(L);
+  globals_push_copy(L);
   lua_pushcfunction(L, l_library_require);
   lua_setfield(L, -2, "require");
   lua_newtable(L);

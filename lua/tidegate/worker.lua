@@ -26,8 +26,8 @@ end
 ---Makes a plan of what a pipeline's file returned.
 ---@param value any
 ---@param path string "pipelines/orders.lua"
----@return table? plan
----@return tidegate.Fault[]? faults
+---@return table? plan without its tasks
+---@return string|tidegate.Fault[] tasks_or_faults the tasks as JSON
 function worker.build(value, path)
   local into = end_declaring(path)
   local baked = require("tidegate.pipeline.bake").pipeline(value, into)

@@ -6,6 +6,7 @@
 local faults = require "tidegate.faults"
 local json = require "tidegate.json"
 local plain = require "tidegate.plain"
+local writer = require "tidegate._plan"
 
 local plan = {}
 
@@ -112,14 +113,25 @@ local function policy_names(tasks)
   return json.array(plain.keys(names))
 end
 
+-- Writes the tasks. The usual ones are not even looked at here, so that names are only given numbers
+-- where one is not.
+local function compile_tasks(pipeline, path)
+  local lines, index_of = lines_of(path), nil
+  return writer.tasks(pipeline.graph, pipeline.tasks, lines, function(task)
+    if not index_of then
+      index_of = {}
+      for i, other in ipairs(pipeline.tasks) do index_of[other.name] = i - 1 end
+    end
+    return compile_task(task, index_of, lines)
+  end)
+end
+
 ---Makes the plan of a pipeline that was validated.
 ---@param pipeline tidegate.Pipeline
 ---@param path string
----@return table
+---@return table plan without its tasks
+---@return string tasks as JSON
 function plan.compile(pipeline, path)
-  local index_of, tasks, lines = {}, {}, lines_of(path)
-  for i, task in ipairs(pipeline.tasks) do index_of[task.name] = i - 1 end
-  for i, task in ipairs(pipeline.tasks) do tasks[i] = compile_task(task, index_of, lines) end
   local file, line = faults.place(pipeline.at, path)
   local limits = pipeline.limits
   return {
@@ -130,8 +142,8 @@ function plan.compile(pipeline, path)
     },
     pools = plain.copy(pipeline.pools, "pools"), partitions = list(pipeline.partitions),
     params = compile_params(pipeline.params), on = list(pipeline.on),
-    policies = policy_names(pipeline.tasks), tasks = json.array(tasks),
-  }
+    policies = policy_names(pipeline.tasks),
+  }, compile_tasks(pipeline, path)
 end
 
 return plan

@@ -142,6 +142,7 @@ function schema.record(fields)
 end
 
 local function path(prefix, key)
+  if not prefix and type(key) == "string" then return key end
   local own = type(key) == "string" and key or ("[%s]"):format(key)
   return prefix and prefix .. "." .. own or own
 end
@@ -156,19 +157,36 @@ local function unknown_field(key, at, fields, report)
   end
 end
 
-local function unknown_fields(given, fields, report, prefix)
-  for key in pairs(given) do
-    if not fields[key] then unknown_field(key, path(prefix, key), fields, report) end
+-- The names of a schema's required fields in a fixed order, worked out once.
+local required_of = {}
+
+local function required(fields)
+  local names = required_of[fields]
+  if names then return names end
+  names = {}
+  for _, key in ipairs(plain.keys(fields)) do
+    if fields[key].required then names[#names + 1] = key end
   end
+  required_of[fields] = names
+  return names
 end
 
--- The names of a schema's fields in a fixed order, worked out once.
-local names_of = setmetatable({}, {
-  __index = function(self, fields)
-    self[fields] = plain.keys(fields)
-    return self[fields]
-  end,
-})
+local function has_keys(given, keys)
+  if not keys or native.size(given) ~= #keys then return false end
+  for i = 1, #keys do
+    if rawget(given, keys[i]) == nil then return false end
+  end
+  return true
+end
+
+-- The keys of the table that was checked last, by schema: tables that a loop makes have the same
+-- ones, so that they are put in order once.
+local last_keys = {}
+
+local function keys_of(given, fields)
+  if not has_keys(given, last_keys[fields]) then last_keys[fields] = plain.keys(given) end
+  return last_keys[fields]
+end
 
 ---Checks a table and gives the fields that it has in their baked form.
 ---@param given table
@@ -177,20 +195,19 @@ local names_of = setmetatable({}, {
 ---@param prefix string? the name of the table, if it is a field itself
 ---@return table
 function schema.check_given(given, fields, report, prefix)
-  local result, count, names = {}, 0, names_of[fields]
-  for i = 1, #names do
-    local key = names[i]
+  local result, keys = {}, keys_of(given, fields)
+  for i = 1, #keys do
+    local key = keys[i]
     local value, field = given[key], fields[key]
-    if value ~= nil then
-      count = count + 1
-      if not words.is_unknown(value) then
-        result[key] = field[1](value, report, prefix and path(prefix, key) or key)
-      end
-    elseif field.required then
-      report(("%s is missing"):format(path(prefix, key)))
+    if not field then
+      unknown_field(key, path(prefix, key), fields, report)
+    elseif type(value) ~= "table" or not words.is_unknown(value) then
+      result[key] = field[1](value, report, path(prefix, key))
     end
   end
-  if native.size(given) ~= count then unknown_fields(given, fields, report, prefix) end
+  for _, key in ipairs(required(fields)) do
+    if given[key] == nil then report(("%s is missing"):format(path(prefix, key))) end
+  end
   return result
 end
 

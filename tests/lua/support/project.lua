@@ -105,7 +105,10 @@ function project:build(text)
     text = 'local tg = require "tidegate" ' .. text
   end
   self.worker = renew_library()
-  return self.worker.build(assert(load(text, "@pipelines/test.lua"))(), "pipelines/test.lua")
+  local plan, more =
+    self.worker.build(assert(load(text, "@pipelines/test.lua"))(), "pipelines/test.lua")
+  if plan then plan.tasks, more = require("tidegate.json").decode(more), nil end
+  return plan, more
 end
 
 ---Gives the messages of the faults of a text, with their hints, one a line.
