@@ -8,17 +8,58 @@
 #include "cli/faults.h"
 #include "cli/graph_format.h"
 #include "cli/load.h"
+#include "cli/occurrences.h"
 #include "cli/project.h"
 #include "cli/verbs.h"
+#include "cli/view.h"
 
 enum graph_format { FORMAT_TEXT, FORMAT_DOT, FORMAT_JSON, FORMAT_MERMAID, FORMAT_SVG };
 
+enum { NEXT_COUNT = 3 };
+
 static const char *const format_choices[] = {"text", "dot", "json", "mermaid", "svg", NULL};
+
+static const char *text_of(const json_t *object, const char *name) {
+  const char *text = json_string_value(json_object_get(object, name));
+  return text ? text : "";
+}
+
+// Each tg.cron, and when it fires next: {"expr", "tz", "next": [instants]}.
+static json_t *schedules_json(const struct tg_plan *plan) {
+  json_t *schedules = json_array();
+  for (size_t i = 0; i < json_array_size(plan->triggers); i++) {
+    const json_t *cron = json_array_get(plan->triggers, i);
+    int64_t at[NEXT_COUNT];
+    size_t count = 0;
+    if (strcmp(text_of(cron, "kind"), "cron") != 0) continue;
+    tg_occurrences_next(cron, tg_clock_wall_ms(tg_clock_system()), at, NEXT_COUNT, &count, NULL);
+    json_t *next = json_array();
+    for (size_t n = 0; n < count; n++) json_array_append_new(next, tg_view_time_json(at[n]));
+    json_array_append_new(schedules, json_pack("{s:s, s:s, s:o}", "expr", text_of(cron, "expr"),
+                                               "tz", text_of(cron, "tz"), "next", next));
+  }
+  return schedules;
+}
+
+static void schedules_put(const struct tg_plan *plan, struct tg_buf *out) {
+  json_t *schedules = schedules_json(plan);
+  for (size_t i = 0; i < json_array_size(schedules); i++) {
+    const json_t *one = json_array_get(schedules, i), *next = json_object_get(one, "next");
+    tg_buf_putf(out, "\ncron \"%s\" (%s), next:", text_of(one, "expr"), text_of(one, "tz"));
+    for (size_t n = 0; n < json_array_size(next); n++)
+      tg_buf_putf(out, "%s%.19sZ", n ? ", " : " ", json_string_value(json_array_get(next, n)));
+    tg_buf_puts(out, json_array_size(next) ? "\n" : " never\n");
+  }
+  json_decref(schedules);
+}
 
 static int plan_print(const struct tg_plan *plan, enum graph_format format,
                       const struct tg_output *output) {
-  if (format == FORMAT_JSON)
-    return tg_output_document(output, json_pack("{s:o}", "graph", tg_graph_format_json(plan)));
+  if (format == FORMAT_JSON) {
+    json_t *graph = tg_graph_format_json(plan);
+    if (graph) json_object_set_new(graph, "schedules", schedules_json(plan));
+    return tg_output_document(output, json_pack("{s:o}", "graph", graph));
+  }
   struct tg_buf text;
   struct tg_error err;
   int code = TG_OK;
@@ -29,6 +70,7 @@ static int plan_print(const struct tg_plan *plan, enum graph_format format,
     tg_graph_format_mermaid(plan, &text);
   else
     code = tg_graph_format_text(plan, output, &text, &err);
+  if (!code && format == FORMAT_TEXT) schedules_put(plan, &text);
   int exit_code = code ? tg_exit_report(&err) : tg_output_text(&text);
   tg_buf_deinit(&text);
   return exit_code;
@@ -77,7 +119,8 @@ const struct tg_verb tg_verb_graph = {
     .arguments_min = 1,
     .arguments_max = 1,
     .summary = "show the tasks of a pipeline and who waits for whom",
-    .prose = "PIPELINE is a name in the project or a path.",
+    .prose = "PIPELINE is a name in the project or a path. Below the tasks it is said when its\n"
+             "tg.cron fires next, in UTC.",
     .options =
         (const struct tg_option[]){
             {"format", 0, TG_OPTION_CHOICE, "FORMAT", "text, dot, json or mermaid", format_choices,

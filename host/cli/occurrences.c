@@ -9,7 +9,7 @@
 #include "base/map.h"
 #include "base/units.h"
 #include "calendar/interval.h"
-#include "calendar/zones.h"
+#include "worker/timetable.h"
 
 const char *tg_way_word(enum tg_way way) {
   static const char *const words[] = {
@@ -21,12 +21,6 @@ const char *tg_way_word(enum tg_way way) {
 }
 
 // --- The pipeline's cron ---
-
-// A schedule with the zones that it lives on.
-struct timetable {
-  struct tg_zones zones;
-  struct tg_schedule schedule;
-};
 
 static const json_t *cron_find(const struct tg_plan *plan, size_t *count) {
   const json_t *found = NULL;
@@ -41,29 +35,24 @@ static const json_t *cron_find(const struct tg_plan *plan, size_t *count) {
   return found;
 }
 
-static int timetable_init(struct timetable *table, const json_t *cron, struct tg_error *err) {
-  const char *expression = json_string_value(json_object_get(cron, "expr"));
-  const char *zone = json_string_value(json_object_get(cron, "tz"));
-  const char *folder = getenv("TZDIR");
-  tg_zones_init(&table->zones,
-                tg_zone_source_folder(folder && *folder ? folder : "/usr/share/zoneinfo"));
-  table->schedule = (struct tg_schedule){.zone = tg_zone_utc()};
-  int code = tg_cron_parse(expression ? expression : "", &table->schedule.cron, err);
-  if (code || !zone) return code;
-  return tg_zones_get(&table->zones, zone, &table->schedule.zone, err);
-}
-
-static void timetable_deinit(struct timetable *table) {
-  tg_zones_deinit(&table->zones);
+int tg_occurrences_next(const json_t *cron, int64_t after_ms, int64_t *at_ms, size_t max,
+                        size_t *count, struct tg_error *err) {
+  struct tg_timetable table;
+  *count = 0;
+  int code = tg_timetable_init(&table, cron, err);
+  while (!code && *count < max && tg_schedule_next(&table.schedule, after_ms, &at_ms[*count]))
+    after_ms = at_ms[(*count)++];
+  tg_timetable_deinit(&table);
+  return code;
 }
 
 int tg_occurrence_interval(const struct tg_plan *plan, struct tg_run *run, struct tg_error *err) {
   size_t count;
   const json_t *cron = cron_find(plan, &count);
-  struct timetable table;
+  struct tg_timetable table;
   int64_t start = run->logical_at, end;
   if (count != 1) return TG_OK;
-  int code = timetable_init(&table, cron, err);
+  int code = tg_timetable_init(&table, cron, err);
   bool has_interval =
       !code && (run->occurrence ? tg_schedule_next(&table.schedule, start, &end)
                                 : tg_schedule_prev(&table.schedule, run->logical_at + 1, &end) &&
@@ -72,7 +61,7 @@ int tg_occurrence_interval(const struct tg_plan *plan, struct tg_run *run, struc
     run->interval_start = start;
     run->interval_end = end;
   }
-  timetable_deinit(&table);
+  tg_timetable_deinit(&table);
   return code;
 }
 
@@ -98,18 +87,18 @@ static int cron_list(const struct tg_plan *plan, int64_t from_ms, int64_t to_ms,
                      struct tg_interval *items, size_t *count, struct tg_error *err) {
   size_t crons;
   const json_t *cron = cron_find(plan, &crons);
-  struct timetable table;
+  struct tg_timetable table;
   bool has_more = false;
   if (crons != 1)
     return tg_error_set(err, TG_EINVALID,
                         "pipeline %s has %s; say with --every DURATION how far apart its "
                         "occurrences are",
                         plan->name, crons ? "several schedules" : "no schedule (tg.cron)");
-  int code = timetable_init(&table, cron, err);
+  int code = tg_timetable_init(&table, cron, err);
   if (!code)
     *count =
         tg_interval_list(&table.schedule, from_ms, to_ms, items, TG_BACKFILL_RUNS_MAX, &has_more);
-  timetable_deinit(&table);
+  tg_timetable_deinit(&table);
   return !code && has_more ? too_many(err) : code;
 }
 

@@ -73,6 +73,13 @@ int tg_occurrences_match(struct tg_occurrence *list, size_t count, const struct 
 /// Says what to do with an occurrence, by its newest run and whether that is stale.
 enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_occurrence *occurrence);
 
+/// Gives the next occurrences of a tg.cron, after an instant.
+///
+/// Shape:  -> how many there are, up to `max`
+/// Errors: as tg_timetable_init
+int tg_occurrences_next(const json_t *cron, int64_t after_ms, int64_t *at_ms, size_t max,
+                        size_t *count, struct tg_error *err);
+
 /// Gives a run of a pipeline with one cron its interval: of an occurrence from its logical instant
 /// to the next one, of a run by hand the last that was over at its logical instant. A run of
 /// another pipeline gets none.

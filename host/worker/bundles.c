@@ -13,6 +13,7 @@
 #include "base/program.h"
 #include "worker/builds.h"
 #include "worker/sources.h"
+#include "worker/timetable.h"
 
 struct version {
   struct tg_version face; // the first member
@@ -415,7 +416,12 @@ int tg_bundles_loaded(struct tg_bundles *bundles, struct tg_process *process,
     load->version->face.plan = must(tg_arena_copy(&load->version->arena, plan.data, plan.len));
     load->version->face.is_repeatable = is_repeatable;
   }
-  load_end(load, NULL, NULL);
+  // What only the host can read in a plan is checked here, as if the worker had.
+  bool is_pipeline = load->built && load->version->face.kind == TG_BUNDLE_PIPELINE;
+  char *faults = is_pipeline ? tg_timetable_faults(plan.data, plan.len) : NULL;
+  if (faults) drop_send(process, handle);
+  load_end(load, faults, NULL);
+  free(faults);
   return TG_OK;
 }
 

@@ -149,6 +149,14 @@ local words = require "tidegate.pipeline.words"
 ---@class tidegate.CronOptions
 ---@field tz? string "Europe/Berlin"; UTC by default
 ---@field missed? "skip"|"latest"|"all"
+---@field calendar? tidegate.CalendarFields when it may run
+---@field on_closed? "skip"|"shift" what becomes of an occurrence on a closed time: left out, or the next open instant
+
+---@class tidegate.CalendarFields
+---@field weekdays? string "MON-FRI"
+---@field holidays? string|string[] "2026-12-25", "2026-12-24..2026-12-26"
+---@field hours? string|string[] of the zone's clocks: "08:00-18:00"
+---@field blackouts? string|string[] two instants: "2026-12-20T00:00:00Z/2026-12-27T00:00:00Z"
 
 ---@class tidegate.EventFields
 ---@field type string

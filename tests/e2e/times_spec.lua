@@ -126,3 +126,51 @@ describe("a run whose host was killed", function()
     assert.equal("a b b", log())
   end)
 end)
+
+describe("tg.cron", function()
+  it("is read by the calendar, whose faults stand at the word's line", function()
+    for word, message in pairs {
+      ['tg.cron "0 25 * * *"'] = "25", ['tg.cron "0 5 * *"'] = "field",
+      ['tg.cron("0 5 * * *", { tz = "Europe/Berlln" })'] = "Europe/Berlin",
+      ['tg.cron "0 0 30 2 *"'] = "", ['tg.cron "@dayly"'] = "@daily",
+      ['tg.cron("0 5 * * *", { calendar = { holidays = "2026-02-30" } })'] = "2026-02-30",
+      ['tg.cron("0 5 * * *", { calendar = { hours = "06:00-07:00" } })'] = "closed whenever",
+      ['tg.cron("0 5 * * *", { calendar = { weekdays = "MON-FIR" } })'] = "FIR",
+    } do
+      of(TASKS, "doc = 'x',\n  on = { " .. word .. " },")
+      for _, verb in ipairs { { "check" }, { "run", "p" }, { "graph", "p" } } do
+        local result = box:tidegate(table.unpack(verb))
+        assert.equal(2, result.code, word)
+        assert.matches("pipelines/p.lua:4: ", result.out .. result.err, 1, true)
+        assert.matches(message, result.out .. result.err, 1, true)
+      end
+      box:close()
+    end
+    box = nil
+  end)
+
+  it("takes all that the calendar knows, and graph shows when it fires", function()
+    of(TASKS, [[ on = { tg.cron "@every 15m", tg.cron "30 0 5 L * ?",
+      tg.cron("0 9 * * MON#2", { tz = "Europe/Berlin", on_closed = "shift",
+        calendar = { weekdays = "MON-FRI", holidays = { "2026-12-24..2026-12-26" }, hours = "08:00-18:00",
+          blackouts = "2026-12-27T00:00:00Z/2027-01-04T00:00:00Z" } }), }, ]])
+    assert.equal(0, box:tidegate("check").code)
+    local schedules = box:document("graph", "p").graph.schedules
+    assert.same({ "@every 15m", "30 0 5 L * ?", "0 9 * * MON#2" },
+      { schedules[1].expr, schedules[2].expr, schedules[3].expr })
+    for i = 1, 3 do
+      assert.equal(3, #schedules[i].next)
+      assert.is_true(schedules[i].next[1] < schedules[i].next[2])
+    end
+    assert.matches("T05:00:30.000Z$", schedules[2].next[1])
+    assert.matches('cron "@every 15m" %(UTC%), next: %d[%d-]+T%d%d:%d[05]:00Z, ', box:tidegate("graph", "p").out)
+  end)
+
+  it("gives a run by hand the last interval that is over", function()
+    of([[ tg.task "a" { run = function(ctx) return ctx.interval end }, ]], [[ on = { tg.cron "@every 1h" }, ]])
+    local run = box:run()
+    assert.same(run.interval, run.by_name.a.output)
+    assert.is_true(run.interval["end"] <= run.logical_date)
+    assert.matches(":00:00.000Z$", run.interval["end"])
+  end)
+end)

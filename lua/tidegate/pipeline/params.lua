@@ -198,7 +198,7 @@ local function check_options(param, report)
     report(("pattern %q is not a Lua pattern"):format(param.pattern))
   end
   if param.secret and (param.pattern or param.min_length or param.max_length) then
-    report("what scripts do not see cannot be checked by them: a secret has no pattern and no length")
+    report("a secret has no pattern and no length, because scripts do not see it")
   end
   if param.type == "list" and not params.is_type(param.of) then
     report("of must be a type such as tg.string {}, not " .. words.describe(param.of))

@@ -1,66 +1,24 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- What starts a run by itself: tg.cron and tg.event.
+local json = require "tidegate.json"
 local schema = require "tidegate.pipeline.schema"
 local words = require "tidegate.pipeline.words"
 
 local triggers = {}
 
-local MONTHS = {
-  "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+-- Lists of texts, or one text; what they say is for the host to judge.
+local CALENDAR = {
+  weekdays = { schema.string },
+  holidays = { schema.strings, default = {} },
+  hours = { schema.strings, default = {} },
+  blackouts = { schema.strings, default = {} },
 }
-local DAYS = { "sun", "mon", "tue", "wed", "thu", "fri", "sat" }
-
--- The fields of a cron expression, as in crontab(5).
-local CRON_FIELDS = {
-  { name = "minute", min = 0, max = 59, names = {} },
-  { name = "hour", min = 0, max = 23, names = {} },
-  { name = "day of the month", min = 1, max = 31, names = {} },
-  { name = "month", min = 1, max = 12, names = MONTHS },
-  { name = "day of the week", min = 0, max = 7, names = DAYS },
-}
-
-local function cron_number(field, text)
-  for i, name in ipairs(field.names) do
-    if text:lower() == name then return field.min + i - 1 end
-  end
-  local number = text:find("^%d+$") and math.tointeger(tonumber(text))
-  return number and number >= field.min and number <= field.max and number or nil
-end
-
--- One item of a field's list: "*", "5", "1-5", each perhaps with a step, "*/15".
-local function is_cron_item(field, text)
-  local base, step = text:match("^([^/]+)/(%d+)$")
-  if base and tonumber(step) == 0 then return false end
-  base = base or text
-  if base == "*" then return true end
-  local first, last = base:match("^(%w+)%-(%w+)$")
-  if not first then return cron_number(field, base) ~= nil end
-  first, last = cron_number(field, first), cron_number(field, last)
-  return first ~= nil and last ~= nil and first <= last
-end
-
----Says what is wrong with a cron expression, or nil.
----@param text string
----@return string?
-function triggers.cron_fault(text)
-  local parts = {}
-  for part in text:gmatch("%S+") do parts[#parts + 1] = part end
-  if #parts ~= #CRON_FIELDS then
-    return ("%q has %d fields, a cron expression has 5"):format(text, #parts)
-  end
-  for i, field in ipairs(CRON_FIELDS) do
-    for item in (parts[i] .. ","):gmatch("([^,]*),") do
-      if not is_cron_item(field, item) then
-        return ("%q does not fit the %s (%d-%d) in %q"):format(
-          item, field.name, field.min, field.max, text)
-      end
-    end
-  end
-end
 
 local CRON = {
   tz = { schema.string, default = "UTC" },
   missed = { schema.enum { "skip", "latest", "all" }, default = "latest" },
+  calendar = { schema.record(CALENDAR) },
+  on_closed = { schema.enum { "skip", "shift" }, default = "skip" },
 }
 
 local EVENT = {
@@ -73,16 +31,29 @@ local EVENT = {
 
 local BAKERS = {}
 
+local function texts(list)
+  return json.array(table.move(list or {}, 1, #(list or {}), 1, {}))
+end
+
+local function calendar_plan(calendar)
+  return calendar and {
+    weekdays = calendar.weekdays, holidays = texts(calendar.holidays),
+    hours = texts(calendar.hours), blackouts = texts(calendar.blackouts),
+  }
+end
+
+-- The expression, the zone and the calendar are read by the host, which tells their faults at `at`.
 function BAKERS.cron(record, report)
   if type(record.body) ~= "string" then
     report("tg.cron takes an expression, not " .. words.describe(record.body),
       'tg.cron "0 5 * * *"')
     return nil
   end
-  local fault = triggers.cron_fault(record.body)
-  if fault then report(fault, "minute hour day-of-month month day-of-week") end
   local options = schema.record(CRON)(record.options or {}, report, "tg.cron")
-  return { kind = "cron", expr = record.body, tz = options.tz, missed = options.missed }
+  return {
+    kind = "cron", at = record.at, expr = record.body, tz = options.tz, missed = options.missed,
+    calendar = calendar_plan(options.calendar), on_closed = options.on_closed,
+  }
 end
 
 function BAKERS.event(record, report)

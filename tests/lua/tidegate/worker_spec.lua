@@ -30,7 +30,8 @@ describe("worker.build", function()
     assert.same({ "int", 1, { 1, 2 } },
       { plan.params[3].items, plan.params[3].min, plan.params[3].default })
     assert.same(
-      { kind = "cron", expr = "0 5 * * mon-fri", tz = "Europe/Berlin", missed = "latest" },
+      { kind = "cron", at = "pipelines/test.lua:5", expr = "0 5 * * mon-fri", tz = "Europe/Berlin",
+        missed = "latest", on_closed = "skip" },
       plan.on[1])
     assert.equal(30000, plan.on[2].window_ms)
     local a, b, c = table.unpack(plan.tasks)
@@ -163,10 +164,11 @@ describe("worker.build", function()
       'parameter "n": must be a type, not 5' },
     { "a parameter with a reserved name", 'params = { run_id = tg.string {} },'
       .. 'tasks = { tg.task "a" { run = print } }', 'parameter "run_id"' },
-    { "a cron expression out of range", 'on = { tg.cron "0 25 * * *" },'
-      .. 'tasks = { tg.task "a" { run = print } }', '"25" does not fit the hour (0-23)' },
-    { "a cron expression of four fields", 'on = { tg.cron "0 5 * *" },'
-      .. 'tasks = { tg.task "a" { run = print } }', "has 4 fields" },
+    { "a calendar with a field that is none", 'on = { tg.cron("0 5 * * *", { calendar = { holyday = "x" } }) },'
+      .. 'tasks = { tg.task "a" { run = print } }', 'did you mean "holidays"' },
+    { "a schedule that does something else when it is closed",
+      'on = { tg.cron("0 5 * * *", { on_closed = "wait" }) },'
+      .. 'tasks = { tg.task "a" { run = print } }', "on_closed must be one of skip, shift" },
     { "a fallback that is no function", 'tasks = { tg.task "a" { run = print, fallback = "b" } }',
       'fallback must be a function, not "b"' },
     { "a resource without a name", 'tasks = { tg.task "a" { run = print, resource = "" } }',
