@@ -17,6 +17,7 @@ struct tg_host {
   struct tg_files files;
   struct tg_worker_runner *runner;
   struct tg_intake *intake;
+  struct tg_answers *answers;
   struct tg_history *history; // for events that came earlier
   char warehouse_path[4096];
   struct tg_secrets secrets;
@@ -117,7 +118,10 @@ static int events_open(struct tg_host *host, struct tg_error *err) {
                           &(struct tg_event_source){.read = events_read, .self = host}, last);
   host->intake = tg_intake_new(services->store, services->data, tg_loop_clock(services->loop),
                                events_told, host);
-  return host->intake ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for the host");
+  host->answers = tg_answers_new(services->store, services->conductor, services->data,
+                                 tg_loop_clock(services->loop));
+  if (host->intake && host->answers) return TG_OK;
+  return tg_error_set(err, TG_ENOMEM, "no memory for the host");
 }
 
 static int store_open(struct tg_host *host, const struct tg_project *project,
@@ -198,6 +202,7 @@ void tg_host_close(struct tg_host *host) {
   if (services->conductor) tg_conductor_stop(services->conductor);
   tg_store_close(services->store);
   tg_intake_free(host->intake);
+  tg_answers_free(host->answers);
   tg_history_close(host->history);
   tg_worker_runner_free(host->runner);
   tg_conductor_free(services->conductor);
@@ -216,6 +221,10 @@ const struct tg_services *tg_host_services(const struct tg_host *host) {
 
 struct tg_intake *tg_host_intake(const struct tg_host *host) {
   return host->intake;
+}
+
+struct tg_answers *tg_host_answers(const struct tg_host *host) {
+  return host->answers;
 }
 
 struct tg_scripts *tg_host_scripts(struct tg_host *host) {

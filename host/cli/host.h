@@ -3,6 +3,7 @@
 // ended in the right order. A host without a store only builds.
 #pragma once
 
+#include "cli/answers.h"
 #include "cli/intake.h"
 #include "cli/project.h"
 #include "worker/freeze.h"
@@ -41,8 +42,9 @@ int tg_host_freeze(struct tg_host *host, const struct tg_freeze *freeze, struct 
 /// Gives the carrier of script attempts.
 struct tg_scripts *tg_host_scripts(struct tg_host *host);
 
-/// Gives its intake of events; NULL without a store.
+/// Give its intake of events, and of people's answers; NULL without a store.
 struct tg_intake *tg_host_intake(const struct tg_host *host);
+struct tg_answers *tg_host_answers(const struct tg_host *host);
 
 /// Runs the loop until tg_host_stop is called.
 ///

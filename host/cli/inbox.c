@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 
 enum { LIST_MAX = 1000 }; // requests at a look; the others come at the next
 
@@ -71,4 +72,11 @@ char **tg_inbox_list(const char *data, const char *kind, struct tg_arena *arena,
   if (folder) closedir(folder);
   if (names) qsort(names, *count, sizeof *names, by_text);
   return names;
+}
+
+void tg_inbox_put_aside(const char *path, const struct tg_error *err) {
+  char aside[4096];
+  if ((size_t)snprintf(aside, sizeof aside, "%s.refused", path) >= sizeof aside) return;
+  tg_log(TG_LOG_ERROR, "%s is no request and is put aside: %s", path, err->text);
+  rename(path, aside);
 }

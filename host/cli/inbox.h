@@ -6,6 +6,7 @@
 //
 //   <run>.cancel   the run is to end (requests.h)
 //   <id>.event     events, one JSON object a line (intake.h)
+//   <id>.approval  an answer to a task that waits for one (answers.h)
 #pragma once
 
 #include <stddef.h>
@@ -27,3 +28,7 @@ char *tg_inbox_path(const char *data, const char *name, const char *kind, struct
 
 /// Removes a request that was done, or is taken back.
 void tg_inbox_remove(const char *data, const char *name, const char *kind);
+
+/// Puts a file aside that is no request, with a line in the log: it was not put there by us, and
+/// must not be looked at for ever.
+void tg_inbox_put_aside(const char *path, const struct tg_error *err);

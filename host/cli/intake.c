@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/intake.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,14 +59,6 @@ static void kept(void *self, const struct tg_event *events, size_t count,
   free(file);
 }
 
-// What is no event was not put there by us; it must not be looked at for ever.
-static void put_aside(const char *path, const struct tg_error *err) {
-  char aside[4096];
-  if ((size_t)snprintf(aside, sizeof aside, "%s.refused", path) >= sizeof aside) return;
-  tg_log(TG_LOG_ERROR, "%s has no events and is put aside: %s", path, err->text);
-  rename(path, aside);
-}
-
 static void file_take(struct tg_intake *intake, const char *name, struct tg_arena *arena) {
   struct tg_buf text;
   struct tg_event *events;
@@ -78,7 +69,7 @@ static void file_take(struct tg_intake *intake, const char *name, struct tg_aren
   int code = path ? tg_file_read(path, &text, &err) : tg_error_set(&err, TG_ENOMEM, "no memory");
   if (!code) {
     code = tg_events_parse(tg_buf_text(&text), text.len, arena, &events, &count, &err);
-    if (code && code != TG_ENOMEM) put_aside(path, &err);
+    if (code && code != TG_ENOMEM) tg_inbox_put_aside(path, &err);
   }
   tg_buf_deinit(&text);
   if (code) return;

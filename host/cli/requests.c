@@ -93,4 +93,5 @@ void tg_requests_obey(struct tg_host *host) {
   }
   tg_arena_deinit(&arena);
   tg_intake_look(tg_host_intake(host));
+  tg_answers_look(tg_host_answers(host));
 }

@@ -56,7 +56,7 @@ void tg_waiting_put(struct tg_buf *out, const char *wait) {
 
 static void value_put(struct tg_buf *out, const json_t *value) {
   const char *by = text_of(value, "by"), *comment = text_of(value, "comment");
-  if (by)
+  if (json_object_get(value, "approved"))
     tg_buf_putf(out, "approved by %s%s%s", by, comment ? ": " : "", comment ? comment : "");
   else
     tg_buf_putf(out, "came: %s of %s", text_of(value, "id"), text_of(value, "source"));

@@ -275,13 +275,35 @@ static void step_read(struct query *q, void *item) {
   };
 }
 
+#define STEP_COLUMNS                                                                               \
+  "run, task, item, position, name, result, wake_at, intended_at, ended_at, wait, after, event"
+
 int tg_history_steps(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                      struct tg_step **steps, size_t *count, struct tg_error *err) {
-  return run_collect(
-      history,
-      "SELECT run, task, item, position, name, result, wake_at, intended_at,"
-      " ended_at, wait, after, event FROM steps WHERE run = ?1 ORDER BY task, item, position",
-      run, arena, sizeof **steps, step_read, (void **)steps, count, err);
+  return run_collect(history,
+                     "SELECT " STEP_COLUMNS " FROM steps WHERE run = ?1"
+                     " ORDER BY task, item, position",
+                     run, arena, sizeof **steps, step_read, (void **)steps, count, err);
+}
+
+int tg_history_step(struct tg_history *history, uint64_t run, uint32_t task, uint32_t item,
+                    uint32_t position, struct tg_arena *arena, struct tg_step *step,
+                    struct tg_error *err) {
+  struct query q;
+  struct tg_step *found = NULL;
+  size_t count = 0;
+  int code = query_start(history,
+                         "SELECT " STEP_COLUMNS " FROM steps WHERE run = ?1 AND task = ?2"
+                         " AND item = ?3 AND position = ?4",
+                         arena, &q, err);
+  if (code) return code;
+  sqlite3_bind_int64(q.statement, 1, (int64_t)run);
+  sqlite3_bind_int64(q.statement, 2, task);
+  sqlite3_bind_int64(q.statement, 3, item == TG_NO_ITEM ? -1 : (int64_t)item);
+  sqlite3_bind_int64(q.statement, 4, position);
+  code = query_collect(&q, sizeof *found, step_read, (void **)&found, &count, err);
+  if (!code && count) *step = found[0];
+  return code || count ? code : tg_error_set(err, TG_ENOT_FOUND, "there is no such step");
 }
 
 static void attempt_read(struct query *q, void *item) {

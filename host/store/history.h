@@ -57,6 +57,9 @@ int tg_history_items(struct tg_history *history, uint64_t run, struct tg_arena *
                      struct tg_item **items, size_t *count, struct tg_error *err);
 int tg_history_steps(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                      struct tg_step **steps, size_t *count, struct tg_error *err);
+int tg_history_step(struct tg_history *history, uint64_t run, uint32_t task, uint32_t item,
+                    uint32_t position, struct tg_arena *arena, struct tg_step *step,
+                    struct tg_error *err); // TG_ENOT_FOUND when there is none
 int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                         struct tg_attempt **attempts, size_t *count, struct tg_error *err);
 int tg_history_decisions(struct tg_history *history, uint64_t run, struct tg_arena *arena,

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Tasks that wait for events, by the real binary.
+-- Tasks that wait for events and for people, by the real binary.
 local project = require "support.project"
 
 local box
@@ -160,5 +160,114 @@ describe("ctx:wait_event", function()
     assert.equal(0, result.code, result.err)
     local run = finish()
     assert.equal("cancelled", run.state)
+  end)
+end)
+
+local ASK = [[
+  tg.task "publish" { retry = { attempts = 3, base = "1ms" }, run = function(ctx)
+    local answer, err = ctx:approve { message = "Publish 12 rows?" }
+    if not answer then return nil, err end
+    return answer
+  end },
+]]
+
+local function asked() until_is("SELECT count(*) FROM steps", "1") end
+
+describe("ctx:approve", function()
+  it("goes on when a person has approved", function()
+    of(ASK)
+    start()
+    asked()
+    local shown = box:tidegate("show", "last").out
+    assert.matches("waits for approval: Publish 12 rows%?; tidegate approve %x+%-%x+ publish", shown)
+    assert.matches("waits for approval: Publish 12 rows?; tidegate approve",
+      box:tidegate("why", "last").out, 1, true)
+    local said = box:tidegate("approve", "last", "--by", "ada", "-m", "looks good")
+    assert.equal(0, said.code, said.err)
+    assert.matches("publish of run %S+ is approved\n", said.err)
+    local run, code = finish()
+    assert.equal(0, code)
+    local answer = run.by_name.publish.output
+    assert.same({ true, "ada", "looks good" }, { answer.approved, answer.by, answer.comment })
+    assert.matches("^20%d%d%-.*Z$", answer.at)
+    assert.matches("waiting  waits for approval: Publish 12 rows?; tidegate approve", box:read ".err",
+      1, true)
+    assert.matches("approved by ada: looks good", box:tidegate("why", "last", "publish").out, 1, true)
+  end)
+
+  it("fails for good when a person has rejected", function()
+    of(ASK)
+    start()
+    asked()
+    assert.equal(0, box:tidegate("approve", "last", "publish", "--reject", "--by", "bob").code)
+    local run, code = finish()
+    assert.equal(1, code)
+    assert.same({ code = "rejected", class = "permanent", message = "rejected by bob" },
+      run.by_name.publish.error)
+    assert.equal(1, run.by_name.publish.attempts)
+  end)
+
+  it("is answered by the login name, and by those who may", function()
+    of [[ tg.task "a" { run = function(ctx)
+      return ctx:approve { message = "go?", by = { "nobody-else", "no-group" } } end }, ]]
+    start()
+    asked()
+    local result = box:tidegate("approve", "last")
+    assert.equal(2, result.code)
+    assert.matches("%S+ may not answer this; nobody%-else, no%-group may", result.err)
+    assert.equal(0, box:tidegate("approve", "last", "--by", "no-group").code)
+    local run = finish()
+    assert.equal("no-group", run.by_name.a.output.by)
+  end)
+
+  it("is answered where no host is at work, and the next run goes on", function()
+    of(ASK)
+    start()
+    asked()
+    signal "KILL"
+    assert.equal(137, (code_of()))
+    local said = box:tidegate("approve", "last", "--by", "ada")
+    assert.equal(0, said.code, said.err)
+    assert.matches('"tidegate run p" continues the run', said.err, 1, true)
+    local again = box:tidegate("approve", "last", "--by", "bob")
+    assert.equal(2, again.code)
+    assert.matches("publish of run %S+ has its answer: approved by ada", again.err)
+    local run = box:run()
+    assert.equal("ada", run.by_name.publish.output.by)
+    assert.equal("1", box:sql "SELECT count(*) FROM runs")
+  end)
+
+  it("of items asks which one is meant", function()
+    of [[ tg.map "m" { over = function() return { 1, 2 } end, run = function(ctx, item)
+      return ctx:approve({ message = "item " .. item .. "?" }).by end }, ]]
+    start()
+    until_is("SELECT count(*) FROM steps", "2")
+    local result = box:tidegate("approve", "last")
+    assert.equal(2, result.code)
+    assert.matches("2 wait for approval in run %S+: m%[0%], m%[1%]; say which", result.err)
+    assert.equal(0, box:tidegate("approve", "last", "m[1]", "--by", "b").code)
+    assert.equal(0, box:tidegate("approve", "last", "--by", "a").code)
+    local run = finish()
+    assert.same({ "a", "b" }, run.by_name.m.output)
+  end)
+
+  it("of what does not wait is a clear error", function()
+    of [[ tg.task "a" { run = function(ctx) ctx:wait_event { type = "x" } end }, ]]
+    start()
+    asked()
+    local result = box:tidegate("approve", "last", "a")
+    assert.equal(2, result.code)
+    assert.matches("a of run %S+ does not wait for approval", result.err)
+    send("x", '"type":"x"')
+    finish()
+    assert.matches("has ended already (success)", box:tidegate("approve", "last").err, 1, true)
+  end)
+
+  it("ends with its time", function()
+    of [[ tg.task "a" { run = function(ctx)
+      local answer, err = ctx:approve { message = "go?", timeout = "1s" }
+      return { answer == nil, err.code } end }, ]]
+    local run = box:run()
+    assert.same({ true, "timeout" }, run.by_name.a.output)
   end)
 end)
