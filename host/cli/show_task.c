@@ -9,7 +9,7 @@
 #include "base/units.h"
 #include "cli/waiting.h"
 
-enum { FAILED_ITEMS_MAX = 10, RESULT_COLUMNS_MAX = 60 };
+enum { FAILED_ITEMS_MAX = 10, RESULT_COLUMNS_MAX = 60, OUTPUT_COLUMNS_MAX = 1000 };
 
 void tg_show_table(struct tg_table *table, const struct tg_output *output, struct tg_buf *out) {
   if (table->row_count || table->is_failed) tg_buf_putc(out, '\n');
@@ -253,6 +253,14 @@ static json_t *task_json(const struct tg_view *view, uint32_t task) {
   return object;
 }
 
+// What the task gave to those after it; JSON output has all of it.
+static void output_put(const struct tg_task *record, struct tg_buf *out) {
+  if (!record->output) return;
+  tg_buf_putf(out, "%-10s", "output");
+  tg_text_put_cut(out, record->output, OUTPUT_COLUMNS_MAX);
+  tg_buf_putc(out, '\n');
+}
+
 int tg_show_task(const struct tg_view *view, uint32_t task, const struct tg_output *output) {
   if (output->format != TG_FORMAT_TEXT)
     return tg_output_document(output, json_pack("{s:o}", "task", task_json(view, task)));
@@ -267,6 +275,7 @@ int tg_show_task(const struct tg_view *view, uint32_t task, const struct tg_outp
   if (note.len) tg_buf_puts(&text, ": ");
   tg_text_put_clean(&text, tg_buf_text(&note), note.len);
   tg_buf_putc(&text, '\n');
+  output_put(record, &text);
   attempts_put(view, task, output, &text);
   tg_show_steps(view, task, output, &text);
   items_put(view, task, output, &text);

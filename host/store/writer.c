@@ -50,7 +50,9 @@ int tg_writer_init(struct tg_writer *writer, sqlite3 *db, struct tg_error *err) 
     if (sqlite3_prepare_v3(db, record_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &writer->records[i],
                            NULL) != SQLITE_OK) {
       int code =
-          tg_error_set(err, TG_EDAMAGED, "the store %s does not have the tables it should: %s",
+          tg_error_set(err, TG_EDAMAGED,
+                       "the store %s does not have the tables it should (%s): a version before the "
+                       "first release may have made it; move it away, or use another --data",
                        sqlite3_db_filename(db, "main"), sqlite3_errmsg(db));
       tg_writer_deinit(writer);
       return code;

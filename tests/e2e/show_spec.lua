@@ -49,6 +49,21 @@ describe("a map", function()
   end)
 end)
 
+describe("a task", function()
+  it("is shown with what it gave", function()
+    of [[
+      tg.task "gives" { run = function() return { rows = 41 } end },
+      tg.task "much" { run = function() return ("x"):rep(5000) end },
+      tg.task "nothing" { run = function() end }, ]]
+    box:run()
+    assert.matches('\noutput +{"rows":41}\n', box:tidegate("show", "last", "gives").out)
+    local much = box:tidegate("show", "last", "much").out
+    assert.matches("\noutput +\"x+…\n", much)
+    assert.is_true(#much < 2000)
+    assert.not_matches("output", box:tidegate("show", "last", "nothing").out)
+  end)
+end)
+
 describe("steps", function()
   it("are shown with their intents and results", function()
     of [[ tg.task "a" { run = function(ctx)
