@@ -70,7 +70,8 @@ void tg_carry_from_failure(const struct tg_plan *plan, const struct tg_earlier *
   for (uint32_t i = 0; i < graph->ordered_count; i++) {
     uint32_t task = graph->order[i];
     struct tg_graph_slice up = tg_graph_upstream(graph, task);
-    bool is_kept = is_settled(earlier, task);
+    uint32_t owner = plan->tasks[task].fallback_of; // whose upstreams are among its own
+    bool is_kept = is_settled(earlier, task) && (owner == TG_NO_TASK || is_settled(earlier, owner));
     for (uint32_t u = 0; u < up.count && is_kept; u++) is_kept = fates[up.nodes[u]] == TG_FATE_KEEP;
     fates[task] = is_kept                                    ? TG_FATE_KEEP
                   : may_continue(plan, earlier, task, fates) ? TG_FATE_CONTINUE
@@ -137,6 +138,9 @@ int tg_carry_selected(const struct tg_plan *plan, const struct tg_earlier *earli
   uint8_t *needed = malloc(plan->count + 1u);
   if (!needed) return tg_error_set(err, TG_ENOMEM, "no memory for a selection");
   for (uint32_t i = 0; i < plan->count; i++) fates[i] = marks[i] ? TG_FATE_RUN : TG_FATE_SKIP;
+  for (uint32_t i = 0; i < plan->count; i++)
+    if (marks[i] && plan->tasks[i].fallback != TG_NO_TASK)
+      fates[plan->tasks[i].fallback] = TG_FATE_RUN;
   setups_add(plan, fates);
   for (uint32_t i = 0; i < plan->count; i++) needed[i] = fates[i] == TG_FATE_RUN;
   tg_graph_mark_ancestors(&plan->graph, needed);

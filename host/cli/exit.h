@@ -19,7 +19,8 @@ enum tg_exit {
 int tg_exit_of(int code);
 
 /// Lets abort() end the program with a message and an exit code: TG_EXIT_RETRY when the memory was
-/// out (errno tells), else TG_EXIT_INTERNAL. It is called where nobody could go on, by libraries too.
+/// out (errno tells), else TG_EXIT_INTERNAL. It is called where nobody could go on, by libraries
+/// too.
 void tg_exit_guard(void);
 
 /// Says on stderr what went wrong and gives its exit code.

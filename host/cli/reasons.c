@@ -216,6 +216,42 @@ static void slot_tell(struct tg_teller *teller, uint32_t task) {
     tg_tell(teller, name, "slot", ready, 0, "waits for a free place to run%s", needs);
 }
 
+// Tells of the task that this one stands in for; false when there is none, or it is needed.
+static bool fallback_tell(struct tg_teller *teller, uint32_t task) {
+  uint32_t owner = teller->view->plan->tasks[task].fallback_of;
+  if (owner == TG_NO_TASK) return false;
+  const struct tg_task *other = task_at(teller, owner);
+  const char *name = task_at(teller, task)->name;
+  size_t count;
+  const struct tg_attempt *attempts = attempts_of(teller, owner, &count);
+  bool is_needed = tg_view_stand_in(teller->view, owner) != TG_NO_TASK;
+  int64_t created_at = teller->view->run.created_at;
+  if (is_needed)
+    tg_tell(teller, name, "fallback", created_at, attempts[count - 1].ended_at,
+            "stands in for %s, which failed: %s", other->name,
+            attempts[count - 1].failure.text ? attempts[count - 1].failure.text : "");
+  else if (other->ended_at)
+    tg_tell(teller, name, "fallback", other->ended_at, other->ended_at,
+            "is the fallback of %s, which ended %s without it", other->name,
+            tg_task_state_word(other->state));
+  else
+    tg_tell(teller, name, "fallback", created_at, 0,
+            "is the fallback of %s and starts only if that fails", other->name);
+  return !is_needed;
+}
+
+// Tells what stands in for a task that has failed.
+static void stand_in_tell(struct tg_teller *teller, uint32_t task) {
+  uint32_t stand_in = tg_view_stand_in(teller->view, task);
+  if (stand_in == TG_NO_TASK) return;
+  const struct tg_task *other = task_at(teller, stand_in);
+  size_t count;
+  const struct tg_attempt *attempts = attempts_of(teller, task, &count);
+  tg_tell(teller, task_at(teller, task)->name, "fallback", attempts[count - 1].ended_at,
+          other->ended_at, "its fallback %s stands in for it: %s", other->name,
+          tg_task_state_word(other->state));
+}
+
 // Tells of the breaker that keeps a task from its next attempt.
 static void held_tell(struct tg_teller *teller, uint32_t task) {
   const struct tg_resource *resource = tg_view_held_by(teller->view, task);
@@ -361,6 +397,7 @@ static json_t *finish(struct tg_teller *teller) {
 static void work_tell(struct tg_teller *teller, uint32_t task) {
   slot_tell(teller, task);
   attempts_tell(teller, task);
+  stand_in_tell(teller, task);
   held_tell(teller, task);
   tg_tell_work(teller, task, ready_at(teller, task));
 }
@@ -370,7 +407,7 @@ json_t *tg_reasons_of_task(const struct tg_view *view, uint32_t task) {
   if (carried_tell(&teller, task)) return finish(&teller);
   tg_tell_overlap(&teller);
   upstreams_tell(&teller, task);
-  if (!branch_tell(&teller, task)) rule_tell(&teller, task);
+  if (!branch_tell(&teller, task) && !fallback_tell(&teller, task)) rule_tell(&teller, task);
   work_tell(&teller, task);
   task_end_tell(&teller, task);
   return finish(&teller);
@@ -388,7 +425,8 @@ static void chain_tell(struct tg_teller *teller, uint32_t task) {
   while (count) {
     task = chain[--count];
     if (carried_tell(teller, task)) continue;
-    if (!first_attempt(teller, task) && !branch_tell(teller, task)) rule_tell(teller, task);
+    if (!first_attempt(teller, task) && !branch_tell(teller, task) && !fallback_tell(teller, task))
+      rule_tell(teller, task);
     work_tell(teller, task);
     if (task_at(teller, task)->state != TG_TASK_SUCCESS) task_end_tell(teller, task);
   }

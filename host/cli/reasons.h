@@ -11,6 +11,7 @@
 //   attempt    an attempt ran                       carried   it is that of an earlier run
 //   map        the items of a map                   item      an item failed
 //   step       a step was done, or is begun         sleep     an instant is waited for
+//   fallback   what stands in for what
 //   child      a child run                          resource  its breaker was, or is, not closed
 //   overlap    a place among the pipeline's runs    wait      an event or a person is waited for
 #pragma once

@@ -69,6 +69,15 @@ void tg_show_note(const struct tg_view *view, uint32_t task, struct tg_buf *out)
     note_join(out, begin);
     tg_buf_puts(out, "fallback");
   }
+  uint32_t stand_in = tg_view_stand_in(view, task), owner = view->plan->tasks[task].fallback_of;
+  if (stand_in != TG_NO_TASK) {
+    note_join(out, begin);
+    tg_buf_putf(out, "fallback %s", view->tasks[stand_in].name);
+  }
+  if (owner != TG_NO_TASK && tg_view_stand_in(view, owner) != TG_NO_TASK) {
+    note_join(out, begin);
+    tg_buf_putf(out, "in the place of %s", view->tasks[owner].name);
+  }
   if (until) {
     note_join(out, begin);
     tg_time_format(until, time);

@@ -195,6 +195,19 @@ static bool has_running(const struct tg_view *view, uint32_t task) {
   return false;
 }
 
+uint32_t tg_view_stand_in(const struct tg_view *view, uint32_t task) {
+  uint32_t fallback = view->plan->tasks[task].fallback;
+  for (size_t i = 0; i < view->attempt_count && fallback != TG_NO_TASK; i++)
+    if (view->attempts[i].task == task && view->attempts[i].is_fallback_next) return fallback;
+  return TG_NO_TASK;
+}
+
+// A task that stands in for another waits until that one has failed.
+static bool is_spare(const struct tg_view *view, uint32_t task) {
+  uint32_t owner = view->plan->tasks[task].fallback_of;
+  return owner != TG_NO_TASK && tg_view_stand_in(view, owner) == TG_NO_TASK;
+}
+
 struct tg_trigger_counts tg_view_counts(const struct tg_view *view, uint32_t task) {
   struct tg_graph_slice up = tg_graph_upstream(&view->plan->graph, task);
   struct tg_trigger_counts counts = {.upstream = up.count};
@@ -212,7 +225,7 @@ const struct tg_resource *tg_view_held_by(const struct tg_view *view, uint32_t t
   const struct tg_resource *resource = resource_of(view, task);
   bool is_open = !tg_run_state_is_terminal(view->run.state) &&
                  !tg_task_state_is_terminal(view->tasks[task].state);
-  if (!resource || !is_open || tg_resource_is_closed(resource)) return NULL;
+  if (!resource || !is_open || tg_resource_is_closed(resource) || is_spare(view, task)) return NULL;
   struct tg_trigger_counts counts = tg_view_counts(view, task);
   if (tg_trigger_judge(view->plan->tasks[task].when, &counts) != TG_TRIGGER_READY) return NULL;
   return has_running(view, task) ? NULL : resource;
@@ -344,15 +357,17 @@ static json_t *map_json(const struct tg_view_map *map) {
 
 json_t *tg_view_task_json(const struct tg_view *view, uint32_t index) {
   const struct tg_task *task = &view->tasks[index];
+  uint32_t stand_in = tg_view_stand_in(view, index);
   return json_pack(
-      "{s:s, s:s, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", task->name,
+      "{s:s, s:s, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s?}", "name", task->name,
       "state", tg_task_state_word(task->state), "attempts", (int)task->attempts, "carried",
       tg_view_is_carried(view, index), "started_at", tg_view_time_json(task->started_at),
       "ended_at", tg_view_time_json(task->ended_at), "duration_ms",
       duration_json(task->started_at, task->ended_at), "sleeps_until",
       tg_view_time_json(tg_view_sleeps_until(view, index)), "waits", wait_json(view, index), "map",
       map_json(&view->maps[index]), "error", failure_json(&task->failure), "output",
-      tg_view_document_json(task->output), "chosen", tg_view_document_json(task->chosen));
+      tg_view_document_json(task->output), "chosen", tg_view_document_json(task->chosen),
+      "fallback", stand_in == TG_NO_TASK ? NULL : view->tasks[stand_in].name);
 }
 
 json_t *tg_view_item_json(const struct tg_item *item) {

@@ -64,6 +64,9 @@ const struct tg_step *tg_view_steps(const struct tg_view *view, uint32_t task, s
 bool tg_view_is_carried(const struct tg_view *view, uint32_t task);
 bool tg_view_is_fallback(const struct tg_view *view, const struct tg_attempt *attempt);
 
+/// Gives the task that stands in for one that has failed, TG_NO_TASK when there is none.
+uint32_t tg_view_stand_in(const struct tg_view *view, uint32_t task);
+
 /// Counts what became of a task's upstreams.
 struct tg_trigger_counts tg_view_counts(const struct tg_view *view, uint32_t task);
 

@@ -75,20 +75,26 @@ static void outputs_put(const struct tg_live_run *run, struct tg_graph_slice up,
   tg_buf_putc(out, '}');
 }
 
+static void error_put(const struct tg_failure *failure, struct tg_buf *out) {
+  tg_buf_puts(out, ",\"error\":{");
+  text_member(out, "code", tg_code_word(failure->code));
+  text_member(out, "class", tg_class_word(failure->class));
+  text_member(out, "message", failure->text ? failure->text : "");
+  tg_buf_putc(out, '}');
+}
+
 static void phase_put(const struct tg_live_run *run, uint32_t unit, struct tg_buf *out) {
   const struct tg_live_task *t = &run->tasks[unit];
   if (t->item != TG_NO_ITEM) {
     tg_buf_putf(out, ",\"index\":%u,\"item\":", t->item);
     tg_live_map_put_value(run, unit, out);
   }
+  uint32_t owner = run->plan->tasks[t->task].fallback_of;
+  if (owner != TG_NO_TASK && run->tasks[owner].is_fallback)
+    error_put(&tg_live_notes(&run->tasks[owner])->failure, out);
   if (t->is_fallback) {
-    const struct tg_failure *failure = &tg_live_notes(t)->failure;
     text_member(out, "phase", "fallback");
-    tg_buf_puts(out, ",\"error\":{");
-    text_member(out, "code", tg_code_word(failure->code));
-    text_member(out, "class", tg_class_word(failure->class));
-    text_member(out, "message", failure->text ? failure->text : "");
-    tg_buf_putc(out, '}');
+    error_put(&tg_live_notes(t)->failure, out);
   } else if (t->item != TG_NO_ITEM) {
     text_member(out, "phase", "item");
   } else if (run->plan->tasks[t->task].map) {

@@ -253,9 +253,10 @@ static void attempt_applied(struct tg_engine *engine, struct tg_live_run *run,
   uint32_t unit = tg_live_unit(run, record->task, record->item);
   if (unit == UINT32_MAX) return;
   const struct tg_live_task *t = &run->tasks[unit];
-  if (t->state != TG_TASK_WAITING || !tg_live_notes(t)->retry_at || !record->ended_at) return;
-  tg_engine_retry_arm(engine, run, unit);
-  tg_engine_tell(engine, run, unit);
+  bool is_due = tg_live_notes(t)->retry_at != 0;
+  if (t->state != TG_TASK_WAITING || !record->ended_at) return;
+  if (is_due) tg_engine_retry_arm(engine, run, unit);
+  if (is_due || tg_live_has_fallen(run, unit)) tg_engine_tell(engine, run, unit);
 }
 
 static void record_apply(struct tg_engine *engine, struct tg_live_run *run,

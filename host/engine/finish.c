@@ -10,14 +10,17 @@
 
 // --- Attempts ---
 
-// After the last failure comes the fallback, if there is one.
+// After the last failure comes the fallback, if there is one: the task's own function, or another
+// task, which is let go when the failure is durable.
 static void last_resort_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                                struct tg_attempt *attempt) {
   struct tg_live_task *t = &run->tasks[unit];
+  const struct tg_plan_task *plan = tg_live_plan(run, unit);
   struct tg_live_notes *notes = tg_engine_note(engine, t);
-  if (!tg_live_plan(run, unit)->has_fallback || t->is_fallback || !notes) return;
+  bool has_one = plan->has_fallback || plan->fallback != TG_NO_TASK;
+  if (!has_one || t->is_fallback || !notes) return;
   attempt->is_fallback_next = true;
-  attempt->retry_at = engine->now.wall_ms;
+  if (plan->has_fallback) attempt->retry_at = engine->now.wall_ms;
   notes->worker_losses = 0;
 }
 
@@ -79,7 +82,7 @@ static enum tg_task_state state_after(const struct tg_attempt *attempt) {
   case TG_ATTEMPT_CANCELLED:
     return TG_TASK_CANCELLED;
   case TG_ATTEMPT_FAILED:
-    return attempt->retry_at ? TG_TASK_WAITING : TG_TASK_FAILED;
+    return attempt->retry_at || attempt->is_fallback_next ? TG_TASK_WAITING : TG_TASK_FAILED;
   default:
     return TG_TASK_READY;
   }
@@ -286,6 +289,16 @@ void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg
 
 // --- Tasks that are settled without running, and maps ---
 
+// A task that another stood in for has the other's output, or still its own failure.
+static void fallen_fill(const struct tg_live_run *run, uint32_t task, struct tg_task *record) {
+  if (record->state == TG_TASK_SUCCESS)
+    record->output = run->tasks[run->plan->tasks[task].fallback].output;
+  else
+    record->failure = record->state == TG_TASK_CANCELLED
+                          ? run->stopped
+                          : tg_live_notes(&run->tasks[task])->failure;
+}
+
 void tg_engine_settled_record(struct tg_engine *engine, struct tg_live_run *run) {
   for (uint32_t i = 0; i < run->settled_count; i++) {
     uint32_t task = run->settled[i];
@@ -293,6 +306,7 @@ void tg_engine_settled_record(struct tg_engine *engine, struct tg_live_run *run)
     if (tg_task_state_is_terminal((enum tg_task_state)run->tasks[task].state)) continue;
     struct tg_record record =
         tg_engine_task_record(run, task, tg_live_settled_state(run, task), engine->now.wall_ms);
+    if (tg_live_has_fallen(run, task)) fallen_fill(run, task, &record.task);
     tg_engine_record(engine, &record);
   }
   run->settled_count = 0;

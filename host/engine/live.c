@@ -34,6 +34,7 @@ static void branches_count(struct tg_live_run *live) {
   for (uint32_t i = 0; i < live->plan->count; i++) {
     const struct tg_plan_task *task = &live->plan->tasks[i];
     for (uint32_t t = 0; t < task->to_count; t++) live->tasks[task->to[t]].branches++;
+    if (task->fallback != TG_NO_TASK) live->tasks[task->fallback].branches++;
   }
 }
 
@@ -165,7 +166,20 @@ bool tg_live_is_cut(const struct tg_live_run *live, uint32_t task) {
   return live->stopped.code && !live->plan->tasks[task].is_teardown;
 }
 
+bool tg_live_has_fallen(const struct tg_live_run *live, uint32_t unit) {
+  const struct tg_live_task *t = &live->tasks[unit];
+  return t->is_fallback && live->plan->tasks[t->task].fallback != TG_NO_TASK;
+}
+
+// What stood in for a task makes it a success, or leaves it failed.
+static enum tg_task_state fallen_state(const struct tg_live_run *live, uint32_t task) {
+  enum tg_task_state spare =
+      (enum tg_task_state)live->tasks[live->plan->tasks[task].fallback].state;
+  return spare == TG_TASK_SUCCESS || spare == TG_TASK_CANCELLED ? spare : TG_TASK_FAILED;
+}
+
 enum tg_task_state tg_live_settled_state(const struct tg_live_run *live, uint32_t task) {
+  if (tg_live_has_fallen(live, task)) return fallen_state(live, task);
   return tg_live_judge(live, task) == TG_TRIGGER_SKIP ? TG_TASK_SKIPPED : TG_TASK_UPSTREAM_FAILED;
 }
 
@@ -240,6 +254,33 @@ static void branch_ended(struct tg_live_run *live, uint32_t branch, const char *
   if (chosen) chosen_apply(live, branch, chosen);
 }
 
+// Settles a task that has failed when what stands in for it has ended.
+static void stood_in(struct tg_live_run *live, uint32_t task) {
+  struct tg_live_task *t = &live->tasks[task];
+  const struct tg_live_task *spare = &live->tasks[live->plan->tasks[task].fallback];
+  if (!t->is_fallback || t->is_deciding) return;
+  if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return;
+  if (!tg_task_state_is_terminal((enum tg_task_state)spare->state)) return;
+  live->settled[live->settled_count++] = task;
+  t->is_deciding = true;
+}
+
+// Lets the task go that waited for what would become of the one it stands in for.
+static int fallback_release(struct tg_live_run *live, uint32_t task, bool is_needed) {
+  uint32_t fallback = live->plan->tasks[task].fallback;
+  struct tg_live_task *spare = &live->tasks[fallback];
+  spare->branches--;
+  if (!is_needed) spare->is_unchosen = true;
+  return task_consider(live, fallback);
+}
+
+static int fallbacks_ended(struct tg_live_run *live, uint32_t task) {
+  const struct tg_plan_task *plan = &live->plan->tasks[task];
+  if (plan->fallback_of != TG_NO_TASK) stood_in(live, plan->fallback_of);
+  bool is_held = plan->fallback != TG_NO_TASK && !live->tasks[task].is_fallback;
+  return is_held ? fallback_release(live, task, false) : TG_OK;
+}
+
 static int downstream_count(struct tg_live_run *live, uint32_t task, enum tg_task_state state) {
   struct tg_graph_slice down = tg_graph_downstream(&live->plan->graph, task);
   for (uint32_t i = 0; i < down.count; i++) {
@@ -283,7 +324,8 @@ static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
   live->open--;
   branch_ended(live, record->index, record->chosen);
-  return downstream_count(live, record->index, record->state);
+  int code = fallbacks_ended(live, record->index);
+  return code ? code : downstream_count(live, record->index, record->state);
 }
 
 // The maps that follow this one depth first may begin with it.
@@ -360,7 +402,11 @@ static int attempt_apply(struct tg_live_run *live, const struct tg_attempt *reco
   t->is_fallback = record->is_fallback_next;
   t->state = TG_TASK_WAITING; // for its retry, or for the record of its end, which comes next
   if (notes) notes->retry_at = record->retry_at;
-  return failure_set(t, &record->failure);
+  int code = failure_set(t, &record->failure);
+  if (code || !tg_live_has_fallen(live, unit)) return code;
+  code = fallback_release(live, unit, true);
+  stood_in(live, unit); // in recovery it may have ended already
+  return code;
 }
 
 int tg_live_apply(struct tg_live_run *live, const struct tg_record *record) {

@@ -130,7 +130,11 @@ enum tg_trigger_verdict tg_live_judge(const struct tg_live_run *live, uint32_t t
 /// Says whether a task is not to go on: its run is being cancelled, and it is no teardown.
 bool tg_live_is_cut(const struct tg_live_run *live, uint32_t task);
 
-/// Gives the state that a settled task has: skipped or upstream_failed.
+/// Says whether a unit has failed and another task stands in for it.
+bool tg_live_has_fallen(const struct tg_live_run *live, uint32_t unit);
+
+/// Gives the state that a settled task has: skipped, upstream_failed, or, of one that has failed,
+/// what its fallback has made of it.
 enum tg_task_state tg_live_settled_state(const struct tg_live_run *live, uint32_t task);
 
 /// Puts a waiting unit whose retry is due back among the ready ones.

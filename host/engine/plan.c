@@ -348,6 +348,17 @@ static int reads_get(struct reading *r, const json_t *list) {
   return code;
 }
 
+static int fallback_get(struct reading *r, const json_t *value, uint32_t *fallback) {
+  *fallback = TG_NO_TASK;
+  if (!json_is_integer(value)) return TG_OK; // none, or a function
+  json_int_t index = json_integer_value(value);
+  if (index < 0 || index >= r->plan->count || index == r->task)
+    return fault(r, "fallback", "is no other task");
+  *fallback = (uint32_t)index;
+  r->plan->has_fallbacks = true;
+  return TG_OK;
+}
+
 static int task_get(struct reading *r, const json_t *object, struct tg_graph_builder *edges) {
   struct tg_plan_task *task = &r->plan->tasks[r->task];
   int64_t line, priority;
@@ -379,6 +390,8 @@ static int task_get(struct reading *r, const json_t *object, struct tg_graph_bui
   task->is_setup = json_is_true(json_object_get(object, "setup"));
   task->is_teardown = json_is_true(json_object_get(object, "teardown"));
   task->has_fallback = json_is_true(json_object_get(object, "fallback"));
+  task->fallback_of = TG_NO_TASK;
+  if (!code) code = fallback_get(r, json_object_get(object, "fallback"), &task->fallback);
   const json_t *map = json_object_get(object, "map");
   if (!code && json_is_object(map)) code = map_get(r, map, &task->map);
   if (!code) code = pools_get(r, json_object_get(object, "pool"), &task->pools, &task->pool_count);
@@ -440,6 +453,48 @@ static int chains_check(const struct tg_plan *plan, struct tg_error *err) {
                           "malformed plan: tasks[%u].map.over is no map that it waits for", i);
   }
   return TG_OK;
+}
+
+static bool can_fall_back(const struct tg_plan_task *task) {
+  return !task->map && !task->to_count && !task->is_setup && !task->is_teardown;
+}
+
+// A task and what stands in for it end together: as one node they must not be in a circle.
+static int fallbacks_merge(const struct tg_plan *plan, struct tg_graph_builder *edges,
+                           struct tg_error *err) {
+  int code = TG_OK;
+  for (uint32_t i = 0; i < plan->count && !code; i++) {
+    struct tg_graph_slice up = tg_graph_upstream(&plan->graph, i);
+    uint32_t owner = plan->tasks[i].fallback_of, node = owner == TG_NO_TASK ? i : owner;
+    for (uint32_t u = 0; u < up.count && !code; u++) {
+      owner = plan->tasks[up.nodes[u]].fallback_of;
+      code = tg_graph_add_edge(edges, owner == TG_NO_TASK ? up.nodes[u] : owner, node, err);
+    }
+  }
+  return code;
+}
+
+static int fallbacks_check(struct tg_plan *plan, struct tg_error *err) {
+  struct tg_graph_builder edges;
+  struct tg_graph graph = {0};
+  for (uint32_t i = 0; i < plan->count; i++) {
+    uint32_t fallback = plan->tasks[i].fallback;
+    if (fallback == TG_NO_TASK) continue;
+    struct tg_plan_task *spare = &plan->tasks[fallback];
+    if (!can_fall_back(&plan->tasks[i]) || !can_fall_back(spare) || spare->fallback != TG_NO_TASK ||
+        spare->fallback_of != TG_NO_TASK)
+      return tg_error_set(err, TG_EINVALID, "malformed plan: tasks[%u].fallback cannot stand in",
+                          i);
+    spare->fallback_of = i;
+  }
+  tg_graph_builder_init(&edges, tg_memory_heap());
+  int code = fallbacks_merge(plan, &edges, err);
+  if (!code) code = tg_graph_init(&graph, plan->count, &edges, err);
+  if (!code && !tg_graph_is_acyclic(&graph))
+    code = tg_error_set(err, TG_EINVALID, "malformed plan: a task waits for its own fallback");
+  tg_graph_deinit(&graph);
+  tg_graph_builder_deinit(&edges);
+  return code;
 }
 
 static int task_parse(struct reading *r, struct tg_plan_span text, struct tg_graph_builder *edges) {
@@ -520,6 +575,7 @@ static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_
   if (!code) code = tg_graph_init(&plan->graph, plan->count, &edges, err);
   if (!code && !tg_graph_is_acyclic(&plan->graph)) code = cycle_fault(plan, err);
   if (!code) code = chains_check(plan, err);
+  if (!code && plan->has_fallbacks) code = fallbacks_check(plan, err);
   tg_graph_builder_deinit(&edges);
   return code;
 }

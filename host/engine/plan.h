@@ -88,8 +88,10 @@ struct tg_plan_task {
   int32_t priority;
   enum tg_trigger_rule when;
   enum tg_runner_kind runner;
-  uint32_t resource; // index in the plan's, or TG_NO_RESOURCE
-  bool is_setup, is_teardown, has_fallback;
+  uint32_t resource;    // index in the plan's, or TG_NO_RESOURCE
+  uint32_t fallback;    // the task that stands in for it when it has failed, or TG_NO_TASK
+  uint32_t fallback_of; // the task that it stands in for, or TG_NO_TASK
+  bool is_setup, is_teardown, has_fallback; // a function of its own as its last resort
 };
 
 struct tg_plan {
@@ -102,6 +104,7 @@ struct tg_plan {
   uint32_t pool_count;
   const char **resources; // that its tasks name, each once
   uint32_t resource_count;
+  bool has_fallbacks;   // tasks that stand in for others
   uint32_t retries_max; // of all tasks of a run together, 0 for no limit
   uint32_t runs_max;    // of the pipeline at once, 0 for no limit
   bool has_runs_max;    // it says so itself

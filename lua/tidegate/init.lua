@@ -79,7 +79,7 @@ local words = require "tidegate.pipeline.words"
 ---@field teardown? boolean runs although others failed, and does not hide that they did
 ---@field pool? string|table<string, integer> the slots it takes: "warehouse", { warehouse = 2 }
 ---@field resource? string what it calls: those that call the same share a breaker and a budget
----@field fallback? fun(ctx: tidegate.Context, err: tidegate.Error): any, any when no attempt is left
+---@field fallback? string|fun(ctx: tidegate.Context, err: tidegate.Error): any, any last of all; a task's name
 
 ---@alias tidegate.TriggerRule
 ---| "all_success" | "all_done" | "all_failed" | "all_skipped" | "one_success" | "one_failed"
@@ -203,7 +203,7 @@ local words = require "tidegate.pipeline.words"
 ---@field key string the same for every attempt of this task, or item of a map, in this run
 ---@field item? any of a map
 ---@field index? integer of the item, from 1
----@field error? tidegate.Error of a fallback: what the last attempt failed with
+---@field error? tidegate.Error of a fallback, function or task: what the last attempt failed with
 ---@field params table<string, any>
 ---@field logical_date? string the instant the run stands for
 ---@field interval? { start: string, end: string }

@@ -290,3 +290,102 @@ describe("a deadline", function()
     assert.matches("could not begin before the run's time limit", why "a")
   end)
 end)
+
+describe("a task as fallback", function()
+  it("stands in for one that has failed for good, and the run is not failed by it", function()
+    pipeline [[
+      tg.task "source" { run = function() return 5 end },
+      tg.task "fetch" { after = "source", fallback = "cached", retry = { attempts = 2, base = "1ms" },
+        run = function() error { class = "transient", message = "the source is away" } end },
+      tg.task "cached" { run = function(ctx)
+        return { rows = ctx.output.source, because = ctx.error.message, class = ctx.error.class }
+      end },
+      tg.task "use" { after = "fetch", run = function(ctx)
+        return ctx.output.fetch.rows .. " " .. ctx.output.fetch.because
+      end },
+    ]]
+    local run, result = box:run()
+    assert.equal(0, result.code, result.err)
+    assert.same({ source = "success", fetch = "success", cached = "success", use = "success" },
+      run.states)
+    assert.equal("5 the source is away", run.by_name.use.output)
+    assert.equal("transient", run.by_name.fetch.output.class)
+    assert.equal("cached", run.by_name.fetch.fallback)
+    assert.equal(2, run.by_name.fetch.attempts)
+    assert.matches("its fallback cached stands in for it: success", why "fetch")
+    assert.matches("stands in for fetch, which failed: the source is away", why "cached")
+    local shown = box:tidegate("show", "last").out
+    assert.matches("fetch +success +2 .*fallback cached", shown)
+    assert.matches("cached +success +1 .*in the place of fetch", shown)
+  end)
+
+  it("is skipped where it is not needed, and fails the run where it fails as well", function()
+    pipeline [[
+      tg.task "a" { fallback = "spare", run = function()
+        if file.stat("files/broken") then error { class = "permanent", message = "broken" } end
+      end },
+      tg.cmd "spare" { argv = { "false" } },
+    ]]
+    local run = box:run()
+    assert.same({ a = "success", spare = "skipped" }, run.states)
+    assert.matches("is the fallback of a, which ended success without it", why "spare")
+    box:write("files/broken", "")
+    local failed = box:run()
+    assert.same({ a = "failed", spare = "failed" }, failed.states)
+    assert.equal("broken", failed.by_name.a.error.message)
+    os.remove(box.dir .. "/files/broken")
+    assert.equal(0, box:tidegate("rerun", "last", "--from-failure").code)
+    assert.matches("spare +skipped", box:tidegate("show", "last").out)
+  end)
+
+  it("goes on where its host was killed", function()
+    pipeline [[
+      tg.task "a" { fallback = "spare", run = function()
+        error { class = "permanent", message = "broken" }
+      end },
+      tg.task "spare" { run = function()
+        assert(file.write("files/log", (file.read("files/log") or "") .. "spare\n"))
+        while file.stat("files/wait") do end
+        return "spared"
+      end },
+    ]]
+    box:write("files/wait", "")
+    killed_when("SELECT state FROM attempts WHERE task = 1", "running")
+    os.remove(box.dir .. "/files/wait")
+    local run = box:run()
+    assert.equal("spared", run.by_name.a.output)
+    assert.equal(1, run.by_name.a.attempts)
+    assert.equal("spare spare", table.concat(box:lines "files/log", " "))
+  end)
+
+  it("that cannot be one is told where it stands", function()
+    local function fault(tasks)
+      pipeline(tasks)
+      local result = box:tidegate("check")
+      assert.equal(2, result.code)
+      return result.out .. result.err
+    end
+    assert.matches('fallback names "spar".*did you mean "spare"', fault [[
+      tg.task "a" { fallback = "spar", run = call },
+      tg.task "spare" { run = call },
+    ]])
+    assert.matches("a gate fails closed", fault [[
+      tg.gate "a" { fallback = "spare", contract = "none", table = "t" },
+      tg.task "spare" { run = call },
+    ]])
+    assert.matches("cannot wait for each other", fault [[
+      tg.task "a" { fallback = "spare", run = call },
+      tg.task "spare" { after = "a", run = call },
+    ]])
+    assert.matches("a task and its fallback end together", fault [[
+      tg.task "a" { fallback = "spare", run = call },
+      tg.task "b" { after = "a", run = call },
+      tg.task "spare" { after = "b", run = call },
+    ]])
+    assert.matches('that of "b" as well', fault [[
+      tg.task "a" { fallback = "spare", run = call },
+      tg.task "b" { fallback = "spare", run = call },
+      tg.task "spare" { run = call },
+    ]])
+  end)
+end)

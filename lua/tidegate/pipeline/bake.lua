@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- Baking: what the words stored becomes plain data, checked field by field. Nothing of the script's
 --- tables is kept, so a later change to them changes nothing here; only its functions are.
+local fallback = require "tidegate.pipeline.fallback"
 local group = require "tidegate.pipeline.group"
 local kinds = require "tidegate.task.kinds"
 local params = require "tidegate.pipeline.params"
@@ -54,7 +55,8 @@ local bake = {}
 ---@field teardown boolean
 ---@field pool table<string, integer> the slots it takes
 ---@field resource string "" for none
----@field fallback? fun(ctx: tidegate.Context, err: tidegate.Error): any, any
+---@field is_spare? boolean in a group: it stands in for another task
+---@field fallback? string|fun(ctx: tidegate.Context, err: tidegate.Error): any, any a task's name
 
 local COUNT_MAX = 1000000
 
@@ -136,6 +138,10 @@ local resource = schema.type("the name of a resource", function(value)
   return type(value) == "string" and #value > 0 and #value <= 128 and not value:find("[%c%s]")
 end, "1 to 128 bytes without spaces")
 
+local fallback_type = schema.type("a function or the name of a task", function(value)
+  return type(value) == "function" or type(value) == "string"
+end, 'fallback = function(ctx, err) ... end, or "spare_task"')
+
 -- The fields of every task, whatever its word.
 local TASK = {
   after = { schema.strings, default = {} },
@@ -151,7 +157,7 @@ local TASK = {
   teardown = { schema.boolean, default = false },
   pool = { pool.taken, default = {} },
   resource = { resource, default = "" },
-  fallback = { schema.func },
+  fallback = { fallback_type },
 }
 
 -- What tasks of a kind have: all their fields, the names of those that only this kind has, and the
@@ -343,6 +349,7 @@ function bake.pipeline(value, faults)
   pipeline.tasks = bake_tasks(pipeline.tasks or {}, record.at, faults, top)
   group.resolve(pipeline, top, faults)
   link_branches(pipeline.tasks)
+  fallback.link(pipeline.tasks)
   return pipeline
 end
 

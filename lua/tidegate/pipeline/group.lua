@@ -223,7 +223,7 @@ local function leaves_of(one)
   for _, task in ipairs(one.members) do
     if not waited_for[task] then
       all[#all + 1] = task
-      if not task.teardown then leaves[#leaves + 1] = task end
+      if not task.teardown and not task.is_spare then leaves[#leaves + 1] = task end
     end
   end
   return #leaves > 0 and leaves or all
@@ -253,6 +253,14 @@ local function name_targets(branch, known)
   branch.to = flatten(all, roots_of)
 end
 
+-- A task that stands in for another one is no end of its group, for that one is.
+local function name_spares(pipeline, known)
+  for _, task in ipairs(pipeline.tasks) do
+    local spare = type(task.fallback) == "string" and find(known, task, task.fallback)
+    if spare then task.fallback, spare.is_spare = spare.name, true end
+  end
+end
+
 ---Puts the names of tasks in the place of names of groups and of names that groups cut short. To be
 ---done once all tasks are baked; without groups there is nothing to do.
 ---@param pipeline tidegate.Pipeline
@@ -265,6 +273,7 @@ function group.resolve(pipeline, top, faults)
   pipeline.known = known
   collect_members(pipeline, groups, faults)
   link(pipeline, groups, known, faults)
+  name_spares(pipeline, known)
   for i = #groups, 1, -1 do link_roots(groups[i]) end -- the inner ones first
   local leaves = setmetatable({}, {
     __index = function(self, one)

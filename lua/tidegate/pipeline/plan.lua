@@ -81,7 +81,7 @@ local function compile_rarities(task, one, index_of)
   if task.teardown then one.teardown = true end
   if next(task.pool) then one.pool = plain.copy(task.pool, "pool") end
   if task.resource ~= "" then one.resource = task.resource end
-  if task.fallback then one.fallback = true end
+  if task.fallback then one.fallback = index_of[task.fallback] or true end
   if task.map then one.map = compile_map(task, index_of) end
   one.pipeline = task.pipeline
 end

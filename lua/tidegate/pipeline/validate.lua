@@ -3,6 +3,7 @@
 --- (schema.lua).
 local bake = require "tidegate.pipeline.bake"
 local dag = require "tidegate.dag"
+local fallback = require "tidegate.pipeline.fallback"
 local faults = require "tidegate.faults"
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
@@ -119,6 +120,10 @@ task_rule("a task fits into its pools", "pool", function(task, pipeline, into)
   pool.check(task, pipeline.pools, function(message, hint) add(into, task, message, hint) end)
 end)
 
+task_rule("what stands in for a task can", "fallback", function(task, pipeline, into, names)
+  fallback.check(task, pipeline, names, function(message, hint) add(into, task, message, hint) end)
+end)
+
 task_rule("a pipeline does not start itself", "pipeline", function(task, pipeline, into)
   if task.pipeline == pipeline.name then
     add(into, task, ("it would start %q, the pipeline it is in, without end"):format(
@@ -188,6 +193,8 @@ function validate.pipeline(pipeline, into)
   for _, one in ipairs(validate.rules) do one.check(pipeline, into, names) end
   check_tasks(pipeline, into, names)
   pipeline.graph = make_graph(pipeline, into, names)
+  local circle = into:is_empty() and fallback.circle(pipeline)
+  if circle then into:add(pipeline.at, ("pipeline %q: %s"):format(pipeline.name, circle)) end
 end
 
 return validate

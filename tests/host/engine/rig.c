@@ -103,6 +103,8 @@ static void task_put(struct tg_buf *out, const struct specs *specs, size_t at) {
   flag_put(out, text, " setup=1", "setup");
   flag_put(out, text, " teardown=1", "teardown");
   flag_put(out, text, " fallback=1", "fallback");
+  if ((value = field_of(text, " spare=")))
+    tg_buf_putf(out, ",\"fallback\":%zu", index_of(specs, value, strcspn(value, " ")));
   if (field_of(text, " map=1")) map_put(out, specs, text);
   if ((value = field_of(text, " w="))) tg_buf_putf(out, ",\"pool\":{\"w\":%d}", atoi(value));
   if ((value = field_of(text, " resource=")))

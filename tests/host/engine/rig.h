@@ -72,7 +72,7 @@ struct rig {
 /// `limits` is the inside of the plan's limits ("\"tasks\":1"), or NULL. The list ends with NULL.
 /// More words: setup=1 teardown=1 fallback=1; a map has map=1 and may have over=m depth=1 limit=2
 /// per_key=1 fail_after=2 share=0.5 items_max=3; the one pool is "w", of which w=2 takes two; and
-/// resource=db.
+/// resource=db; the task b stands in for one with spare=b.
 struct tg_plan *rig_plan(const char *limits, ...);
 
 /// The slots of the pool of the plans that are made next; 4 at first.

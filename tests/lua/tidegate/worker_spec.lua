@@ -169,8 +169,8 @@ describe("worker.build", function()
     { "a schedule that does something else when it is closed",
       'on = { tg.cron("0 5 * * *", { on_closed = "wait" }) },'
       .. 'tasks = { tg.task "a" { run = print } }', "on_closed must be one of skip, shift" },
-    { "a fallback that is no function", 'tasks = { tg.task "a" { run = print, fallback = "b" } }',
-      'fallback must be a function, not "b"' },
+    { "a fallback that is none", 'tasks = { tg.task "a" { run = print, fallback = 5 } }',
+      'fallback must be a function or the name of a task, not 5' },
     { "a resource without a name", 'tasks = { tg.task "a" { run = print, resource = "" } }',
       "resource must be the name of a resource" },
     { "a task that is setup and teardown",
