@@ -11,8 +11,9 @@
 
 enum { GRAPH = 1, TASKS, LINES, DESCRIBE, OUT }; // the stack of l_plan_tasks
 
-// What every baked task has: name, at, word, kind, own, after (lua/tidegate/pipeline/bake.lua).
-enum { USUAL_FIELDS = 6 };
+// What every baked task has of its own: name, at, after, and `own` or `run`
+// (lua/tidegate/pipeline/bake.lua). The rest is shared, through a metatable.
+enum { USUAL_FIELDS = 4 };
 
 static bool is_usual(lua_State *L, int task) {
   int count = 0;

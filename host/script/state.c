@@ -11,7 +11,7 @@
 
 // How far memory grows from one collection to the next. What a file declares stays, so that there
 // is little to collect while it is built.
-enum { GC_PAUSE_PERCENT = 200, GC_PAUSE_BUILDING_PERCENT = 1000 };
+enum { GC_PAUSE_PERCENT = 200, GC_PAUSE_BUILDING_PERCENT = 400 };
 
 struct tg_state *tg_state_of(lua_State *L) {
   return (struct tg_state *)tg_sandbox_of(L);
@@ -100,6 +100,12 @@ static void script_print(void *self, const char *text, size_t len) {
   tg_scheduler_log(((struct tg_state *)self)->scheduler, TG_LOG_INFO, text, len);
 }
 
+// While a bundle is built little is garbage: the collector is given credit, so that it begins late.
+static void building_gc_set(lua_State *L) {
+  lua_gc(L, LUA_GCINC, GC_PAUSE_BUILDING_PERCENT, 0, 0);
+  lua_gc(L, LUA_GCSTEP, -(int)(TG_BUNDLE_STATE_BYTES_MAX / 4 * 3 / TG_KIB));
+}
+
 int tg_state_open(struct tg_state *state, struct tg_scheduler *scheduler,
                   const struct tg_state_options *options, struct tg_error *err) {
   *state = (struct tg_state){.scheduler = scheduler,
@@ -120,7 +126,7 @@ int tg_state_open(struct tg_state *state, struct tg_scheduler *scheduler,
                                    .self = state};
   int code = tg_sandbox_open(&state->box, &box, err);
   if (code != TG_OK) return code;
-  lua_gc(state->box.L, LUA_GCINC, GC_PAUSE_BUILDING_PERCENT, 0, 0);
+  building_gc_set(state->box.L);
   struct tg_meter meter;
   tg_meter_init(&meter, INT64_MAX);
   lua_pushcfunction(state->box.L, l_state_fill);

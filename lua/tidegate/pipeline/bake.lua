@@ -34,7 +34,8 @@ local bake = {}
 ---@field at string
 ---@field word string
 ---@field kind tidegate.Kind
----@field own table the fields of its kind, baked
+---@field own table? the fields of its kind, baked; a plain kind's are the task's
+---@field run function? of a plain kind
 ---@field after string[] the tasks it waits for, branches that lead to it included
 ---@field to string[]? of a branch
 ---@field targets table<string, string[]>? of a branch: the tasks that a name in `to` stands for
@@ -160,24 +161,25 @@ local TASK = {
   fallback = { fallback_type },
 }
 
--- What tasks of a kind have: all their fields, the names of those that only this kind has, and the
--- defaults of the others, which tasks share.
-local function task_schema(kind)
-  local fields = {}
-  for name, field in pairs(TASK) do fields[name] = field end
-  for name, field in pairs(kind.schema) do fields[name] = field end
-  return {
-    fields = fields, own = plain.keys(kind.schema), own_defaults = schema.defaults(kind.schema),
-  }
-end
-
 ---What a task has in the fields that it was not given.
 bake.usual = schema.defaults(TASK)
 
-local SHARED = { __index = bake.usual }
+-- What tasks of a kind have: all their fields, the names of those that only this kind has, the
+-- defaults of the others, which tasks share, and the metatable of what is the same in all of them.
+local function task_schema(word, kind)
+  local fields, shared = {}, {}
+  for name, field in pairs(TASK) do fields[name] = field end
+  for name, field in pairs(kind.schema) do fields[name] = field end
+  for name, value in pairs(bake.usual) do shared[name] = value end
+  shared.word, shared.kind = word, kind
+  return {
+    fields = fields, own = plain.keys(kind.schema), own_defaults = schema.defaults(kind.schema),
+    metatable = { __index = shared },
+  }
+end
 
 local task_schemas = {}
-for word, kind in pairs(kinds) do task_schemas[word] = task_schema(kind) end
+for word, kind in pairs(kinds) do task_schemas[word] = task_schema(word, kind) end
 
 -- Moves the fields of a kind to a table of their own.
 local function take(task, known)
@@ -220,13 +222,13 @@ local function bake_task(record, report, faults, scope)
   end
   local kind, known = kinds[record.word], task_schemas[record.word]
   local task = schema.check_given(record.body, known.fields, report)
-  task.own = take(task, known)
-  task.name, task.at, task.word, task.kind = record.name, record.at, record.word, kind
+  if not kind.is_plain then task.own = take(task, known) end
+  task.name, task.at = record.name, record.at
   if scope.path then
     task.name, task.scope = group.full_name(scope, record.name, report), scope
   end
   task.after = task.after or {} -- not the default that others share, for branches add to it
-  setmetatable(task, SHARED)
+  setmetatable(task, known.metatable)
   if task.teardown then bake_teardown(task, report) end
   kind.bake(task, report, faults)
   return task

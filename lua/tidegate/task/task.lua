@@ -5,5 +5,6 @@ local schema = require "tidegate.pipeline.schema"
 return {
   schema = { run = { schema.func, required = true } },
   bake = function() end,
-  run = function(task, ctx) return task.own.run(ctx) end,
+  run = function(task, ctx) return task.run(ctx) end,
+  is_plain = true,
 }
