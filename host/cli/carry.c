@@ -18,6 +18,11 @@ static bool is_settled(const struct tg_earlier *earlier, uint32_t task) {
   return record->name && (record->state == TG_TASK_SUCCESS || record->state == TG_TASK_SKIPPED);
 }
 
+static bool has_ended(const struct tg_earlier *earlier, uint32_t task) {
+  const struct tg_task *record = &earlier->tasks[task];
+  return record->name && tg_task_state_is_terminal(record->state);
+}
+
 static bool does_run(enum tg_fate fate) {
   return fate == TG_FATE_RUN || fate == TG_FATE_CONTINUE;
 }
@@ -116,16 +121,19 @@ static int upstreams_check(const struct tg_plan *plan, const struct tg_earlier *
   for (uint32_t u = 0; u < up.count; u++) {
     uint32_t other = up.nodes[u];
     bool runs = does_run(fates[other]) || is_way_of(plan, other, task);
-    if (!does_run(fates[other]) && !is_settled(earlier, other))
+    if (!does_run(fates[other]) && fates[other] != TG_FATE_KEEP)
       return missing_fail(plan, earlier, fates, task, marks, err);
     bool was_skipped = !runs && earlier->tasks[other].state == TG_TASK_SKIPPED;
-    counts.success += !was_skipped;
+    bool has_failed = !runs && !is_settled(earlier, other);
+    counts.success += !was_skipped && !has_failed;
     counts.skipped += was_skipped;
+    counts.failed += has_failed;
     if (was_skipped) skipped = other;
   }
-  bool is_hopeless = skipped != TG_NO_TASK && !plan->tasks[task].is_teardown &&
+  bool is_hopeless = (counts.skipped || counts.failed) && !plan->tasks[task].is_teardown &&
                      tg_trigger_judge(plan->tasks[task].when, &counts) != TG_TRIGGER_READY;
   if (!is_hopeless) return TG_OK;
+  if (counts.failed) return missing_fail(plan, earlier, fates, task, marks, err);
   return tg_error_set(err, TG_EINVALID,
                       "%s would be skipped again, because %s was skipped before; select it "
                       "too",
@@ -144,12 +152,18 @@ int tg_carry_selected(const struct tg_plan *plan, const struct tg_earlier *earli
   setups_add(plan, fates);
   for (uint32_t i = 0; i < plan->count; i++) needed[i] = fates[i] == TG_FATE_RUN;
   tg_graph_mark_ancestors(&plan->graph, needed);
-  for (uint32_t i = 0; i < plan->count; i++)
-    if (fates[i] == TG_FATE_SKIP && (keeps_all || needed[i]) && is_settled(earlier, i))
-      fates[i] = TG_FATE_KEEP;
+  for (uint32_t i = 0; i < plan->count; i++) {
+    bool is_kept = keeps_all ? has_ended(earlier, i) : needed[i] && is_settled(earlier, i);
+    if (fates[i] == TG_FATE_SKIP && is_kept) fates[i] = TG_FATE_KEEP;
+  }
+  for (uint32_t i = 0; i < plan->graph.ordered_count; i++) {
+    uint32_t task = plan->graph.order[i];
+    if (marks[task] == TG_MARK_ITEMS && may_continue(plan, earlier, task, fates))
+      fates[task] = TG_FATE_CONTINUE;
+  }
   int code = TG_OK;
   for (uint32_t i = 0; i < plan->graph.ordered_count && !code; i++)
-    if (fates[plan->graph.order[i]] == TG_FATE_RUN)
+    if (does_run(fates[plan->graph.order[i]]))
       code = upstreams_check(plan, earlier, fates, plan->graph.order[i], needed, err);
   free(needed);
   return code;

@@ -31,9 +31,13 @@ const char *tg_fate_word(enum tg_fate fate);
 
 /// What became of the tasks of an earlier run, by their index in the plan of the rerun.
 struct tg_earlier {
-  const struct tg_task *tasks; // name NULL: it was waiting, or not there
-  const bool *has_items;       // of a map: its items are known
+  const struct tg_task *tasks;  // name NULL: it was waiting, or not there
+  const bool *has_items;        // of a map: its items are known
+  const bool *has_failed_items; // and some of them did not succeed
 };
+
+/// How a task is selected: all of it, or of a map what is left of its items.
+enum tg_mark { TG_MARK_NONE, TG_MARK_TASK, TG_MARK_ITEMS };
 
 /// Keeps what succeeded, or was skipped, as far as all that it waited for is kept.
 ///
@@ -41,8 +45,9 @@ struct tg_earlier {
 void tg_carry_from_failure(const struct tg_plan *plan, const struct tg_earlier *earlier,
                            enum tg_fate *fates);
 
-/// Lets the marked tasks run. Of the others what succeeded or was skipped is kept: all of it with
-/// `keeps_all`, else only what the marked ones depend on.
+/// Lets the marked tasks run (enum tg_mark). What the others came to is kept: with `keeps_all` all
+/// of it, so that what failed and is not run again is not forgotten; else only what the marked ones
+/// depend on and succeeded or was skipped.
 ///
 /// Errors: TG_EINVALID when a marked task waits for one that is not there to be kept, or that was
 ///         skipped so that the marked task would be skipped too

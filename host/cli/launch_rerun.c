@@ -83,19 +83,34 @@ static void items_renumber(const struct tg_launch *launch, const struct renumber
   earlier->item_count = kept;
 }
 
+// Finds the maps of which not all items succeeded.
+static int failed_items_find(struct tg_launch *launch, struct earlier *earlier,
+                             bool *has_failed_items, struct tg_error *err) {
+  uint32_t count = launch->plan->count;
+  uint32_t *success = tg_arena_alloc(&launch->arena, (count + 1u) * sizeof *success);
+  if (!success) return tg_error_set(err, TG_ENOMEM, "no memory for tasks");
+  for (size_t i = 0; i < earlier->item_count; i++)
+    success[earlier->items[i].task] += earlier->items[i].state == TG_TASK_SUCCESS;
+  for (uint32_t i = 0; i < count; i++)
+    has_failed_items[i] = earlier->face.has_items[i] && success[i] < earlier->maps[i].count;
+  return TG_OK;
+}
+
 static int earlier_read(struct tg_launch *launch, struct tg_history *history,
                         const struct tg_run *run, struct earlier *earlier, struct tg_error *err) {
   struct tg_arena *arena = &launch->arena;
   uint32_t count = launch->plan->count;
   bool *has_items = tg_arena_alloc(arena, (count + 1u) * sizeof *has_items);
+  bool *has_failed_items = tg_arena_alloc(arena, (count + 1u) * sizeof *has_failed_items);
   struct tg_map_items *by_index = tg_arena_alloc(arena, (count + 1u) * sizeof *by_index), *maps;
   struct renumbering renumbering = {0};
   struct tg_task *tasks;
   size_t task_count, map_count;
   *earlier = (struct earlier){.tasks = tg_arena_alloc(arena, (count + 1u) * sizeof *earlier->tasks),
                               .maps = by_index};
-  earlier->face = (struct tg_earlier){.tasks = earlier->tasks, .has_items = has_items};
-  if (!has_items || !by_index || !earlier->tasks)
+  earlier->face = (struct tg_earlier){
+      .tasks = earlier->tasks, .has_items = has_items, .has_failed_items = has_failed_items};
+  if (!has_items || !has_failed_items || !by_index || !earlier->tasks)
     return tg_error_set(err, TG_ENOMEM, "no memory for tasks");
   if (!run) return TG_OK;
   int code = tg_history_tasks(history, run->number, arena, &tasks, &task_count, err);
@@ -104,8 +119,9 @@ static int earlier_read(struct tg_launch *launch, struct tg_history *history,
   if (!code)
     code =
         tg_history_items(history, run->number, arena, &earlier->items, &earlier->item_count, err);
-  if (!code) items_renumber(launch, &renumbering, maps, map_count, by_index, has_items, earlier);
-  return code;
+  if (code) return code;
+  items_renumber(launch, &renumbering, maps, map_count, by_index, has_items, earlier);
+  return failed_items_find(launch, earlier, has_failed_items, err);
 }
 
 // --- What is carried over ---
@@ -191,7 +207,7 @@ static int selection_decide(struct tg_launch *launch, const struct earlier *earl
                             struct tg_error *err) {
   uint8_t *marks = tg_arena_alloc(&launch->arena, launch->plan->count + 1u);
   if (!marks) return tg_error_set(err, TG_ENOMEM, "no memory for a selection");
-  int code = tg_select(launch->plan, earlier->tasks, select, marks, err);
+  int code = tg_select(launch->plan, &earlier->face, select, marks, err);
   return code ? code
               : tg_carry_selected(launch->plan, &earlier->face, marks, keeps_all, fates, err);
 }

@@ -282,15 +282,19 @@ const struct tg_verb tg_verb_rerun = {
     .arguments_min = 1,
     .arguments_max = 1,
     .summary = "run an earlier run again, all of it or a part",
-    .prose =
-        "The new run has the parameters, logical date and interval of RUN, which is an id, a\n"
-        "unique prefix of one, or \"last\". What does not run is carried over with its outputs.\n"
-        "A setup and its teardown run with whatever lies between them. A RUN that was not\n"
-        "finished (its host was killed), or an unfinished rerun of it, is continued.",
+    .prose = "The new run has the parameters, logical date and interval of RUN, which is an id, a\n"
+             "unique prefix of one, or \"last\". What does not run is carried over with its "
+             "outputs, and\n"
+             "if it failed before the new run has failed too. Of a map \"failed\" selects the "
+             "items that\n"
+             "did not succeed. With -p, computed parameters that are not given are computed anew.\n"
+             "A setup and its teardown run with whatever lies between them. A RUN that was not\n"
+             "finished (its host was killed), or an unfinished rerun of it, is continued.",
     .options =
         (const struct tg_option[]){
             {"select", 0, TG_OPTION_TEXT, "SEL",
-             "only these tasks (name, +name, name+, tag:x, *, failed, skipped)", NULL, NULL},
+             "only these tasks (name, +name, name+, tag:x, *, failed, skipped, result:STATE)", NULL,
+             NULL},
             {"from-failure", 0, TG_OPTION_FLAG, NULL,
              "only what did not succeed, and what comes after it", NULL, NULL},
             {"bundle", 0, TG_OPTION_CHOICE, "WHICH",

@@ -145,6 +145,95 @@ describe("rerun", function()
     assert.matches("selects no task", result.err)
   end)
 
+  it("of a selection does not forget what failed and is not selected", function()
+    of([[ tg.task "a" { run = function() return 1 end }, ]] .. flaky("b", '"a"') .. [[
+      tg.task "c" { after = "b", run = function() end },
+      tg.task "alarm" { after = "b", when = "one_failed", run = function() return "told" end }, ]])
+    box:run()
+    local run, result = rerun("last", "--select", "a alarm")
+    assert.equal(1, result.code) -- b failed, and still has
+    assert.same({ a = "success", b = "failed", c = "upstream_failed", alarm = "success" }, run.states)
+    assert.same({ a = 1, b = 0, c = 0, alarm = 1 }, run.tries)
+    assert.matches("b: .*not repaired", run.error.message)
+    assert.matches("b +failed +0 .*carried over", box:tidegate("show", "last").out)
+    box:write("files/repaired", "")
+    run = rerun("last", "--from-failure")
+    assert.same({ a = "success", b = "success", c = "success", alarm = "skipped" }, run.states)
+    assert.same({ 0, 1, 1 }, { run.tries.a, run.tries.b, run.tries.c })
+  end)
+
+  it("of what failed in a map runs its items that did, and what it is told besides", function()
+    of [[
+      tg.map "m" { over = function() return { 1, 2, 3 } end, fail_after = 3, run = function(ctx, item)
+        if item == 2 and not require("tidegate.file").stat "files/repaired" then error "two" end
+        return item
+      end },
+      tg.task "sum" { after = "m", run = function(ctx) return ctx.output.m end }, ]]
+    local first = box:run()
+    assert.equal("success", first.states.m) -- one failure was let pass
+    box:write("files/repaired", "")
+    local run = rerun(first.id, "--select", "failed")
+    assert.same({ m = 0, sum = 0 }, run.tries) -- the list is that of before
+    local tries = {}
+    for i, item in ipairs(box:document("show", "last", "m").task.items) do tries[i] = item.attempts end
+    assert.same({ 0, 1, 0 }, tries)
+    run = rerun(first.id, "--select", "failed+")
+    assert.same({ 1, 2, 3 }, run.by_name.sum.output)
+    assert.equal(2, box:tidegate("rerun", "last", "--select", "failed").code) -- nothing is left
+    rerun(first.id, "--select", "m") -- by its name all of it
+    for i, item in ipairs(box:document("show", "last", "m").task.items) do tries[i] = item.attempts end
+    assert.same({ 1, 1, 1 }, tries)
+  end)
+
+  it("may be run again itself, and of a child run too", function()
+    of([[ tg.run "c" { pipeline = "child" }, ]])
+    box:pipeline("child", [[ tg.task "a" { run = function() return 1 end }, ]] .. flaky("b", '"a"'))
+    local first = box:run()
+    local child
+    for _, run in ipairs(box:document("runs").runs) do
+      if run.pipeline == "child" then child = run end
+    end
+    assert.equal(first.id, child.parent)
+    local second = rerun(child.id, "--from-failure")
+    assert.same({ a = 0, b = 1 }, second.tries)
+    box:write("files/repaired", "")
+    local third = rerun("last", "--from-failure")
+    assert.same({ a = 0, b = 1 }, third.tries)
+    assert.same({ second.id, child.id }, { third.rerun_of, second.rerun_of })
+    assert.is_nil(third.parent)
+    assert.equal("success", third.state)
+    assert.equal("success", rerun(first.id, "--from-failure").states.c) -- its child is a new one
+  end)
+
+  it("selects by what became of tasks", function()
+    of([[ tg.task "ok" { run = function() end }, ]] .. flaky("bad", '"ok"') .. [[
+      tg.task "late" { after = "bad", run = function() end },
+      tg.branch "way" { after = "ok", decide = function() return "x" end, to = { "x", "y" } },
+      tg.task "x" { run = function() end }, tg.task "y" { run = function() end }, ]])
+    box:run()
+    local function runs(select)
+      local names = {}
+      for _, task in ipairs(box:document("rerun", "last", "--dry-run", "--select", select).rerun.tasks) do
+        if task.action == "run" then names[#names + 1] = task.name end
+      end
+      return table.concat(names, " ")
+    end
+    assert.equal("bad late", runs "failed")
+    assert.equal("bad", runs "result:failed")
+    assert.equal("bad late", runs "result:failed+")
+    assert.equal("ok way x", runs "result:success")
+    assert.equal("y", runs "skipped")
+    assert.equal("bad late y", runs "failed skipped")
+    for select, message in pairs {
+      ["result:faled"] = "is no state that a task ends in", cancelled = "did you mean 'result:cancelled'",
+      ["result:cancelled"] = "selects no task", okk = "did you mean 'ok'",
+    } do
+      local result = box:tidegate("rerun", "last", "--select", select)
+      assert.equal(2, result.code)
+      assert.matches(message, result.err, 1, true)
+    end
+  end)
+
   it("of a selection says what else is needed", function()
     of([[ tg.task "a" { run = function() end }, ]] .. flaky("b", '"a"') .. [[
       tg.task "c" { after = "b", run = function() end }, ]])

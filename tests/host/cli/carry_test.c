@@ -144,10 +144,51 @@ static void a_selection_keeps_what_it_needs_or_all(void **state) {
   s.marks[2] = 1;
   assert_string_equal(selected(&s, false), "keep keep run skip");
   assert_string_equal(selected(&s, true), "keep keep run keep");
-  was(&s, 3, TG_TASK_FAILED);
-  assert_string_equal(selected(&s, true), "keep keep run skip");
+  was(&s, 3, TG_TASK_FAILED); // which is not forgotten
+  assert_string_equal(selected(&s, true), "keep keep run keep");
+  assert_string_equal(selected(&s, false), "keep keep run skip");
   was(&s, 0, TG_TASK_FAILED); // c waits for b only, which is there
-  assert_string_equal(selected(&s, true), "skip keep run skip");
+  assert_string_equal(selected(&s, true), "keep keep run keep");
+  s.tasks[3].name = NULL; // it was never reached
+  assert_string_equal(selected(&s, true), "keep keep run skip");
+  tg_plan_free(s.plan);
+}
+
+static void a_selection_runs_after_a_failure_if_its_rule_does(void **state) {
+  (void)state;
+  static const char *const tasks[][2] = {{"a", ""},
+                                         {"clean", AFTER("0") ",\"when\":\"all_done\""},
+                                         {"alarm", AFTER("0") ",\"when\":\"one_failed\""},
+                                         {"next", AFTER("0")}};
+  struct scene s;
+  scene_make(&s, tasks, 4);
+  was(&s, 0, TG_TASK_FAILED);
+  s.marks[1] = s.marks[2] = 1;
+  assert_string_equal(selected(&s, true), "keep run run skip");
+  s.marks[3] = 1;
+  assert_non_null(strstr(selected(&s, true), "waits for a, which did not succeed"));
+  s.marks[0] = 1;
+  assert_string_equal(selected(&s, true), "run run run run");
+  tg_plan_free(s.plan);
+}
+
+static void of_a_map_what_is_left_runs_when_its_list_stands(void **state) {
+  (void)state;
+  static const char *const tasks[][2] = {
+      {"list", ""}, {"m", AFTER("0") MAP("")}, {"then", AFTER("1")}};
+  struct scene s;
+  scene_make(&s, tasks, 3);
+  for (uint32_t i = 0; i < 3; i++) was(&s, i, TG_TASK_SUCCESS);
+  s.has_items[1] = true;
+  s.marks[1] = TG_MARK_ITEMS;
+  assert_string_equal(selected(&s, true), "keep continue keep");
+  s.marks[2] = TG_MARK_TASK;
+  assert_string_equal(selected(&s, true), "keep continue run");
+  s.marks[0] = TG_MARK_TASK; // its list may be another one
+  assert_string_equal(selected(&s, true), "run run run");
+  s.marks[0] = TG_MARK_NONE;
+  s.marks[1] = TG_MARK_TASK;
+  assert_string_equal(selected(&s, true), "keep run run");
   tg_plan_free(s.plan);
 }
 
@@ -198,6 +239,8 @@ int main(void) {
       cmocka_unit_test(a_map_goes_on_when_its_list_stands),
       cmocka_unit_test(a_setup_runs_again_with_what_it_prepares),
       cmocka_unit_test(a_selection_keeps_what_it_needs_or_all),
+      cmocka_unit_test(a_selection_runs_after_a_failure_if_its_rule_does),
+      cmocka_unit_test(of_a_map_what_is_left_runs_when_its_list_stands),
       cmocka_unit_test(a_selection_names_the_first_that_is_missing),
       cmocka_unit_test(what_was_skipped_runs_unless_it_would_be_skipped_again),
   };
