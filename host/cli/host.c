@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "cli/secrets.h"
 
 enum { TASKS_AT_ONCE = 32 };
@@ -19,6 +20,7 @@ struct tg_host {
   struct tg_intake *intake;
   struct tg_answers *answers;
   struct tg_history *history; // for events that came earlier
+  struct tg_map taken_over;   // pipelines, by name
   char warehouse_path[4096];
   struct tg_secrets secrets;
   struct tg_error failed;
@@ -211,8 +213,14 @@ void tg_host_close(struct tg_host *host) {
   tg_children_free(services->children);
   tg_files_deinit(&host->files);
   tg_secrets_deinit(&host->secrets);
+  tg_map_deinit(&host->taken_over);
   tg_loop_free(services->loop);
   free(host);
+}
+
+bool tg_host_takes_over(struct tg_host *host, const char *pipeline) {
+  if (tg_map_get(&host->taken_over, pipeline)) return false;
+  return tg_map_put(&host->taken_over, pipeline, host) == 0;
 }
 
 const struct tg_services *tg_host_services(const struct tg_host *host) {

@@ -46,6 +46,10 @@ struct tg_scripts *tg_host_scripts(struct tg_host *host);
 struct tg_intake *tg_host_intake(const struct tg_host *host);
 struct tg_answers *tg_host_answers(const struct tg_host *host);
 
+/// Says whether what an earlier host left of a pipeline is still to be taken up: the first time
+/// that it is asked.
+bool tg_host_takes_over(struct tg_host *host, const char *pipeline);
+
 /// Runs the loop until tg_host_stop is called.
 ///
 /// Errors: what made the host stop by itself: an outcome of the store that is not known

@@ -166,5 +166,6 @@ void tg_launch_start(struct tg_launch *launch, struct tg_host *host) {
   }
   tg_conductor_input(conductor, &input);
   if (launch->kind == TG_LAUNCH_RESUMED) children_resume(launch, host);
-  if (!launch->cancelled) orphans_resume(launch, host);
+  if (!launch->cancelled && tg_host_takes_over(host, launch->plan->name))
+    orphans_resume(launch, host);
 }

@@ -53,9 +53,11 @@ static const char cmd_source[] =
 static const char steps_source[] =
     "local tg = require 'tidegate'\n"
     "local function one() return 1 end\n"
-    "return tg.pipeline 'steps' { tasks = { tg.task 'walk' { run = function(ctx)\n"
-    "  for i = 1, 10 do ctx:step('s' .. i, one) end\n"
-    "end } } }\n";
+    "return tg.pipeline 'steps' { limits = { runs = %llu }, tasks = {\n"
+    "  tg.task 'walk' { run = function(ctx)\n"
+    "    for i = 1, 10 do ctx:step('s' .. i, one) end\n"
+    "  end },\n"
+    "} }\n";
 
 // Runs a pipeline on a fresh store and fills in what every case tells.
 static struct bench_run run(const struct bench *bench, struct bench_figure *figure,
@@ -189,15 +191,16 @@ static double steps_fill(const struct bench *bench, uint64_t n, int from, struct
   return *run->error ? (double)NAN : bench_query(bench, query);
 }
 
-// New runs take the place of those that end, for ten seconds. The baseline is what the disk could
-// do: a step waits for two commits, and one commit can be that of all the runs.
+// A backfill leaves a place free for other runs. New runs take the place of those that end, for ten
+// seconds. The baseline is what the disk could do: a step waits for two commits, and one commit can
+// be that of all the runs.
 void bench_steps(const struct bench *bench, uint64_t n) {
   struct bench_figure figure = {.name = "steps", .n = n, .target = "rate >= 25000"};
   struct bench_run run;
   int runs = 0;
   bench_project_write(bench, "tidegate.yaml", "name: bench\nlimits:\n  tasks: %llu\n",
-                      (unsigned long long)n);
-  bench_project_write(bench, "pipelines/steps.lua", "%s", steps_source);
+                      (unsigned long long)n + 1);
+  bench_project_write(bench, "pipelines/steps.lua", steps_source, (unsigned long long)n + 1);
   bench_project_forget(bench);
   double before = bench_baseline_commits(bench, STEPS_COMMITS);
   do {
