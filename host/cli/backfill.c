@@ -10,6 +10,8 @@
 #include "cli/backfill.h"
 #include "cli/exit.h"
 #include "cli/load.h"
+#include "cli/records.h"
+#include "cli/requests.h"
 #include "cli/stale.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
@@ -20,6 +22,7 @@ static const char *const only_choices[] = {"all", "missing", "failed", "stale", 
 
 struct filler {
   struct tg_backfill backfill;
+  bool is_resumed; // the backfill was there before
   struct tg_project project;
   struct tg_output output;
   struct tg_occurrence *list;
@@ -67,6 +70,22 @@ static int runs_match(struct filler *filler, struct tg_error *err) {
   return code ? code : tg_occurrences_match(filler->list, backfill->count, runs, count, err);
 }
 
+// What has ended in a backfill that goes on is done, however it ended.
+static void done_take(struct tg_backfill *backfill, struct tg_backfill_item *item,
+                      struct tg_occurrence *occurrence) {
+  const struct tg_run *last = occurrence->last;
+  bool is_ours = last && last->backfill && strcmp(last->backfill, backfill->id) == 0;
+  if (!is_ours || !tg_run_state_is_terminal(last->state)) return;
+  occurrence->way = TG_WAY_LEAVE;
+  item->is_begun = item->has_ended = true;
+  item->run = last->id;
+  item->state = last->state;
+  item->started_at = last->started_at;
+  item->ended_at = last->ended_at;
+  item->error = last->failure.code ? last->failure.text : NULL;
+  backfill->ended++;
+}
+
 static int ways_decide(struct filler *filler, struct tg_error *err) {
   struct tg_backfill *backfill = &filler->backfill;
   // The choices are those of TG_ONLIES without the first, which is none given.
@@ -82,7 +101,8 @@ static int ways_decide(struct filler *filler, struct tg_error *err) {
                            &backfill->arena, occurrence, err);
     occurrence->way = tg_occurrence_way(only, occurrence);
     backfill->items[i].occurrence = occurrence;
-    backfill->total += occurrence->way != TG_WAY_LEAVE;
+    if (filler->is_resumed) done_take(backfill, &backfill->items[i], occurrence);
+    backfill->total += occurrence->way != TG_WAY_LEAVE || backfill->items[i].has_ended;
   }
   return code;
 }
@@ -160,7 +180,8 @@ static int print_json(const struct filler *filler) {
   for (size_t i = 0; i < backfill->count; i++)
     json_array_append_new(items, item_json(&backfill->items[i]));
   return tg_output_document(&filler->output,
-                            json_pack("{s:{s:s, s:o, s:o, s:i, s:o}}", "backfill", "pipeline",
+                            json_pack("{s:{s:s?, s:s, s:o, s:o, s:i, s:o}}", "backfill", "id",
+                                      is_dry(filler) ? NULL : backfill->id, "pipeline",
                                       backfill->plan->name, "from",
                                       tg_view_time_json(filler->range.from_ms), "to",
                                       tg_view_time_json(filler->range.to_ms), "max_runs",
@@ -213,9 +234,9 @@ static int print(const struct filler *filler) {
 
 static void plan_say(const struct tg_backfill *backfill) {
   if (tg_args_has(backfill->args, "quiet")) return;
-  fprintf(stderr, "tidegate: backfill of %s: %zu occurrence%s, %zu to run, at most %u at once\n",
-          backfill->plan->name, backfill->count, backfill->count == 1 ? "" : "s", backfill->total,
-          backfill->runs_max);
+  fprintf(stderr, "tidegate: backfill %s of %s: %zu occurrence%s, %zu to run, at most %u at once\n",
+          backfill->id, backfill->plan->name, backfill->count, backfill->count == 1 ? "" : "s",
+          backfill->total - backfill->ended, backfill->runs_max);
 }
 
 static size_t success_count(const struct tg_backfill *backfill) {
@@ -231,24 +252,50 @@ static void end_say(const struct tg_backfill *backfill) {
   fprintf(stderr, "tidegate: %zu of %zu succeeded, %zu did not", success, backfill->total,
           backfill->ended - success);
   if (backfill->ended < backfill->total)
-    fprintf(stderr, ", %zu were not finished; the same command goes on",
-            backfill->total - backfill->ended);
+    fprintf(stderr, ", %zu were not finished%s", backfill->total - backfill->ended,
+            backfill->is_cancelled ? "; it was cancelled" : "");
+  if (backfill->ended < backfill->total && !backfill->is_cancelled)
+    fprintf(stderr, "; \"tidegate backfill --resume %s\" goes on", backfill->id);
   fputc('\n', stderr);
 }
 
 // --- Going ---
 
+static void begin_record(struct filler *filler) {
+  struct tg_backfill *backfill = &filler->backfill;
+  struct tg_fill *fill = &backfill->fill;
+  fill->state = TG_FILL_RUNNING;
+  if (!filler->is_resumed) {
+    fill->pipeline = backfill->plan->name;
+    fill->command = tg_backfill_command(backfill->args, backfill->plan->name, &backfill->arena);
+    fill->created_at = tg_clock_wall_ms(tg_clock_system());
+  }
+  tg_fill_begin(backfill->host, fill);
+}
+
+static void end_record(struct tg_backfill *backfill) {
+  if (backfill->ended < backfill->total || backfill->is_cancelled) return;
+  bool is_success = success_count(backfill) == backfill->total;
+  backfill->fill.state = is_success ? TG_FILL_SUCCESS : TG_FILL_FAILED;
+  backfill->fill.ended_at = tg_clock_wall_ms(tg_clock_system());
+  tg_fill_record(backfill->host, &backfill->fill);
+}
+
 static int backfill_go(struct filler *filler) {
   struct tg_backfill *backfill = &filler->backfill;
   struct tg_error err;
   plan_say(backfill);
-  int code = backfill->total ? tg_backfill_go(backfill, &err) : TG_OK;
+  if (!backfill->total) return print(filler);
+  begin_record(filler);
+  int code = tg_backfill_go(backfill, &err);
   if (code) return tg_exit_report(&err);
+  end_record(backfill);
   int printed = print(filler);
   end_say(backfill);
   if (printed) return printed;
   if (backfill->watch.signum && backfill->ended < backfill->total)
     return TG_EXIT_SIGNAL + backfill->watch.signum;
+  if (backfill->is_paused) return TG_EXIT_SUCCESS;
   return success_count(backfill) == backfill->total ? TG_EXIT_SUCCESS : TG_EXIT_FAILED;
 }
 
@@ -269,6 +316,8 @@ static int filler_go(struct filler *filler) {
   struct tg_error err;
   int code = range_read(filler, &err);
   if (!code) code = tg_host_open(&filler->project, !is_dry(filler), &backfill->host, &err);
+  if (code == TG_EBUSY && filler->is_resumed)
+    return tg_backfill_wake(&filler->project, &backfill->fill, &err);
   if (code) return tg_exit_report(&err);
   int exit_code = tg_load_version(backfill->host, &filler->project, tg_args_word(backfill->args, 0),
                                   &backfill->version);
@@ -278,12 +327,18 @@ static int filler_go(struct filler *filler) {
   return is_dry(filler) ? print(filler) : backfill_go(filler);
 }
 
-static int backfill_run(const struct tg_args *args) {
+static int filler_run(const struct tg_args *args, const struct tg_fill *resumed) {
   struct filler filler = {.backfill = {.args = args}, .output = tg_output_of(args, STDOUT_FILENO)};
   struct tg_backfill *backfill = &filler.backfill;
   int exit_code = tg_load_project(&filler.project, args);
   if (exit_code) return exit_code;
   tg_arena_init(&backfill->arena);
+  filler.is_resumed = resumed != NULL;
+  if (resumed)
+    backfill->fill = *resumed;
+  else
+    backfill->fill.id = tg_id_new(tg_clock_system());
+  tg_id_format(backfill->fill.id, backfill->id);
   exit_code = filler_go(&filler);
   tg_host_close(backfill->host);
   tg_history_close(backfill->history);
@@ -293,10 +348,49 @@ static int backfill_run(const struct tg_args *args) {
   return exit_code;
 }
 
+static int resume_run(const struct tg_args *args) {
+  struct tg_records records;
+  struct tg_args again = {0};
+  struct tg_arena arena;
+  struct tg_fill fill;
+  struct tg_error err;
+  tg_arena_init(&arena);
+  int exit_code = tg_records_open(&records, args);
+  int code = TG_OK;
+  if (!exit_code && !records.history)
+    code = tg_error_set(&err, TG_ENOT_FOUND, "there are no backfills yet");
+  if (!exit_code && !code)
+    code = tg_history_fill(records.history, tg_args_text(args, "resume"), &arena, &fill, &err);
+  if (!exit_code && !code && tg_fill_state_is_terminal(fill.state))
+    code = tg_error_set(&err, TG_EINVALID, "the backfill has ended already: %s",
+                        tg_fill_state_word(fill.state));
+  if (!exit_code && !code) code = tg_backfill_again(args, &fill, &arena, &again, &err);
+  if (code) exit_code = tg_exit_report(&err);
+  if (!exit_code) exit_code = filler_run(&again, &fill);
+  tg_args_deinit(&again);
+  tg_records_close(&records);
+  tg_arena_deinit(&arena);
+  return exit_code;
+}
+
+static int backfill_run(const struct tg_args *args) {
+  static const char *const words[] = {"list", "pause", "resume", "cancel"};
+  int asked = 0;
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) asked += tg_args_has(args, words[i]);
+  if (asked > 1 || (asked && args->word_count) || (!asked && !args->word_count)) {
+    fputs("tidegate: backfill takes a PIPELINE, or one of --list, --pause, --resume, --cancel\n",
+          stderr);
+    return TG_EXIT_USAGE;
+  }
+  if (tg_args_has(args, "list")) return tg_backfill_list(args);
+  if (tg_args_has(args, "pause")) return tg_backfill_pause(args);
+  if (tg_args_has(args, "cancel")) return tg_backfill_cancel(args);
+  return tg_args_has(args, "resume") ? resume_run(args) : filler_run(args, NULL);
+}
+
 const struct tg_verb tg_verb_backfill = {
     .name = "backfill",
     .arguments = "PIPELINE",
-    .arguments_min = 1,
     .arguments_max = 1,
     .summary = "run a pipeline for a stretch of time, occurrence by occurrence",
     .prose =
@@ -305,7 +399,8 @@ const struct tg_verb tg_verb_backfill = {
         "--every so often. What succeeded already is left and what failed is rerun from its\n"
         "failure, so the same command goes on where it was stopped. Stale is what succeeded with\n"
         "an older version of the pipeline, or before an asset that it reads was made again.\n"
-        "Exit code 0: all that was to run succeeded.",
+        "Exit code 0: all that was to run succeeded, or it was paused. Its runs go behind all\n"
+        "others; ID is its id, a unique prefix of one, or \"last\".",
     .options =
         (const struct tg_option[]){
             {"from", 0, TG_OPTION_TIME, "TIME", "the first instant (RFC 3339 or a date)", NULL,
@@ -323,6 +418,11 @@ const struct tg_verb tg_verb_backfill = {
             {"param", 'p', TG_OPTION_TEXT, "NAME=VALUE", "a parameter (may be given again)", NULL,
              NULL},
             {"dry-run", 0, TG_OPTION_FLAG, NULL, "say what would run", NULL, NULL},
+            {"list", 0, TG_OPTION_FLAG, NULL, "list backfills, newest first", NULL, NULL},
+            {"pause", 0, TG_OPTION_TEXT, "ID", "begin nothing more; what runs goes on", NULL, NULL},
+            {"resume", 0, TG_OPTION_TEXT, "ID", "go on with one that was paused, stopped or killed",
+             NULL, NULL},
+            {"cancel", 0, TG_OPTION_TEXT, "ID", "end it and its runs", NULL, NULL},
             {NULL, 0, TG_OPTION_FLAG, NULL, NULL, NULL, NULL},
         },
     .examples =
@@ -331,6 +431,7 @@ const struct tg_verb tg_verb_backfill = {
             {"backfill orders --from 2026-11-01 --to 2026-12-01 --max-runs 4", "a month"},
             {"backfill orders --from 2026-11-01 --to 2026-11-02 --every 1h --only failed",
              "the hours of a day that failed"},
+            {"backfill --pause last", "nothing more begins until --resume"},
             {NULL, NULL},
         },
     .run = backfill_run,

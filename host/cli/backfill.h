@@ -2,6 +2,7 @@
 // Running the occurrences that a backfill planned, in one host: in their order, a few at once.
 #pragma once
 
+#include "cli/args.h"
 #include "cli/launch.h"
 #include "cli/occurrences.h"
 #include "cli/output.h"
@@ -20,6 +21,8 @@ struct tg_backfill_item {
 
 struct tg_backfill {
   const struct tg_args *args;
+  struct tg_fill fill; // as it is recorded
+  char id[TG_ID_TEXT_LEN + 1];
   struct tg_host *host;
   struct tg_history *history;
   const struct tg_version *version;
@@ -32,9 +35,33 @@ struct tg_backfill {
   struct tg_deferred more;
   size_t next, running, ended, total; // total: those that are not left
   bool is_bundle_kept;
+  bool is_paused, is_cancelled; // nothing more begins
+  uint32_t looks;
 };
 
-/// Runs what is not left, until all of it has ended or a signal has stopped it.
+/// Runs what is not left, until all of it has ended, or it is paused or cancelled and what has
+/// begun has ended, or a signal has stopped it.
 ///
 /// Errors: why the host stopped by itself
 int tg_backfill_go(struct tg_backfill *backfill, struct tg_error *err);
+
+/// Gives the words of a command line as they are recorded, with the pipeline by its name.
+///
+/// Owns:   the text is the arena's; NULL when memory is out
+const char *tg_backfill_command(const struct tg_args *args, const char *pipeline,
+                                struct tg_arena *arena);
+
+/// Reads the recorded words again, with the global options of this command line.
+///
+/// Owns:   the caller deinits `again`, also after an error
+int tg_backfill_again(const struct tg_args *args, const struct tg_fill *fill,
+                      struct tg_arena *arena, struct tg_args *again, struct tg_error *err);
+
+/// Do what --list, --pause and --cancel ask for; --resume of one that a host is at work on.
+///
+/// Shape:  return an exit code
+int tg_backfill_list(const struct tg_args *args);
+int tg_backfill_pause(const struct tg_args *args);
+int tg_backfill_cancel(const struct tg_args *args);
+int tg_backfill_wake(const struct tg_project *project, const struct tg_fill *fill,
+                     const struct tg_error *busy);

@@ -6,7 +6,11 @@
 
 #include "base/units.h"
 #include "cli/backfill.h"
+#include "cli/inbox.h"
+#include "cli/requests.h"
 #include "cli/text.h"
+
+enum { TICKS_A_LOOK = 2 };
 
 static int64_t wall_ms(const struct tg_backfill *backfill) {
   return tg_clock_wall_ms(tg_loop_clock(tg_host_services(backfill->host)->loop));
@@ -93,6 +97,7 @@ static int launch_make(struct tg_backfill *backfill, struct tg_backfill_item *it
     int code = tg_launch_rerun(launch, backfill->history, &rerun, err);
     if (code) return code;
   }
+  launch->run.backfill = backfill->id;
   launch->run.interval_start = occurrence->start_ms;
   launch->run.interval_end = occurrence->end_ms;
   return TG_OK;
@@ -124,15 +129,35 @@ static void item_begin(struct tg_backfill *backfill, struct tg_backfill_item *it
   tg_launch_start(&item->launch, backfill->host);
 }
 
+static bool is_held(const struct tg_backfill *backfill) {
+  return backfill->is_paused || backfill->is_cancelled || backfill->watch.signum;
+}
+
 static bool is_over(const struct tg_backfill *backfill) {
-  return backfill->next == backfill->count && !backfill->running &&
+  bool is_all = backfill->next == backfill->count || backfill->is_paused || backfill->is_cancelled;
+  return is_all && !backfill->running &&
          !tg_conductor_has_runs(tg_host_services(backfill->host)->conductor);
 }
 
+// Looks what others have made of the backfill.
+static void fill_look(struct tg_backfill *backfill) {
+  struct tg_fill fill;
+  struct tg_arena arena;
+  tg_arena_init(&arena);
+  if (!tg_history_fill(backfill->history, backfill->id, &arena, &fill, NULL)) {
+    backfill->is_paused = fill.state == TG_FILL_PAUSED;
+    backfill->is_cancelled = fill.state == TG_FILL_CANCELLED;
+  }
+  tg_arena_deinit(&arena);
+}
+
+// Whoever was told that it is paused, or cancelled, was told so when that was recorded: so the
+// record is asked before anything more begins.
 static void more_begin(void *self) {
   struct tg_backfill *backfill = self;
+  fill_look(backfill);
   while (backfill->next < backfill->count && backfill->running < backfill->runs_max &&
-         !backfill->watch.signum) {
+         !is_held(backfill)) {
     struct tg_backfill_item *item = &backfill->items[backfill->next++];
     if (item->occurrence->way != TG_WAY_LEAVE) item_begin(backfill, item);
   }
@@ -151,8 +176,31 @@ static void run_ended(void *self, const struct tg_live_run *run) {
   tg_loop_defer(tg_host_services(backfill->host)->loop, &backfill->more);
 }
 
+// One that is paused, and whose runs have not ended yet, may be asked to go on.
+static void resume_obey(struct tg_backfill *backfill) {
+  const char *data = tg_host_services(backfill->host)->data;
+  struct tg_arena arena;
+  size_t count;
+  tg_arena_init(&arena);
+  char **names = tg_inbox_list(data, TG_FILL_RESUME, &arena, &count);
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(names[i], backfill->id) != 0) continue;
+    tg_inbox_remove(data, names[i], TG_FILL_RESUME);
+    backfill->fill.state = TG_FILL_RUNNING;
+    backfill->is_paused = false;
+    tg_fill_record(backfill->host, &backfill->fill);
+  }
+  tg_arena_deinit(&arena);
+}
+
 static void ticked(void *self) {
-  (void)self; // lines are written when something happens
+  struct tg_backfill *backfill = self;
+  if (backfill->looks++ % TICKS_A_LOOK) return;
+  bool was_held = is_held(backfill);
+  fill_look(backfill);
+  if (backfill->is_paused) resume_obey(backfill);
+  if (was_held != is_held(backfill))
+    tg_loop_defer(tg_host_services(backfill->host)->loop, &backfill->more);
 }
 
 int tg_backfill_go(struct tg_backfill *backfill, struct tg_error *err) {

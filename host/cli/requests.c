@@ -80,6 +80,89 @@ static void request_obey(struct tg_host *host, const char *id) {
   tg_arena_deinit(&arena);
 }
 
+// --- Backfills ---
+
+int tg_request_fill(const char *data, const struct tg_fill *fill, const char *kind,
+                    struct tg_error *err) {
+  char id[TG_ID_TEXT_LEN + 1];
+  tg_id_format(fill->id, id);
+  return tg_inbox_put(data, id, kind, "", 0, err);
+}
+
+static void fill_kept(void *self, struct tg_batch *batch, const struct tg_error *err) {
+  bool *is_done = self;
+  if (is_done) *is_done = true;
+  if (err) tg_log(TG_LOG_ERROR, "a backfill cannot be recorded: %s", err->text);
+  tg_batch_free(batch);
+}
+
+static bool fill_commit(struct tg_host *host, const struct tg_fill *fill, bool *is_done) {
+  struct tg_batch *batch = tg_batch_new();
+  const struct tg_record record = {.kind = TG_RECORD_FILL, .fill = *fill};
+  if (batch && !tg_batch_add(batch, &record)) {
+    tg_store_commit(tg_host_services(host)->store, batch, fill_kept, is_done);
+    return true;
+  }
+  tg_batch_free(batch);
+  tg_log(TG_LOG_ERROR, "a backfill cannot be recorded: out of memory");
+  return false;
+}
+
+void tg_fill_record(struct tg_host *host, const struct tg_fill *fill) {
+  fill_commit(host, fill, NULL);
+}
+
+void tg_fill_begin(struct tg_host *host, const struct tg_fill *fill) {
+  bool is_done = false;
+  bool is_asked = fill_commit(host, fill, &is_done);
+  while (is_asked && !is_done) tg_loop_turn(tg_host_services(host)->loop, true);
+}
+
+// The oldest first, and the children with their parents.
+static int fill_runs_cancel(struct tg_host *host, struct tg_history *history, const char *id,
+                            struct tg_arena *arena, struct tg_error *err) {
+  const struct tg_run_filter filter = {.state = -1, .is_open = true, .backfill = id};
+  struct tg_run *runs;
+  size_t count = 0;
+  int code = tg_history_runs(history, &filter, arena, &runs, &count, err);
+  while (count-- && !code)
+    if (!runs[count].parent) code = tg_run_cancel(host, history, &runs[count], err);
+  return code;
+}
+
+static void fill_obey(struct tg_host *host, const char *id, enum tg_fill_state state) {
+  struct tg_history *history = NULL;
+  struct tg_arena arena;
+  struct tg_fill fill;
+  struct tg_error err;
+  tg_arena_init(&arena);
+  int code = tg_history_open(tg_host_services(host)->data, &history, &err);
+  if (!code) code = tg_history_fill(history, id, &arena, &fill, &err);
+  if (!code && !tg_fill_state_is_terminal(fill.state)) {
+    fill.state = state;
+    if (tg_fill_state_is_terminal(state))
+      fill.ended_at = tg_clock_wall_ms(tg_loop_clock(tg_host_services(host)->loop));
+    tg_fill_record(host, &fill);
+    if (state == TG_FILL_CANCELLED) code = fill_runs_cancel(host, history, id, &arena, &err);
+  }
+  if (code)
+    tg_log(TG_LOG_WARN, "backfill %s was to be %s: %s", id, tg_fill_state_word(state), err.text);
+  tg_history_close(history);
+  tg_arena_deinit(&arena);
+}
+
+static void fills_obey(struct tg_host *host, const char *kind, enum tg_fill_state state,
+                       struct tg_arena *arena) {
+  const char *data = tg_host_services(host)->data;
+  struct tg_id known;
+  size_t count;
+  char **names = tg_inbox_list(data, kind, arena, &count);
+  for (size_t i = 0; i < count; i++) {
+    if (tg_id_parse(names[i], &known)) fill_obey(host, names[i], state);
+    tg_inbox_remove(data, names[i], kind);
+  }
+}
+
 void tg_requests_obey(struct tg_host *host) {
   const char *data = tg_host_services(host)->data;
   struct tg_arena arena;
@@ -91,6 +174,8 @@ void tg_requests_obey(struct tg_host *host) {
     if (tg_id_parse(names[i], &known)) request_obey(host, names[i]);
     tg_inbox_remove(data, names[i], "cancel");
   }
+  fills_obey(host, TG_FILL_PAUSE, TG_FILL_PAUSED, &arena);
+  fills_obey(host, TG_FILL_CANCEL, TG_FILL_CANCELLED, &arena);
   tg_arena_deinit(&arena);
   tg_intake_look(tg_host_intake(host));
   tg_answers_look(tg_host_answers(host));

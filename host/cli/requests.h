@@ -15,6 +15,18 @@ int tg_request_cancel(const char *data, const struct tg_run *run, struct tg_erro
 /// Takes a request back.
 void tg_request_forget(const char *data, const struct tg_run *run);
 
+/// Asks the host to pause a backfill, to go on with one that is paused, or to cancel it and its
+/// runs. To go on is for the host that works on it; the others are for any.
+#define TG_FILL_PAUSE "fill-pause"
+#define TG_FILL_RESUME "fill-resume"
+#define TG_FILL_CANCEL "fill-cancel"
+int tg_request_fill(const char *data, const struct tg_fill *fill, const char *kind,
+                    struct tg_error *err);
+
+/// Record a backfill; one that begins is durable when this returns. A failure is logged.
+void tg_fill_record(struct tg_host *host, const struct tg_fill *fill);
+void tg_fill_begin(struct tg_host *host, const struct tg_fill *fill);
+
 /// Does what is asked for, events among it. What cannot be done is logged and removed.
 void tg_requests_obey(struct tg_host *host);
 

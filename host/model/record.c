@@ -31,7 +31,8 @@ static bool record_own(struct tg_batch *batch, struct tg_record *r) {
            own(batch, &r->run.params) && own(batch, &r->run.partition) &&
            own(batch, &r->run.occurrence) && own(batch, &r->run.trigger) &&
            own(batch, &r->run.rerun_of) && own(batch, &r->run.parent) &&
-           own(batch, &r->run.child_key) && own(batch, &r->run.failure.text);
+           own(batch, &r->run.child_key) && own(batch, &r->run.backfill) &&
+           own(batch, &r->run.failure.text);
   case TG_RECORD_TASK:
     return own(batch, &r->task.name) && own(batch, &r->task.output) &&
            own(batch, &r->task.chosen) && own(batch, &r->task.failure.text);
@@ -57,6 +58,8 @@ static bool record_own(struct tg_batch *batch, struct tg_record *r) {
     return own(batch, &r->resource.name) && own(batch, &r->resource.phase) &&
            own(batch, &r->resource.reason) && own(batch, &r->resource.breaker) &&
            own(batch, &r->resource.budget);
+  case TG_RECORD_FILL:
+    return own(batch, &r->fill.pipeline) && own(batch, &r->fill.command);
   case TG_RECORD_COUNT:
     break;
   }

@@ -154,6 +154,15 @@ struct tg_resource {
   const char *breaker, *budget; // the states, as retry/breaker.h and retry/budget.h write them
 };
 
+/// A backfill: the runs of many occurrences that were asked for together.
+struct tg_fill {
+  struct tg_id id;
+  const char *pipeline;
+  const char *command; // JSON list of the words that asked for it, without the verb
+  enum tg_fill_state state;
+  int64_t created_at, ended_at;
+};
+
 /// X(NAME, struct, field of the union)
 #define TG_RECORDS(X)                                                                              \
   X(RUN, tg_run, run)                                                                              \
@@ -165,7 +174,8 @@ struct tg_resource {
   X(DECISION, tg_decision, decision)                                                               \
   X(CHECK, tg_check, check)                                                                        \
   X(ASSET_VERSION, tg_asset_version, asset_version)                                                \
-  X(RESOURCE, tg_resource, resource)
+  X(RESOURCE, tg_resource, resource)                                                               \
+  X(FILL, tg_fill, fill)
 
 #define X(name, type, field) TG_RECORD_##name,
 enum tg_record_kind { TG_RECORDS(X) TG_RECORD_COUNT };

@@ -13,6 +13,7 @@ struct state_row {
 static const struct state_row run_states[] = {TG_RUN_STATES(X)};
 static const struct state_row task_states[] = {TG_TASK_STATES(X)};
 static const struct state_row attempt_states[] = {TG_ATTEMPT_STATES(X)};
+static const struct state_row fill_states[] = {TG_FILL_STATES(X)};
 #undef X
 
 static int row_find(const struct state_row *rows, int count, const char *word) {
@@ -51,4 +52,16 @@ bool tg_run_state_is_terminal(enum tg_run_state state) {
 
 bool tg_task_state_is_terminal(enum tg_task_state state) {
   return task_states[state].is_terminal;
+}
+
+const char *tg_fill_state_word(enum tg_fill_state state) {
+  return fill_states[state].word;
+}
+
+int tg_fill_state_parse(const char *word) {
+  return row_find(fill_states, TG_FILL_STATE_COUNT, word);
+}
+
+bool tg_fill_state_is_terminal(enum tg_fill_state state) {
+  return fill_states[state].is_terminal;
 }

@@ -460,6 +460,48 @@ int tg_history_resources(struct tg_history *history, struct tg_arena *arena,
              : query_collect(&q, sizeof **resources, resource_read, (void **)resources, count, err);
 }
 
+static void fill_read(struct query *q, void *item) {
+  struct tg_fill *fill = item;
+  *fill = (struct tg_fill){.pipeline = text(q, 1),
+                           .command = text(q, 2),
+                           .created_at = number(q, 4),
+                           .ended_at = number(q, 5)};
+  const char *id = text(q, 0), *state = text(q, 3);
+  if (id) tg_id_parse(id, &fill->id);
+  int known = state ? tg_fill_state_parse(state) : -1;
+  fill->state = known < 0 ? TG_FILL_FAILED : (enum tg_fill_state)known;
+}
+
+int tg_history_fills(struct tg_history *history, struct tg_arena *arena, struct tg_fill **fills,
+                     size_t *count, struct tg_error *err) {
+  struct query q;
+  int code = query_start(history,
+                         "SELECT id, pipeline, command, state, created_at, ended_at FROM backfills"
+                         " ORDER BY id DESC",
+                         arena, &q, err);
+  return code ? code : query_collect(&q, sizeof **fills, fill_read, (void **)fills, count, err);
+}
+
+int tg_history_fill(struct tg_history *history, const char *name, struct tg_arena *arena,
+                    struct tg_fill *fill, struct tg_error *err) {
+  bool is_last = strcmp(name, "last") == 0;
+  struct tg_fill *fills;
+  size_t count, found = 0;
+  int code = tg_history_fills(history, arena, &fills, &count, err);
+  for (size_t i = 0; i < count && !code && !(is_last && found); i++) {
+    char id[TG_ID_TEXT_LEN + 1];
+    tg_id_format(fills[i].id, id);
+    if (!is_last && (!*name || strncmp(id, name, strlen(name)) != 0)) continue;
+    if (!found++) *fill = fills[i];
+  }
+  if (code || found == 1) return code;
+  if (found)
+    return tg_error_set(err, TG_EINVALID, "several backfills have an id that starts with '%s'",
+                        name);
+  return tg_error_set(err, TG_ENOT_FOUND,
+                      "there is no backfill '%s'; `tidegate backfill --list` lists them", name);
+}
+
 static void text_read(struct query *q, void *item) {
   *(const char **)item = text(q, 0);
 }

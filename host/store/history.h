@@ -90,6 +90,14 @@ int tg_history_newer(struct tg_history *history, uint64_t run, const char *task,
                      struct tg_arena *arena, struct tg_newer *newer, size_t *count,
                      struct tg_error *err);
 
+/// Gives the backfills, newest first; and one by its id, a unique prefix of it, or "last".
+///
+/// Errors: of one: TG_ENOT_FOUND; TG_EINVALID when several have the prefix
+int tg_history_fills(struct tg_history *history, struct tg_arena *arena, struct tg_fill **fills,
+                     size_t *count, struct tg_error *err);
+int tg_history_fill(struct tg_history *history, const char *name, struct tg_arena *arena,
+                    struct tg_fill *fill, struct tg_error *err);
+
 /// Gives the plan (JSON text) of a bundle.
 ///
 /// Errors: TG_ENOT_FOUND

@@ -41,6 +41,8 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
     [TG_RECORD_ASSET_VERSION] = ("INSERT INTO asset_versions (asset, partition, run, task, attempt,"
                                  " rows, facts, created_at)"
                                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
+    [TG_RECORD_FILL] = "INSERT INTO backfills VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id)"
+                       " DO UPDATE SET state = ?4, ended_at = ?6 WHERE ended_at IS NULL",
     [TG_RECORD_RESOURCE] = "INSERT OR REPLACE INTO resources VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 };
 
@@ -214,6 +216,16 @@ static void resource_bind(sqlite3_stmt *s, const struct tg_resource *resource) {
   tg_bind_text(s, 7, resource->budget);
 }
 
+static void fill_bind(sqlite3_stmt *s, const struct tg_fill *fill, char id[TG_ID_TEXT_LEN + 1]) {
+  tg_id_format(fill->id, id);
+  tg_bind_text(s, 1, id);
+  tg_bind_text(s, 2, fill->pipeline);
+  tg_bind_text(s, 3, fill->command);
+  tg_bind_text(s, 4, tg_fill_state_word(fill->state));
+  int_bind(s, 5, fill->created_at);
+  tg_bind_time(s, 6, fill->ended_at);
+}
+
 // Another run of the same occurrence is the one thing that may be there already.
 static int put_error(sqlite3 *db, const struct tg_record *record, struct tg_error *err) {
   if (record->kind != TG_RECORD_RUN || sqlite3_extended_errcode(db) != SQLITE_CONSTRAINT_UNIQUE)
@@ -253,6 +265,9 @@ int tg_writer_put(struct tg_writer *writer, const struct tg_record *record, stru
     break;
   case TG_RECORD_ASSET_VERSION:
     asset_version_bind(s, &record->asset_version);
+    break;
+  case TG_RECORD_FILL:
+    fill_bind(s, &record->fill, id);
     break;
   case TG_RECORD_RESOURCE:
     resource_bind(s, &record->resource);

@@ -24,7 +24,7 @@ struct subrun {
   struct tg_plan *plan;
   const struct tg_version *version; // of a new child
   struct tg_run draft;              // of it: what it has of its parent
-  char *partition;                  // of the draft
+  char *partition, *backfill;       // of the draft
   bool is_partition_asked;
   char id[TG_ID_TEXT_LEN + 1]; // once it is created
   uint64_t run;                // number, once it has begun
@@ -73,6 +73,7 @@ static void subrun_free(struct subrun *subrun) {
   tg_plan_free(subrun->plan);
   json_decref(subrun->secrets);
   free(subrun->partition);
+  free(subrun->backfill);
   free(subrun->key);
   free(subrun->pipeline);
   free(subrun->params);
@@ -429,7 +430,9 @@ static void draft_make(struct subrun *subrun, const struct tg_subrun_question *q
   subrun->is_partition_asked = asked && *asked;
   const char *partition = subrun->is_partition_asked ? asked : of->partition;
   subrun->partition = partition ? must(strdup(partition)) : NULL;
+  subrun->backfill = of->backfill ? must(strdup(of->backfill)) : NULL;
   subrun->draft = (struct tg_run){.partition = subrun->partition,
+                                  .backfill = subrun->backfill,
                                   .logical_at = of->logical_at,
                                   .interval_start = of->interval_start,
                                   .interval_end = of->interval_end};

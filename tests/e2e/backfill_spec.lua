@@ -130,7 +130,8 @@ describe("backfill", function()
       .. "kill -INT $(cat .tidegate/lock); for i in $(seq 200); do [ -s files/code ] && break; sleep 0.05; done")
       :format(project.quote(box.dir)))
     assert.equal("130\n", box:read "files/code")
-    assert.matches("were not finished; the same command goes on", box:read "files/err")
+    assert.matches('were not finished; "tidegate backfill %-%-resume %S+" goes on',
+      box:read "files/err")
     assert.equal(0, select(2, backfill(range("--every", "1d"))).code)
     assert.equal(4, #box:lines "files/log")
   end)
@@ -227,5 +228,117 @@ describe("backfill --only stale", function()
     box:write("files/repaired", "")
     assert.equal(0, select(2, backfill(range("--partitions", "EU"))).code) -- `use` is carried over
     assert.same({ "01EU" }, (stale("--dry-run", "--partitions", "EU")))
+  end)
+end)
+
+-- A backfill in the background, whose runs wait for a file to go.
+local SLOW = [[ tg.cmd "a" { shell = true, argv = "echo run >>files/log; "
+  .. "while test -e files/wait; do sleep 0.02; done" }, tg.cmd "b" { after = "a", argv = { "true" } }, ]]
+
+local function begin(...)
+  of(SLOW)
+  box:write("files/wait", "")
+  local words = { "backfill", "p", "--every", "1d", ... }
+  for _, word in ipairs(RANGE) do words[#words + 1] = word end
+  project.shell(("cd %s && (%s >/dev/null 2>files/err; echo $? >files/code) >/dev/null 2>&1 &"):format(
+    project.quote(box.dir), project.command(words)))
+end
+
+local function until_true(condition)
+  for _ = 1, 1000 do
+    local is_known, holds = pcall(condition) -- there may be no store yet
+    if is_known and holds then return end
+    project.shell "sleep 0.02"
+  end
+  error "it did not come"
+end
+
+local function ended_code()
+  until_true(function() return box:read "files/code" end)
+  return tonumber(box:read "files/code")
+end
+
+local function fill() return box:document("backfill", "--list").backfills[1] end
+
+local function counts()
+  return box:sql [[SELECT group_concat(state || count)
+    FROM (SELECT state, count(*) AS count FROM runs GROUP BY state ORDER BY state)]]
+end
+
+describe("a backfill at work", function()
+  it("is paused: what runs ends, nothing more begins, and it goes on later", function()
+    begin("--max-runs", "2")
+    until_true(function() return #box:lines "files/log" == 2 end)
+    assert.equal("running", fill().state)
+    assert.equal(0, box:tidegate("backfill", "--pause", "last").code)
+    assert.same({ "paused", "p" }, { fill().state, fill().pipeline })
+    os.remove(box.dir .. "/files/wait")
+    assert.equal(0, ended_code())
+    assert.matches("2 of 4 succeeded, 0 did not, 2 were not finished", box:read "files/err")
+    assert.equal("success2", counts())
+    local document, result = box:document("backfill", "--resume", fill().id:sub(1, 20))
+    assert.equal(0, result.code, result.err)
+    assert.same({ "success", "success", "success", "success" }, column(document.backfill, "state"))
+    assert.same({ "leave", "leave", "run", "run" }, column(document.backfill, "action"))
+    assert.equal(4, #box:lines "files/log")
+    assert.equal("success", fill().state)
+    assert.equal(2, box:tidegate("backfill", "--resume", "last").code)
+  end)
+
+  it("goes on where it is when its runs have not ended yet", function()
+    begin()
+    until_true(function() return #box:lines "files/log" == 1 end)
+    assert.equal(0, box:tidegate("backfill", "--pause", "last").code)
+    assert.equal(0, box:tidegate("backfill", "--resume", "last").code)
+    os.remove(box.dir .. "/files/wait")
+    assert.equal(0, ended_code())
+    assert.equal("success4", counts())
+  end)
+
+  it("is cancelled with its runs", function()
+    begin("--max-runs", "2")
+    until_true(function() return #box:lines "files/log" == 2 end)
+    assert.equal(0, box:tidegate("backfill", "--cancel", "last").code)
+    assert.equal("cancelled2", counts())
+    assert.equal(1, ended_code())
+    assert.equal("cancelled", fill().state)
+    local result = box:tidegate("backfill", "--cancel", "last")
+    assert.same({ 2, true }, { result.code, result.err:find "ended already: cancelled" ~= nil })
+  end)
+
+  it("that was killed goes on, is paused or is cancelled", function()
+    begin "--max-runs=2"
+    until_true(function() return #box:lines "files/log" == 2 end)
+    project.shell(("kill -9 $(cat %s/.tidegate/lock)"):format(project.quote(box.dir)))
+    assert.equal(137, ended_code())
+    assert.equal("running", fill().state)
+    assert.equal(0, box:tidegate("backfill", "--pause", "last").code)
+    assert.equal("paused", fill().state)
+    os.remove(box.dir .. "/files/wait")
+    local document, result = box:document("backfill", "--resume", "last")
+    assert.equal(0, result.code, result.err)
+    assert.same({ "continue", "continue", "run", "run" }, column(document.backfill, "action"))
+    assert.equal("success4", counts())
+  end)
+
+  it("that was killed is cancelled with what it left", function()
+    begin "--max-runs=2"
+    until_true(function()
+      return box:sql "SELECT count(*) FROM tasks WHERE state = 'running'" == "2"
+    end)
+    project.shell(("kill -9 $(cat %s/.tidegate/lock)"):format(project.quote(box.dir)))
+    assert.equal(137, ended_code())
+    assert.equal(0, box:tidegate("backfill", "--cancel", "last").code)
+    assert.equal("cancelled2", counts())
+    assert.equal("cancelled", fill().state)
+  end)
+
+  it("says what it does not take", function()
+    of(SLOW)
+    for _, words in ipairs { {}, { "p", "--list" }, { "--pause", "x", "--cancel", "x" },
+      { "--pause", "last" }, { "--resume", "nothing" }, { "--cancel", "0" } } do
+      assert.equal(2, box:tidegate("backfill", table.unpack(words)).code)
+    end
+    assert.equal(0, box:tidegate("backfill", "--list").code)
   end)
 end)

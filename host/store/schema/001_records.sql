@@ -183,6 +183,15 @@ CREATE TABLE events (                  -- what happened: CloudEvents 1.0
 );
 CREATE INDEX events_by_type ON events (type, number);
 
+CREATE TABLE backfills (
+  id         TEXT PRIMARY KEY,         -- UUID version 7; its runs name it
+  pipeline   TEXT NOT NULL,
+  command    TEXT NOT NULL,            -- the words that asked for it
+  state      TEXT NOT NULL,            -- running, paused, success, failed, cancelled
+  created_at INTEGER NOT NULL,
+  ended_at   INTEGER
+) WITHOUT ROWID;
+
 CREATE TABLE resources (               -- what tasks share outside: breakers and retry budgets
   name      TEXT PRIMARY KEY,
   phase     TEXT NOT NULL,             -- of the breaker: closed, open, half_open
