@@ -19,6 +19,8 @@ static const struct {
     {"million", bench_million, 1000000, 20000},
     {"cmd", bench_cmd, 2000, 200},
     {"steps", bench_steps, 64, 64},
+    {"sleepers", bench_sleepers, 100000, 2000},
+    {"waiters", bench_waiters, 100000, 2000},
     {"cold", bench_cold, 11, 3},
     {"fib", bench_fib, 33, 25},
     {"neighbour", bench_neighbour, 800, 200},

@@ -78,6 +78,8 @@ void bench_graph(const struct bench *bench, uint64_t n);
 void bench_million(const struct bench *bench, uint64_t n);
 void bench_cmd(const struct bench *bench, uint64_t n);
 void bench_steps(const struct bench *bench, uint64_t n);
+void bench_sleepers(const struct bench *bench, uint64_t n);
+void bench_waiters(const struct bench *bench, uint64_t n);
 void bench_cold(const struct bench *bench, uint64_t n);
 void bench_fib(const struct bench *bench, uint64_t n);
 void bench_neighbour(const struct bench *bench, uint64_t n);
