@@ -259,8 +259,10 @@ static int place_read(const json_t *schema, const char *text, json_t **value,
 static int given_read(const json_t *schema, const char *text, json_t **value,
                       struct tg_error *err) {
   if (is_secret(schema)) return place_read(schema, text, value, err);
+  errno = 0;
   *value = text_read(schema, text);
   if (*value) return TG_OK;
+  if (errno == ENOMEM) return tg_error_set(err, TG_ENOMEM, "no memory for the parameters");
   return tg_error_set(err, TG_EINVALID, "parameter \"%s\" takes %s, got \"%.200s\"",
                       name_of(schema), type_of(schema, "type")->prose, text);
 }

@@ -118,6 +118,7 @@ static int scalar_make(struct reader *reader, const yaml_event_t *event, json_t 
                      : event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
   *value = NULL;
   const char *fault = is_text ? NULL : tg_yaml_scalar_make(text, value);
+  if (fault == tg_yaml_no_memory) return fail_memory(reader);
   if (fault) return fail_at(reader, event->start_mark, TG_EINVALID, fault);
   if (!*value) *value = json_stringn(text, len);
   if (!*value) return fail_memory(reader);

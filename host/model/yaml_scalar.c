@@ -8,6 +8,8 @@
 #include <string.h>
 
 // Reads sign and digits of a base; false when the text is no such integer.
+const char tg_yaml_no_memory[] = "out of memory";
+
 static bool integer_scan(const char *text, int *base) {
   *base = 10;
   const char *digits = "0123456789";
@@ -59,12 +61,12 @@ static const char *number_make(const char *text, json_t **value) {
     long long number = strtoll(base == 10 ? text : text + 2, NULL, base);
     if (errno == ERANGE) return "an integer beyond 64 bits; quote it";
     *value = json_integer(number);
-    if (!*value) return "out of memory";
+    if (!*value) return tg_yaml_no_memory;
   } else if (real_scan(text)) {
     double number = strtod(text, NULL);
     if (!isfinite(number)) return "a number that is too large; quote it";
     *value = json_real(number);
-    if (!*value) return "out of memory";
+    if (!*value) return tg_yaml_no_memory;
   }
   return NULL;
 }

@@ -10,3 +10,6 @@
 /// Errors: returns what is wrong with a scalar that JSON cannot hold, else NULL
 /// Source: YAML 1.2.2 chapter 10.3.2
 const char *tg_yaml_scalar_make(const char *text, json_t **value);
+
+/// What tg_yaml_scalar_make gives when it is no fault of the text.
+extern const char tg_yaml_no_memory[];
