@@ -42,9 +42,12 @@ static int arena_grow(struct tg_arena *arena, size_t need) {
 
 void *tg_arena_alloc(struct tg_arena *arena, size_t size) {
   const size_t align = alignof(max_align_t);
-  if (size > SIZE_MAX - align) return NULL;
+  bool is_absurd = size > SIZE_MAX - align;
   size = size ? (size + align - 1) & ~(align - 1) : align;
-  if (arena->size - arena->used < size && arena_grow(arena, size) != 0) return NULL;
+  if (is_absurd || (arena->size - arena->used < size && arena_grow(arena, size) != 0)) {
+    arena->is_failed = true;
+    return NULL;
+  }
   void *result = arena->blocks->bytes + arena->used;
   arena->used += size;
   return memset(result, 0, size);

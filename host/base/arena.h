@@ -2,6 +2,7 @@
 // An arena: many small allocations that are freed together.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct tg_arena_block;
@@ -9,6 +10,7 @@ struct tg_arena_block;
 struct tg_arena {
   struct tg_arena_block *blocks; // newest first
   size_t used, size;             // of the newest block
+  bool is_failed;                // memory was out at some time
 };
 
 /// Makes an empty arena; it takes no memory until it is used.

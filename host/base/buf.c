@@ -19,8 +19,12 @@ void tg_buf_deinit(struct tg_buf *buf) {
 
 void tg_buf_clear(struct tg_buf *buf) {
   buf->len = 0;
-  buf->is_failed = false;
+  buf->is_failed = buf->is_out_of_memory = false;
   if (buf->data) buf->data[0] = 0;
+}
+
+void tg_buf_fail(struct tg_buf *buf) {
+  buf->is_failed = buf->is_out_of_memory = true;
 }
 
 void *tg_buf_reserve(struct tg_buf *buf, size_t more) {
@@ -31,7 +35,10 @@ void *tg_buf_reserve(struct tg_buf *buf, size_t more) {
     size_t cap = buf->cap ? buf->cap : 64;
     while (cap < need) cap *= 2;
     char *data = realloc(buf->data, cap);
-    if (!data) goto failed;
+    if (!data) {
+      tg_buf_fail(buf);
+      return NULL;
+    }
     buf->data = data;
     buf->cap = cap;
   }

@@ -13,6 +13,7 @@ struct tg_buf {
   char *data; // NUL-terminated when not NULL
   size_t len, cap, max;
   bool is_failed;
+  bool is_out_of_memory; // that is why
 };
 
 /// Makes an empty buffer that never holds more than `max` bytes.
@@ -23,6 +24,9 @@ void tg_buf_deinit(struct tg_buf *buf);
 
 /// Empties the buffer and keeps its memory; clears `is_failed`.
 void tg_buf_clear(struct tg_buf *buf);
+
+/// Makes it failed for want of memory: what was to be put could not be made.
+void tg_buf_fail(struct tg_buf *buf);
 
 /// Makes room for `more` bytes and gives a pointer to them, or NULL. The length is not changed.
 void *tg_buf_reserve(struct tg_buf *buf, size_t more);

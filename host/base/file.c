@@ -31,8 +31,7 @@ int tg_file_read_from(int fd, const char *name, struct tg_buf *buf, struct tg_er
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return tg_error_errno(err, TG_EIO, errno, "cannot read %s", name);
     if (tg_buf_put(buf, block, (size_t)got)) continue;
-    if ((size_t)got <= buf->max - buf->len)
-      return tg_error_set(err, TG_ENOMEM, "no memory to read %s", name);
+    if (buf->is_out_of_memory) return tg_error_set(err, TG_ENOMEM, "no memory to read %s", name);
     return tg_error_set(err, TG_ELIMIT, "%s is larger than %zu bytes", name, buf->max);
   }
 }

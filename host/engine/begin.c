@@ -67,7 +67,8 @@ void tg_engine_run_create(struct tg_engine *engine, const struct tg_input *input
 
 static void apply(struct tg_engine *engine, struct tg_live_run *run,
                   const struct tg_record *record) {
-  tg_engine_check(engine, tg_live_apply(run, record));
+  // What could be taken in by half only is not gone on with.
+  if (!engine->code) tg_engine_check(engine, tg_live_apply(run, record));
 }
 
 static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
@@ -119,6 +120,7 @@ void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input
     apply(engine, run, &(struct tg_record){.kind = TG_RECORD_STEP, .step = input->resume.steps[i]});
   for (size_t i = 0; i < input->resume.attempt_count; i++)
     attempt_resume(engine, run, &input->resume.attempts[i]);
+  if (engine->code) return;
   stop_resume(engine, run, input->resume.cancelled);
   place_resume(engine, run);
   run->is_replaying = false;

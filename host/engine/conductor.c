@@ -144,6 +144,12 @@ static void start(struct tg_conductor *conductor, const struct tg_effect *effect
   tg_buf_clear(&conductor->context);
   tg_context_write(effect->run, effect->unit, effect->number, now.wall_ms, deadline_at,
                    &conductor->context);
+  if (conductor->context.is_out_of_memory) {
+    struct tg_error err;
+    tg_error_set(&err, TG_ENOMEM, "no memory for the context of an attempt");
+    stop(conductor, &err);
+    return;
+  }
   bool is_whole = !conductor->context.is_failed;
   conductor->runner.start(conductor->runner.self,
                           &(struct tg_start){.attempt = effect->attempt,

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "engine/engine_parts.h"
+#include "model/json.h"
 
 enum { STARTS_RECORDED_AFTER_MS = 100 };
 
@@ -150,10 +151,14 @@ static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uin
 }
 
 // A map that was carried over or that fell back has an output and no items: they are read from it.
-static struct tg_map_items chain_items(const struct tg_live_run *run, uint32_t over) {
+static struct tg_map_items chain_items(struct tg_engine *engine, const struct tg_live_run *run,
+                                       uint32_t over) {
   const struct tg_live_task *before = &run->tasks[over];
+  const char *output = before->output ? before->output : "null";
+  json_t *list;
   if (before->map) return (struct tg_map_items){.count = before->map->count};
-  json_t *list = before->output ? json_loads(before->output, JSON_DECODE_ANY, NULL) : NULL;
+  int code = tg_json_read(output, strlen(output), JSON_DECODE_ANY, &list, NULL);
+  if (code == TG_ENOMEM) tg_engine_check(engine, code);
   struct tg_map_items items = {.count = (uint32_t)json_array_size(list)};
   if (json_is_array(list)) items.items = before->output;
   json_decref(list);
@@ -166,7 +171,7 @@ static bool chain_expand(struct tg_engine *engine, struct tg_live_run *run, uint
   const struct tg_plan_map *plan = tg_live_plan(run, unit)->map;
   if (!plan || plan->over == TG_NO_TASK || t->item != TG_NO_ITEM) return false;
   struct tg_record record = {.kind = TG_RECORD_MAP_ITEMS,
-                             .map_items = chain_items(run, plan->over)};
+                             .map_items = chain_items(engine, run, plan->over)};
   record.map_items.run = run->run.number;
   record.map_items.task = t->task;
   t->is_deciding = true;

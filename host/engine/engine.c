@@ -276,7 +276,7 @@ static void record_apply(struct tg_engine *engine, struct tg_live_run *run,
 static void batch_apply(struct tg_engine *engine, struct tg_batch *batch) {
   engine->travelling--;
   struct tg_live_run *run = NULL;
-  for (size_t i = 0; i < batch->count; i++) {
+  for (size_t i = 0; i < batch->count && !engine->code; i++) {
     uint64_t number = record_run(&batch->records[i]);
     if (!run || run->run.number != number) run = number ? tg_engine_find_run(engine, number) : NULL;
     if (run) record_apply(engine, run, &batch->records[i]);
@@ -509,6 +509,14 @@ static void open_commit(struct tg_engine *engine) {
   engine->open = NULL;
 }
 
+static void advance(struct tg_engine *engine) {
+  tg_engine_queue_advance(engine);
+  stopped_cancel(engine);
+  runs_advance(engine);
+  tg_engine_resources_record(engine);
+  open_commit(engine);
+}
+
 int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_input *input,
                    const struct tg_effect **effects, size_t *count, struct tg_error *err) {
   runs_free(engine->ended);
@@ -518,11 +526,7 @@ int tg_engine_step(struct tg_engine *engine, struct tg_now now, const struct tg_
   engine->code = TG_OK;
   engine->err = err;
   input_take(engine, input);
-  tg_engine_queue_advance(engine);
-  stopped_cancel(engine);
-  runs_advance(engine);
-  tg_engine_resources_record(engine);
-  open_commit(engine);
+  if (!engine->code) advance(engine); // else nothing holds together any more
   *effects = engine->effects;
   *count = engine->code ? 0 : engine->effect_count; // half a decision is none
   return engine->code;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/facts.h"
+#include "model/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,10 +127,13 @@ int tg_facts_record(const struct tg_plan *plan, const char *partition,
   const struct tg_plan_task *task = &plan->tasks[attempt->task];
   bool has_success = attempt->state == TG_ATTEMPT_SUCCESS;
   if ((!facts || !*facts) && !(has_success && (task->to_count || *task->produces))) return TG_OK;
-  json_t *root = facts && *facts ? json_loads(facts, JSON_ALLOW_NUL, NULL) : json_object();
-  int code = json_is_object(root)
-                 ? TG_OK
-                 : tg_error_set(err, TG_EPROTOCOL, "the facts of an attempt are malformed");
+  if (!facts || !*facts) facts = "{}";
+  json_t *root;
+  int code = tg_json_read(facts, strlen(facts), JSON_ALLOW_NUL, &root, NULL);
+  if (code == TG_ENOMEM)
+    tg_error_set(err, code, "no memory for the facts of an attempt");
+  else if (!json_is_object(root))
+    code = tg_error_set(err, TG_EPROTOCOL, "the facts of an attempt are malformed");
   if (!code) code = checks_add(attempt, json_object_get(root, "checks"), batch, err);
   const json_t *assets = json_object_get(root, "assets");
   if (!code) code = assets_add(&teller, assets, batch, err);

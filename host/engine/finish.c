@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "engine/engine_parts.h"
 #include "engine/facts.h"
+#include "model/json.h"
 
 // --- Attempts ---
 
@@ -166,7 +167,9 @@ static void task_record(struct tg_engine *engine, struct tg_live_run *run, uint3
 // Reads the items that a map's script gave: {"items": [...], "keys": [...]}.
 static int items_read(const struct tg_plan_task *task, const char *result, json_t **document,
                       struct tg_error *err) {
-  *document = result ? json_loads(result, 0, NULL) : NULL;
+  if (!result) result = "";
+  int code = tg_json_read(result, strlen(result), 0, document, NULL);
+  if (code == TG_ENOMEM) return tg_error_set(err, code, "no memory for the items of a map");
   const json_t *items = json_object_get(*document, "items");
   const json_t *keys = json_object_get(*document, "keys");
   size_t count = json_array_size(items);
@@ -212,11 +215,11 @@ static void end_decide(struct tg_engine *engine, struct tg_live_run *run, uint32
   if (err.code) attempt->state = TG_ATTEMPT_FAILED;
   const char *chosen = NULL;
   json_t *items = NULL;
-  if (tg_facts_record(run->plan, run->run.partition, attempt, outcome->facts, batch, &chosen,
-                      &err) &&
-      !err.code)
-    tg_error_set(&err, TG_ENOMEM, "no memory for what the attempt tells");
-  if (is_expansion && !err.code) items_read(plan, outcome->result, &items, &err);
+  int code =
+      tg_facts_record(run->plan, run->run.partition, attempt, outcome->facts, batch, &chosen, &err);
+  if (is_expansion && !err.code) code = items_read(plan, outcome->result, &items, &err);
+  // Its own want of memory is none of the attempt's.
+  if (code == TG_ENOMEM) tg_engine_fail(engine, code, err.text);
   if (err.code) failed_decide(engine, run, unit, attempt, &err, outcome->is_bystander);
   const char *result = err.code ? NULL : outcome->result;
   if (is_expansion && !err.code) {
@@ -336,7 +339,9 @@ static void map_record(struct tg_engine *engine, struct tg_live_run *run, uint32
   if (state == TG_TASK_SUCCESS) tg_live_map_put_output(run, task, &output);
   if (state == TG_TASK_FAILED) record.task.failure = map_failure(run, task, text, sizeof text);
   if (state == TG_TASK_CANCELLED) record.task.failure = run->stopped;
-  if (output.is_failed) {
+  if (output.is_out_of_memory) {
+    tg_engine_fail(engine, TG_ENOMEM, "no memory for the outputs of a map");
+  } else if (output.is_failed) {
     snprintf(text, sizeof text, "the outputs of its items have more than %lld bytes together",
              (long long)TG_RESULT_BYTES_MAX);
     record.task.state = TG_TASK_FAILED;

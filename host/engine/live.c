@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/live_map.h"
+#include "model/json.h"
 
 static void run_own(struct tg_live_run *live, const struct tg_run *run) {
   live->run = *run;
@@ -233,9 +234,10 @@ void tg_live_free(struct tg_live_run *live) {
 }
 
 // Marks the tasks that a branch did not choose. The names were checked when they were decided.
-static void chosen_apply(struct tg_live_run *live, uint32_t branch, const char *chosen) {
+static int chosen_apply(struct tg_live_run *live, uint32_t branch, const char *chosen) {
   const struct tg_plan_task *task = &live->plan->tasks[branch];
-  json_t *names = json_loads(chosen, 0, NULL);
+  json_t *names;
+  if (tg_json_read(chosen, strlen(chosen), 0, &names, NULL) == TG_ENOMEM) return TG_ENOMEM;
   for (uint32_t i = 0; i < task->to_count; i++) {
     const char *name = live->plan->tasks[task->to[i]].name;
     bool is_chosen = false;
@@ -246,12 +248,13 @@ static void chosen_apply(struct tg_live_run *live, uint32_t branch, const char *
     if (!is_chosen) live->tasks[task->to[i]].is_unchosen = true;
   }
   json_decref(names);
+  return TG_OK;
 }
 
-static void branch_ended(struct tg_live_run *live, uint32_t branch, const char *chosen) {
+static int branch_ended(struct tg_live_run *live, uint32_t branch, const char *chosen) {
   const struct tg_plan_task *task = &live->plan->tasks[branch];
   for (uint32_t i = 0; i < task->to_count; i++) live->tasks[task->to[i]].branches--;
-  if (chosen) chosen_apply(live, branch, chosen);
+  return chosen ? chosen_apply(live, branch, chosen) : TG_OK;
 }
 
 // Settles a task that has failed when what stands in for it has ended.
@@ -323,8 +326,8 @@ static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   t->output = text_copy(record->output);
   if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
   live->open--;
-  branch_ended(live, record->index, record->chosen);
-  int code = fallbacks_ended(live, record->index);
+  int code = branch_ended(live, record->index, record->chosen);
+  if (!code) code = fallbacks_ended(live, record->index);
   return code ? code : downstream_count(live, record->index, record->state);
 }
 

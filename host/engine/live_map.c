@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/live_map.h"
+#include "model/json.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,11 @@ static int items_begin(struct tg_live_run *live, struct tg_live_map *map) {
   return code ? code : admit(live, map);
 }
 
+static int list_read(const char *text, json_t **list) {
+  int code = text ? tg_json_read(text, strlen(text), 0, list, NULL) : TG_OK;
+  return code == TG_ENOMEM ? code : TG_OK;
+}
+
 int tg_live_map_expand(struct tg_live_run *live, const struct tg_map_items *record) {
   if (record->task >= live->plan->count || !plan_of(live, record->task)) return TG_OK;
   struct tg_live_task *t = &live->tasks[record->task];
@@ -236,8 +242,8 @@ int tg_live_map_expand(struct tg_live_run *live, const struct tg_map_items *reco
   map->task = record->task;
   map->first = live->count;
   map->count = record->count;
-  map->values = record->items ? json_loads(record->items, 0, NULL) : NULL;
-  map->keys = record->keys ? json_loads(record->keys, 0, NULL) : NULL;
+  if (list_read(record->items, &map->values) || list_read(record->keys, &map->keys))
+    return TG_ENOMEM;
   map->eligible = malloc((record->count + 1u) * sizeof *map->eligible);
   map->next_of_key = map->keys ? malloc((record->count + 1u) * sizeof *map->next_of_key) : NULL;
   if (!map->eligible || (map->keys && !map->next_of_key) || (record->items && !map->values))
@@ -287,7 +293,10 @@ void tg_live_map_put_value(const struct tg_live_run *live, uint32_t unit, struct
   uint32_t over = plan_of(live, t->task)->over;
   if (map->values) {
     char *text = json_dumps(json_array_get(map->values, t->item), JSON_COMPACT | JSON_ENCODE_ANY);
-    tg_buf_puts(out, text ? text : "null");
+    if (text)
+      tg_buf_puts(out, text);
+    else
+      tg_buf_fail(out);
     free(text);
     return;
   }

@@ -11,6 +11,7 @@
 #include "engine/plan_text.h"
 #include "engine/plan_usual.h"
 #include "engine/resources.h"
+#include "model/json.h"
 
 // What is being read, so that a fault can be named by its path.
 struct reading {
@@ -26,7 +27,8 @@ static int fault(struct reading *r, const char *field, const char *what) {
 
 static const char *text_get(struct tg_plan *plan, const json_t *object, const char *field) {
   const char *text = json_string_value(json_object_get(object, field));
-  return text && *text ? tg_arena_strdup(&plan->arena, text) : "";
+  const char *own = text && *text ? tg_arena_strdup(&plan->arena, text) : NULL;
+  return own ? own : "";
 }
 
 // An absent number is 0; anything that is no number of the range is a fault.
@@ -499,10 +501,10 @@ static int fallbacks_check(struct tg_plan *plan, struct tg_error *err) {
 
 static int task_parse(struct reading *r, struct tg_plan_span text, struct tg_graph_builder *edges) {
   json_error_t where;
-  json_t *object = json_loadb(text.at, (size_t)(text.end - text.at), JSON_DECODE_ANY, &where);
-  int code = object ? task_get(r, object, edges)
-                    : tg_error_set(r->err, TG_EINVALID, "malformed plan: tasks[%u]: %s", r->task,
-                                   where.text);
+  json_t *object;
+  int code = tg_json_read(text.at, (size_t)(text.end - text.at), JSON_DECODE_ANY, &object, &where);
+  code = code ? tg_error_set(r->err, code, "malformed plan: tasks[%u]: %s", r->task, where.text)
+              : task_get(r, object, edges);
   json_decref(object);
   return code;
 }
@@ -650,10 +652,14 @@ static int head_get(struct tg_plan *plan, const json_t *document, struct tg_erro
 
 static int head_parse(struct tg_plan *plan, const char *text, size_t len, struct tg_error *err) {
   json_error_t where;
-  json_t *document = json_loadb(text, len, 0, &where);
-  int code = json_is_object(document) ? head_get(plan, document, err)
-                                      : tg_error_set(err, TG_EINVALID, "malformed plan: %s",
-                                                     document ? "it is no object" : where.text);
+  json_t *document;
+  int code = tg_json_read(text, len, 0, &document, &where);
+  if (code)
+    tg_error_set(err, code, "malformed plan: %s", where.text);
+  else if (json_is_object(document))
+    code = head_get(plan, document, err);
+  else
+    code = tg_error_set(err, TG_EINVALID, "malformed plan: it is no object");
   json_decref(document);
   return code;
 }
@@ -679,11 +685,16 @@ static int head_read(struct tg_plan *plan, const char *text, size_t len, struct 
   return code;
 }
 
+// A text that there was no memory for is an empty one, until here.
+static int whole_check(const struct tg_plan *plan, int code, struct tg_error *err) {
+  return plan->arena.is_failed ? tg_error_set(err, TG_ENOMEM, "no memory for a plan") : code;
+}
+
 int tg_plan_parse_head(const char *text, size_t len, struct tg_plan **out, struct tg_error *err) {
   struct tg_plan *plan = calloc(1, sizeof *plan);
   if (!plan) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
   tg_arena_init(&plan->arena);
-  int code = head_read(plan, text, len, err);
+  int code = whole_check(plan, head_read(plan, text, len, err), err);
   if (code)
     tg_plan_free(plan);
   else
@@ -692,7 +703,7 @@ int tg_plan_parse_head(const char *text, size_t len, struct tg_plan **out, struc
 }
 
 int tg_plan_parse_tasks(struct tg_plan *plan, const char *text, size_t len, struct tg_error *err) {
-  return tasks_get(plan, tasks_find(text, len), err);
+  return whole_check(plan, tasks_get(plan, tasks_find(text, len), err), err);
 }
 
 int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_error *err) {

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "engine/engine_parts.h"
+#include "model/json.h"
 
 enum { FIELDS_MAX = 16 }; // of the data that are looked at for one type
 
@@ -211,12 +212,19 @@ static void enter(struct tg_engine *engine, struct tg_live_run *run, uint32_t un
   if (after < engine->last_event) look(engine, filter->type, after, run);
 }
 
+// What is waited for was checked when it was recorded.
+static json_t *wait_read(struct tg_engine *engine, const char *text) {
+  json_t *document;
+  tg_engine_check(engine, tg_json_read(text, strlen(text), 0, &document, NULL));
+  return document;
+}
+
 void tg_engine_wait_enter(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                           uint32_t position) {
   const struct tg_live_step *step = &run->tasks[unit].notes->steps[position];
   struct tg_event_filter filter;
   if (step->is_decided) return;
-  json_t *document = json_loads(step->wait, 0, NULL);
+  json_t *document = wait_read(engine, step->wait);
   if (is_kind(document, "event") && tg_event_filter_parse(document, &filter, NULL) == TG_OK)
     enter(engine, run, unit, position, &filter);
   json_decref(document);
@@ -318,7 +326,7 @@ static bool is_waited_for(struct arrival *arrival, const struct tg_live_step *st
   if (!arrival->text || strcmp(arrival->text, step->wait) != 0) {
     json_decref(arrival->document);
     arrival->text = step->wait;
-    arrival->document = json_loads(step->wait, 0, NULL);
+    arrival->document = wait_read(arrival->engine, step->wait);
     if (tg_event_filter_parse(arrival->document, &arrival->filter, NULL) != TG_OK) {
       arrival->text = NULL;
       return false;
@@ -365,11 +373,18 @@ static void lists_try(struct arrival *arrival, struct tg_buf *key) {
   list_let_go(arrival->engine, type);
 }
 
+// A body that is no JSON has no data to match.
+static int body_read(const char *text, json_t **body) {
+  int code = tg_json_read(text, strlen(text), JSON_ALLOW_NUL, body, NULL);
+  return code == TG_ENOMEM ? code : TG_OK;
+}
+
 void tg_engine_event(struct tg_engine *engine, const struct tg_event *event) {
   if (event->number > engine->last_event) engine->last_event = event->number;
   if (!tg_map_get(&engine->waits, event->type)) return;
   struct tg_buf result, key;
-  json_t *body = json_loads(event->body, JSON_ALLOW_NUL, NULL);
+  json_t *body = NULL;
+  tg_engine_check(engine, body_read(event->body, &body));
   tg_buf_init(&result, SIZE_MAX / 2);
   tg_buf_init(&key, SIZE_MAX / 2);
   tg_buf_putf(&result, "{\"value\":%s}", event->body);
@@ -399,7 +414,7 @@ void tg_engine_approval(struct tg_engine *engine, const struct tg_input *input) 
   if (!step || step->is_decided || position != input->approval.position) return;
   if (tg_task_state_is_terminal((enum tg_task_state)t->state) || tg_live_is_cut(run, t->task))
     return;
-  json_t *document = json_loads(step->wait, 0, NULL);
+  json_t *document = wait_read(engine, step->wait);
   if (is_kind(document, "approval")) decide(engine, run, unit, position, input->approval.result, 0);
   json_decref(document);
 }
