@@ -146,11 +146,16 @@ static struct load load_of(const struct sim *sim, struct sim_run *run,
   return load;
 }
 
+// A backfill leaves one slot to others.
+uint32_t sim_slots_for(const struct sim *sim, const struct sim_run *run) {
+  return run->row.backfill && sim->slots > 1 ? sim->slots - 1 : sim->slots;
+}
+
 static const char *limit_passed(const struct sim *sim, struct sim_run *run,
                                 const struct sim_unit *unit) {
   const struct sim_task *task = sim_task_of(run, unit);
   struct load load = load_of(sim, run, unit);
-  if (load.slots + 1 > sim->slots) return "slots of the host";
+  if (load.slots + 1 > sim_slots_for(sim, run)) return "slots of the host";
   if (run->pipeline->tasks_max && load.run + 1 > run->pipeline->tasks_max)
     return "tasks of the run";
   if (task->map.limit && unit->item != TG_NO_ITEM && load.map + 1 > task->map.limit)
@@ -172,6 +177,7 @@ static const char *start_fault(const struct sim *sim, const struct tg_effect *ef
   if (sim->is_draining) return "starts although the host drains";
   if (!run->is_durable) return "starts before its run is durable";
   if (run->is_over) return "starts after its run has ended";
+  if (run->row.state == TG_RUN_QUEUED) return "starts while its run is queued";
   if (unit->flight) return "starts while it runs";
   if (tg_task_state_is_terminal(run->units[unit->task].state)) return "starts after its end";
   if (tg_task_state_is_terminal(unit->state)) return "starts after the item's end";

@@ -85,6 +85,7 @@ struct sim_event sim_event_take(struct sim *sim) {
 static bool is_of_host(enum sim_event_kind kind) {
   switch (kind) {
   case SIM_BEGIN:
+  case SIM_BACKFILL:
   case SIM_CANCEL:
   case SIM_JUMP:
   case SIM_DRAIN:

@@ -12,10 +12,15 @@ void sim_host_up(struct sim *sim) {
   sim->engine = tg_engine_new(sim->slots, sim->last_run);
   if (!sim->engine) abort();
   sim_resources_give(sim);
-  for (size_t i = 0; i < sim->run_count; i++)
-    if (!sim->runs[i]->is_over)
-      sim_event_add(sim, SIM_RESUME, sim_random_time(&sim->random, 1, 5000),
-                    sim->runs[i]->row.number);
+  // Places that nobody has told of would be given away: then all runs are taken up at once.
+  for (size_t i = 0; i < sim->run_count && !sim->is_down; i++) {
+    struct sim_run *run = sim->runs[i];
+    if (run->is_over) continue;
+    if (sim->has_places)
+      sim_host_resume(sim, run->row.number);
+    else
+      sim_event_add(sim, SIM_RESUME, sim_random_time(&sim->random, 1, 5000), run->row.number);
+  }
 }
 
 // What is on its way to the disk gets there, up to somewhere.
@@ -73,6 +78,7 @@ void sim_host_resume(struct sim *sim, uint64_t number) {
   run->is_ending = false;
   sim_time_limit_set(sim, run, run->row.started_at);
   run->turn = ++sim->last_turn;
+  sim_place_resume(run);
   bool is_cancelled = sim_random_chance(&sim->random, 50);
   if (is_cancelled) run->was_cancelled = true;
   if (is_cancelled || run->row.state == TG_RUN_CANCELLING) run->stop_host = sim->host;

@@ -5,13 +5,15 @@
 
 enum { HOUR_MS = 3600 * 1000 };
 
-void sim_operator_begin(struct sim *sim, uint64_t pipeline) {
+void sim_operator_begin(struct sim *sim, uint64_t pipeline, bool is_backfill) {
   if (sim->is_down || sim->is_draining) { // he tries again later
-    sim_event_add(sim, SIM_BEGIN, 60000, pipeline);
+    sim_event_add(sim, is_backfill ? SIM_BACKFILL : SIM_BEGIN, 60000, pipeline);
     return;
   }
   struct sim_run *run = sim_run_add(sim, &sim->pipelines[pipeline]);
   if (sim_random_chance(&sim->random, 150)) sim_carry(sim, run);
+  run->row.backfill = is_backfill ? "backfill" : NULL;
+  if (is_backfill) run->row.logical_at = sim_random_between(&sim->random, 1, 100);
   sim_begin(sim, run);
 }
 

@@ -188,6 +188,10 @@ static const char *run_fault(const struct sim *sim, const struct sim_run *run) {
 void sim_oracle_judge(struct sim *sim, struct sim_run *run) {
   bool was_stopped = sim_check_is_stopped(sim, run);
   unsigned long long number = run->row.number;
+  bool has_begun = run->row.started_at || was_stopped;
+  const char *never = has_begun ? NULL : sim_never_begun_fault(run);
+  if (never) sim_fail(sim, "run %llu %s", number, never);
+  if (!has_begun) return;
   for (uint32_t i = 0; i < run->pipeline->count; i++) {
     const char *fault = task_fault(run, i, was_stopped);
     if (fault)

@@ -3,9 +3,9 @@
 // at: was there room for it, or was its room given to one that is less urgent in the same step?
 //
 // Urgent is who has the higher priority; among equals, who has the longer way to the end of the
-// graph. Older runs go before younger ones. A unit that takes from pools takes from all of them or
-// waits, and while it waits and nobody waits before it, no less urgent one of its run, and none of
-// a younger run, takes from any of them.
+// graph. Older runs go before younger ones, and backfills come last. A unit that takes from pools
+// takes from all of them or waits, and while it waits and nobody waits before it, no less urgent
+// one of its run, and none of a younger run, takes from any of them.
 #include <stdlib.h>
 
 #include "sim/rules.h"
@@ -125,6 +125,7 @@ static int urgency(const struct sim_task *a, const struct sim_task *b) {
 
 static bool is_less_urgent(const struct look *look, const struct sim_attempt *other,
                            const struct sim_unit *unit) {
+  if (!other->run->row.backfill != !look->run->row.backfill) return other->run->row.backfill;
   if (other->run != look->run) return other->run->turn > look->run->turn;
   return urgency(sim_task_of(look->run, other->unit), sim_task_of(look->run, unit)) < 0;
 }
@@ -167,7 +168,10 @@ static bool does_an_older_wait(const struct look *look, uint32_t pool) {
   for (size_t i = 0; i < look->sim->run_count; i++) {
     struct sim_run *run = look->sim->runs[i];
     struct look there = {.sim = look->sim, .run = run};
-    if (!run->is_live || !run->is_durable || run->is_over || run->turn >= look->run->turn) continue;
+    if (!run->is_live || !run->is_durable || run->is_over || run == look->run) continue;
+    bool is_behind = !run->row.backfill == !look->run->row.backfill ? run->turn > look->run->turn
+                                                                    : run->row.backfill != NULL;
+    if (is_behind) continue;
     if (does_one_wait(&there, run->units, run->pipeline->count, NULL, pool)) return true;
   }
   return false;
@@ -192,9 +196,10 @@ static enum pool pools_say(const struct look *look, const struct sim_unit *unit,
 static bool is_overtaken_in_pool(const struct look *look, const struct sim_unit *unit) {
   for (size_t i = 0; i < look->starts.count; i++) {
     const struct sim_attempt *other = look->starts.list[i];
-    if (other->run != look->run || !is_less_urgent(look, other, unit)) continue;
+    struct look there = {.run = other->run};
+    if (!is_less_urgent(look, other, unit)) continue;
     for (uint32_t p = 0; p < SIM_POOLS; p++)
-      if (wants(look, unit, p) && wants(look, other->unit, p)) return true;
+      if (wants(look, unit, p) && wants(&there, other->unit, p)) return true;
   }
   return false;
 }
@@ -210,7 +215,7 @@ static const char *order_fault(const struct look *look, struct sim_unit *unit) {
   if (look->is_full && !has_overtaken(look, unit)) return NULL;
   if (!could_run(look, unit)) return NULL;
   struct load load = load_of(look, unit);
-  if (load.slots >= look->sim->slots) return NULL;
+  if (load.slots >= sim_slots_for(look->sim, look->run)) return NULL;
   if (p->tasks_max && load.run >= p->tasks_max) return NULL;
   enum pool pool = pools_say(look, unit, &load);
   if (pool == POOL_HAS_ROOM) return "could run and does not";
@@ -254,7 +259,8 @@ void sim_check_order(struct sim *sim, const struct tg_effect *effects, size_t co
   bool is_due = starts.count || (!is_full && sim->steps % LOOKED_AT_EACH == 0);
   for (size_t i = 0; i < sim->run_count && is_due && !sim->is_draining; i++) {
     struct look look = {.sim = sim, .run = sim->runs[i], .starts = starts, .is_full = is_full};
-    if (look.run->is_live && look.run->is_durable && !look.run->is_over)
+    bool is_here = look.run->is_live && look.run->is_durable && !look.run->is_over;
+    if (is_here && look.run->row.state != TG_RUN_QUEUED)
       units_look(sim, &look, look.run->units, look.run->pipeline->count);
   }
   free(starts.list);
@@ -287,10 +293,13 @@ void sim_check_idle(struct sim *sim) {
         run->time_over_mono_ms && run->time_over_mono_ms + TIMER_SLACK_MS < sim->now.mono_ms;
     if (is_late && !sim_check_is_stopped(sim, run))
       sim_fail(sim, "run %llu goes on and its time is over", number);
-    for (uint32_t t = 0; t < run->pipeline->count; t++) {
+    bool is_waiting = run->row.state == TG_RUN_QUEUED && !sim_check_is_stopped(sim, run);
+    for (uint32_t t = 0; t < run->pipeline->count && !is_waiting; t++) {
       const char *fault = idle_fault(sim, run, &run->units[t]);
       if (fault) sim_fail(sim, "run %llu: task %u %s", number, t, fault);
     }
+    const char *place = sim->is_draining ? NULL : sim_place_fault(sim, run);
+    if (place) sim_fail(sim, "run %llu %s", number, place);
     sim_check_mirror(sim, run);
   }
 }

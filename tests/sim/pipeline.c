@@ -132,6 +132,8 @@ static void task_make(struct sim_pipeline *p, uint32_t task, const struct sim_ta
     map_make(p, task, random);
   else if (taste->number && sim_random_chance(random, 120))
     t->child = sim_random_below(random, taste->number);
+  bool may_ring = p->runs_max && p->runs_max < 3 && p->overlap == SIM_OVERLAP_QUEUE && p->count < 9;
+  if (may_ring && !t->is_map && sim_random_chance(random, 100)) t->child = taste->number;
 }
 
 // --- The text ---
@@ -198,10 +200,12 @@ static void task_put(struct tg_buf *out, const struct sim_task *t) {
 }
 
 static void text_put(struct tg_buf *out, const struct sim_pipeline *p) {
-  tg_buf_putf(out,
-              "{\"name\":\"%s\",\"file\":\"p.lua\",\"limits\":{\"runs\":0,\"tasks\":%u,"
-              "\"retries\":%u,\"timeout_ms\":%lld}",
-              p->name, p->tasks_max, p->retries_max, (long long)p->timeout_ms);
+  tg_buf_putf(
+      out,
+      "{\"name\":\"%s\",\"file\":\"p.lua\",\"limits\":{\"runs\":%u,\"overlap\":\"%s\",\"tasks\":%u,"
+      "\"retries\":%u,\"timeout_ms\":%lld}",
+      p->name, p->runs_max, sim_overlap_word(p->overlap), p->tasks_max, p->retries_max,
+      (long long)p->timeout_ms);
   pools_put(out, "pools", p->pools);
   tg_buf_puts(out, ",\"tasks\":[");
   for (uint32_t i = 0; i < p->count; i++) {
@@ -219,6 +223,10 @@ int sim_pipeline_make(struct sim_pipeline *p, const struct sim_taste *taste,
   if (!p->tasks) abort();
   memcpy(p->pools, taste->pools, sizeof p->pools);
   if (sim_random_chance(random, 250)) p->tasks_max = 1 + sim_random_below(random, 4);
+  if (taste->has_places && sim_random_chance(random, 700)) {
+    p->runs_max = 1 + sim_random_below(random, 3);
+    p->overlap = (enum sim_overlap)sim_random_below(random, SIM_OVERLAP_COUNT);
+  }
   if (sim_random_chance(random, 150)) p->retries_max = 1 + sim_random_below(random, 6);
   if (sim_random_chance(random, 150)) p->timeout_ms = sim_random_time(random, 1000, 86400000);
   edges_make(p, random);

@@ -10,6 +10,16 @@
 
 enum { SIM_POOLS = 2, SIM_KEYS = 5, SIM_RESOURCES = 2 };
 
+enum sim_overlap {
+  SIM_OVERLAP_QUEUE,
+  SIM_OVERLAP_SKIP,
+  SIM_OVERLAP_CANCEL_RUNNING,
+  SIM_OVERLAP_ALLOW,
+  SIM_OVERLAP_COUNT,
+};
+
+const char *sim_overlap_word(enum sim_overlap overlap);
+
 struct sim_retry {
   uint32_t attempts, backoff, jitter; // backoff and jitter: places in their lists of words
   int64_t base_ms, cap_ms, total_ms;
@@ -45,7 +55,8 @@ struct sim_pipeline {
   struct sim_task *tasks;
   uint32_t count;
   int64_t timeout_ms;
-  uint32_t tasks_max, retries_max;
+  uint32_t tasks_max, retries_max, runs_max;
+  enum sim_overlap overlap;
   uint32_t pools[SIM_POOLS]; // their sizes
   struct tg_plan *plan;
 };
@@ -55,7 +66,7 @@ struct sim_taste {
   uint32_t number;           // of the pipeline; it may run those with smaller ones
   uint32_t tasks_max;        // how many tasks it may have
   uint32_t pools[SIM_POOLS]; // the same for all: they stand for the same things
-  bool has_resources;
+  bool has_resources, has_places;
   uint32_t map_permille; // how many of its tasks are maps
   bool is_traced;        // its plan is printed
 };

@@ -268,7 +268,7 @@ tg_plant(probe_too_few FILE retry/breaker.c SEEDS 5000
 tg_plant(late_report_counts FILE retry/breaker.c SEEDS 5000
   FROM [[breaker->phase == TG_BREAKER_CLOSED && ticket == breaker->serial]]
   TO [[breaker->phase == TG_BREAKER_CLOSED]])
-tg_plant(given_up_asleep FILE engine/guard.c SEEDS 5000
+tg_plant(given_up_asleep FILE engine/guard.c SEEDS 30000
   FROM [[!t->is_deciding && !t->is_parked;]] TO [[!t->is_deciding;]])
 tg_plant(held_for_good FILE engine/guard.c SEEDS 5000
   FROM [[    give_up(engine, run, unit, state);
@@ -282,3 +282,29 @@ tg_plant(budget_of_run_ignored FILE engine/guard.c SEEDS 1000
   FROM [[if (max && run->retries]] TO [[if (max > 1 && run->retries]])
 tg_plant(budget_of_resource_ignored FILE engine/guard.c SEEDS 2000
   FROM [[if (state && !tg_resource_spend(]] TO [[if (state && max && !tg_resource_spend(]])
+
+# --- Places of runs ---
+
+tg_plant(place_given_twice FILE engine/overlap.c SEEDS 1000
+  FROM [[places_taken(engine, run, false) >= run->plan->runs_max;]]
+  TO [[places_taken(engine, run, false) > run->plan->runs_max;]])
+tg_plant(place_of_the_ending FILE engine/overlap.c SEEDS 2000
+  FROM [[other != run && other->is_admitted && (!by]] TO [[other != run && other->is_admitted && !other->is_ending && (!by]])
+tg_plant(place_never_freed FILE engine/engine.c SEEDS 1000
+  FROM [[engine->is_queue_due = true;]] TO [[]])
+tg_plant(queued_run_starts FILE engine/dispatch.c SEEDS 1000
+  FROM [[run->is_durable && run->run.state != TG_RUN_QUEUED &&]] TO [[run->is_durable &&]])
+tg_plant(queue_by_number FILE engine/overlap.c SEEDS 5000
+  FROM [[if (a->run.logical_at != b->run.logical_at) return a->run.logical_at < b->run.logical_at;]]
+  TO [[]])
+tg_plant(backfill_takes_all FILE engine/overlap.c SEEDS 5000
+  FROM [[places_taken(engine, run, true) < max - 1;]] TO [[places_taken(engine, run, true) < max;]])
+tg_plant(backfill_takes_last_slot FILE engine/dispatch.c SEEDS 2000
+  FROM [[engine->slots > 1 ? engine->slots - 1]] TO [[engine->slots > 1 ? engine->slots]])
+tg_plant(backfill_goes_first FILE engine/engine.c SEEDS 5000
+  FROM [[if (!run->run.backfill) run_advance(engine, run);]] TO [[run_advance(engine, run);]])
+tg_plant(newer_run_is_stopped FILE engine/overlap.c SEEDS 5000
+  FROM [[if (!*oldest || other->run.number < (*oldest)->run.number) *oldest = other;]]
+  TO [[*oldest = other;]])
+tg_plant(ring_for_ever FILE engine/overlap.c SEEDS 10000
+  FROM [[if (engine->queue) ring_break(engine);]] TO [[(void)ring_break;]])

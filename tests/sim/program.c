@@ -6,7 +6,7 @@
 
 #include "sim/world.h"
 
-enum { STRAY_REQUEST = 1 << 30 };
+enum { STRAY_REQUEST = 1 << 30, CHILD_KEY_MAX = 64 };
 
 // --- Programs ---
 
@@ -100,10 +100,14 @@ void sim_program_answer(struct sim *sim, const struct tg_effect *effect) {
 
 // --- Children ---
 
+static void child_key(const struct sim_attempt *a, char key[CHILD_KEY_MAX]) {
+  snprintf(key, CHILD_KEY_MAX, "%llu/%u", (unsigned long long)a->run->row.number, a->unit->task);
+}
+
 void sim_child_ask(struct sim *sim, struct sim_attempt *a) {
   if (a->is_over) return;
-  char key[64];
-  snprintf(key, sizeof key, "%llu/%u", (unsigned long long)a->run->row.number, a->unit->task);
+  char key[CHILD_KEY_MAX];
+  child_key(a, key);
   struct sim_run *child = NULL;
   for (size_t i = 0; i < sim->run_count && !child; i++)
     if (sim->runs[i]->row.child_key && strcmp(sim->runs[i]->row.child_key, key) == 0)
@@ -112,7 +116,11 @@ void sim_child_ask(struct sim *sim, struct sim_attempt *a) {
     const struct sim_task *task = sim_task_of(a->run, a->unit);
     child = sim_run_add(sim, &sim->pipelines[task->child]);
     child->row.child_key = tg_arena_strdup(&sim->arena, key);
-    child->row.parent = "parent";
+    char id[TG_ID_TEXT_LEN + 1];
+    tg_id_format(a->run->row.id, id);
+    child->row.parent = tg_arena_strdup(&sim->arena, id);
+    int64_t end = sim_run_end(a->run);
+    if (end != INT64_MAX && !task->is_teardown) child->row.deadline_at = end;
     child->parent = a->handle;
     sim_begin(sim, child);
     return;
@@ -136,7 +144,9 @@ void sim_child_over(struct sim *sim, struct sim_attempt *a) {
 void sim_child_begin(struct sim *sim, struct sim_attempt *a) {
   a->has_child = a->is_idle = true;
   sim_note(sim, "waits for its child", a->run, a->unit, 0);
+  char key[CHILD_KEY_MAX];
+  child_key(a, key);
   sim_input(sim, &(struct tg_input){.kind = TG_INPUT_IDLE,
-                                    .idle = {.attempt = a->handle, .is_idle = true}});
+                                    .idle = {.attempt = a->handle, .is_idle = true, .child = key}});
   sim_event_add(sim, SIM_CHILD, 1, a->handle);
 }

@@ -106,13 +106,12 @@ void sim_resource_apply(struct sim *sim, const struct tg_resource *record) {
 
 // --- Starts ---
 
-// Says whether a probe surely has its place still, whatever the wall clock did.
+// Says whether a probe surely has its place still: while the wall clock was ahead it may have been
+// given to another one.
 static bool is_probe_out(const struct sim *sim, const struct sim_attempt *a,
                          const struct sim_resource *r) {
-  int64_t mono = sim->now.mono_ms - a->started_mono_ms;
-  int64_t wall = sim->now.wall_ms - a->started_wall_ms;
-  int64_t lease = r->rules.breaker.lease_ms;
-  return a->resource_epoch == r->epoch && mono < lease && wall >= 0 && wall < lease;
+  return a->resource_epoch == r->epoch && a->jumped_ms == sim->jumped_ms &&
+         sim->now.mono_ms - a->started_mono_ms < r->rules.breaker.lease_ms;
 }
 
 static uint32_t probes_out(struct sim *sim, const struct sim_resource *r) {
@@ -203,7 +202,7 @@ const char *sim_budget_fault(struct sim *sim, struct sim_run *run, const struct 
   uint32_t max = run->pipeline->retries_max;
   bool is_used_up = max && run->granted >= max;
   if (record->stop)
-    return is_used_up || (r && r->rules.has_budget) || run->pipeline->timeout_ms
+    return is_used_up || (r && r->rules.has_budget) || sim_run_end(run) != INT64_MAX
                ? NULL
                : "is refused a retry without a budget or a time limit";
   if (record->state != TG_ATTEMPT_FAILED || !record->retry_at || record->is_fallback_next)

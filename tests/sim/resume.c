@@ -29,7 +29,7 @@ void sim_books_forget(struct sim *sim) {
     }
     for (uint32_t t = 0; t < run->pipeline->count; t++) unit_forget(&run->units[t]);
     run->parent = 0;
-    run->is_live = run->is_ending = false;
+    run->is_live = run->is_ending = run->is_queued = run->has_place = false;
     if (run->row.number > sim->last_run) sim->last_run = run->row.number;
     sim->runs[kept++] = run;
   }

@@ -65,8 +65,8 @@ static enum total total_say(const struct sim_retry *retry, const struct sim_unit
 
 // What could not begin before the end of its run must not be waited for. Teardowns are not bound.
 static bool is_late(const struct sim_run *run, const struct sim_task *task, double at) {
-  int64_t timeout = run->pipeline->timeout_ms;
-  return timeout && !task->is_teardown && at >= (double)(run->row.started_at + timeout);
+  int64_t end = sim_run_end(run);
+  return end != INT64_MAX && !task->is_teardown && at >= (double)end;
 }
 
 static const char *retry_fault(const struct sim_run *run, const struct sim_unit *unit,

@@ -93,7 +93,7 @@ void sim_worker_start(struct sim *sim, const struct tg_effect *effect) {
                                   .unit = unit,
                                   .number = effect->number,
                                   .started_mono_ms = sim->now.mono_ms,
-                                  .started_wall_ms = sim->now.wall_ms,
+                                  .jumped_ms = sim->jumped_ms,
                                   .has_slept = unit->is_parked,
                                   .is_fallback = live->is_fallback};
   attempt->is_expansion =

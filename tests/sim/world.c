@@ -80,6 +80,8 @@ static void record_tell(struct sim *sim, const struct tg_record *record) {
   struct sim_unit *unit = sim_record_unit(sim, record, &run);
   if (record->kind == TG_RECORD_ATTEMPT && record->attempt.retry_at)
     unit->wake_mono_ms = sim_waits_until(sim, record->attempt.retry_at);
+  if (record->kind == TG_RECORD_RUN && tg_run_state_is_terminal(record->run.state))
+    run->has_place = false;
   if (record->kind == TG_RECORD_ITEM && record->item.state == TG_TASK_FAILED)
     run->units[record->item.task].items->told_failed++;
 }
@@ -154,6 +156,12 @@ static void step_check(struct sim *sim, const struct tg_effect *effects, size_t 
   if (sim_is_told(sim)) sim_check_order(sim, effects, count);
 }
 
+// What is decided holds from here on, though it is not durable.
+static void decided(struct sim *sim, const struct tg_batch *batch) {
+  sim_resources_decided(sim, batch);
+  sim_places_decided(sim, batch);
+}
+
 void sim_input(struct sim *sim, const struct tg_input *input) {
   const struct tg_effect *effects;
   struct tg_error err;
@@ -166,7 +174,7 @@ void sim_input(struct sim *sim, const struct tg_input *input) {
   if (tg_engine_step(sim->engine, sim->now, input, &effects, &count, &err))
     sim_fail(sim, "the engine gives up: %s", err.text);
   for (size_t i = 0; i < count; i++)
-    if (effects[i].kind == TG_EFFECT_COMMIT) sim_resources_decided(sim, effects[i].batch);
+    if (effects[i].kind == TG_EFFECT_COMMIT) decided(sim, effects[i].batch);
   // A host may end between any two of its acts.
   bool is_last = sim->crashes_left && sim_random_chance(&sim->random, sim->crash_permille);
   size_t done = is_last ? sim_random_below(&sim->random, (uint32_t)count + 1) : count;
@@ -179,9 +187,19 @@ void sim_input(struct sim *sim, const struct tg_input *input) {
     step_check(sim, effects, count);
 }
 
-void sim_time_limit_set(struct sim *sim, struct sim_run *run, int64_t created_at) {
-  if (!run->pipeline->timeout_ms) return;
-  int64_t left = created_at + run->pipeline->timeout_ms - sim->now.wall_ms;
+int64_t sim_run_end(const struct sim_run *run) {
+  int64_t timeout = run->pipeline->timeout_ms;
+  int64_t own = timeout && run->begun_at ? run->begun_at + timeout : INT64_MAX;
+  int64_t inherited = run->row.deadline_at ? run->row.deadline_at : INT64_MAX;
+  return own < inherited ? own : inherited;
+}
+
+void sim_time_limit_set(struct sim *sim, struct sim_run *run, int64_t started_at) {
+  run->begun_at = started_at;
+  run->time_over_mono_ms = 0;
+  int64_t end = sim_run_end(run);
+  if (!started_at || end == INT64_MAX) return;
+  int64_t left = end - sim->now.wall_ms;
   run->time_over_mono_ms = sim->now.mono_ms + (left > 0 ? left : 0);
 }
 
@@ -191,11 +209,10 @@ void sim_begin(struct sim *sim, struct sim_run *run) {
   run->row.bundle = "bundle";
   run->row.params = "{}";
   run->row.trigger = "manual";
-  run->row.logical_at = sim->now.wall_ms;
+  if (!run->row.logical_at) run->row.logical_at = sim->now.wall_ms;
   for (int i = 0; i < IDS; i++) run->row.id.bytes[i] = (uint8_t)sim_random_next(&sim->random);
   run->is_live = true;
   run->turn = ++sim->last_turn;
-  sim_time_limit_set(sim, run, sim->now.wall_ms);
   sim_note(sim, "BEGIN", run, NULL, run->pipeline->count);
   struct tg_input input = {.kind = TG_INPUT_RUN};
   input.run.run = &run->row;
@@ -231,7 +248,10 @@ static void event_do(struct sim *sim, const struct sim_event *event) {
     sim_worker_again(sim, event->number);
     break;
   case SIM_BEGIN:
-    sim_operator_begin(sim, event->number);
+    sim_operator_begin(sim, event->number, false);
+    break;
+  case SIM_BACKFILL:
+    sim_operator_begin(sim, event->number, true);
     break;
   case SIM_RESUME:
     sim_host_resume(sim, event->number);
@@ -265,7 +285,7 @@ static void time_pass(struct sim *sim, int64_t at_ms) {
 
 // Lets the next thing happen, the engine's timer included; false when there is none.
 static bool next_do(struct sim *sim) {
-  if (sim->is_down) sim_host_restart(sim);
+  while (sim->is_down && !*sim->failure) sim_host_restart(sim);
   int64_t timer = tg_engine_next_timer(sim->engine);
   int64_t event = sim->event_count ? sim->events[0].at_ms : INT64_MAX;
   if (timer == INT64_MAX && event == INT64_MAX) return false;

@@ -37,6 +37,7 @@ enum sim_event_kind {
   SIM_WORK,      // an attempt goes on
   SIM_AGAIN,     // a result comes once more, or late
   SIM_BEGIN,     // somebody starts a run
+  SIM_BACKFILL,  // somebody starts a run as one of a backfill
   SIM_RESUME,    // a run of an earlier host is taken up
   SIM_CANCEL,    // somebody cancels a run
   SIM_JUMP,      // the wall clock is set
@@ -116,6 +117,8 @@ struct sim_run {
   // Of this host.
   uint64_t turn;             // of its beginning in this host: the older goes first
   bool is_live, is_ending;   // the engine has it; has decided its end
+  int64_t begun_at;          // 0 before its place is decided
+  bool is_queued, has_place; // by what the engine has decided
   int64_t time_over_mono_ms; // of its time limit, 0 for none
 };
 
@@ -142,8 +145,8 @@ struct sim_attempt {
   bool has_child, is_astray; // is_astray: it comes by other steps than the tries before it
   bool is_expansion;         // it gives a map's items
   int cancel_code;
-  int64_t started_mono_ms, started_wall_ms;
-  bool has_slept; // it goes on after a sleep
+  int64_t started_mono_ms, jumped_ms; // jumped: by the wall clock before it started
+  bool has_slept;                     // it goes on after a sleep
   uint32_t resource_epoch;
   int64_t wake_wall_ms; // when it sleeps
   enum sim_end end;
@@ -196,6 +199,7 @@ struct sim {
   uint32_t slots;
   uint64_t last_run;
   bool is_down, is_draining;
+  bool has_places; // pipelines limit their runs
   // The world's temper.
   uint32_t failure_permille, lost_permille, again_permille, crash_permille, item_max;
   uint32_t step_permille, crashes_left, deadly_permille, refuse_permille;
@@ -259,7 +263,7 @@ int64_t sim_waits_until(const struct sim *sim, int64_t at_wall_ms);
 /// Draws what a run keeps of an earlier one (carry.c).
 void sim_carry(struct sim *sim, struct sim_run *run);
 
-void sim_operator_begin(struct sim *sim, uint64_t pipeline);
+void sim_operator_begin(struct sim *sim, uint64_t pipeline, bool is_backfill);
 void sim_operator_cancel(struct sim *sim, uint64_t run);
 void sim_operator_jump(struct sim *sim);
 void sim_operator_drain(struct sim *sim);
@@ -347,6 +351,9 @@ void sim_check_end(struct sim *sim, struct sim_run *run, struct sim_unit *unit,
 void sim_check_answer(struct sim *sim, const struct sim_attempt *attempt,
                       const struct tg_effect *effect);
 
+/// Gives how many slots of the host a run may use.
+uint32_t sim_slots_for(const struct sim *sim, const struct sim_run *run);
+
 // --- tries.c ---
 
 void sim_check_attempt(struct sim *sim, struct sim_run *run, struct sim_unit *unit,
@@ -355,6 +362,20 @@ void sim_check_attempt(struct sim *sim, struct sim_run *run, struct sim_unit *un
 /// Says whether the next try of a unit is its last resort, by what is durable.
 bool sim_is_fallback_due(const struct sim_unit *unit);
 uint32_t sim_last_number(const struct sim_unit *unit);
+
+/// Gives the wall instant by which a run has to end, INT64_MAX for none.
+int64_t sim_run_end(const struct sim_run *run);
+
+// --- places.c ---
+
+void sim_places_decided(struct sim *sim, const struct tg_batch *batch);
+void sim_place_resume(struct sim_run *run);
+
+/// Says what is wrong with a run that waits for its place, or NULL.
+const char *sim_place_fault(const struct sim *sim, const struct sim_run *run);
+
+/// Says what is wrong with a run that ended without having begun, or NULL.
+const char *sim_never_begun_fault(const struct sim_run *run);
 
 // --- resources.c ---
 
