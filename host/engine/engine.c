@@ -350,6 +350,7 @@ static void items_cancel(struct tg_engine *engine, struct tg_live_run *run) {
                                                           .index = t->item,
                                                           .state = TG_TASK_CANCELLED,
                                                           .attempts = t->attempts,
+                                                          .started_at = tg_live_first_started_at(t),
                                                           .ended_at = engine->now.wall_ms,
                                                           .failure = run->stopped}});
   }

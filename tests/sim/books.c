@@ -301,6 +301,8 @@ static void record_apply(struct sim *sim, struct sim_run *run, const struct tg_r
   if (run->is_over || (!run->is_durable && record->kind != TG_RECORD_RUN))
     sim_fail(sim, "run %llu is changed while it is not there or over",
              (unsigned long long)run->row.number);
+  if (record->kind == TG_RECORD_RUN || record->kind == TG_RECORD_ATTEMPT)
+    sim_check_fields(sim, record); // against the row before
   switch (record->kind) {
   case TG_RECORD_RUN:
     run_apply(sim, run, &record->run);
@@ -323,6 +325,8 @@ static void record_apply(struct sim *sim, struct sim_run *run, const struct tg_r
   default:
     break;
   }
+  if (record->kind == TG_RECORD_TASK || record->kind == TG_RECORD_ITEM)
+    sim_check_fields(sim, record);
 }
 
 void sim_books_apply(struct sim *sim, const struct tg_batch *batch) {

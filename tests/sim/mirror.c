@@ -74,9 +74,10 @@ static uint32_t ended_count(struct sim_run *run, const struct sim_unit *map) {
 
 void sim_check_told(struct sim *sim, const struct tg_effect *effect, struct sim_run *run) {
   const struct tg_live_task *live = &effect->run->tasks[effect->unit];
-  const struct sim_unit *unit = sim_unit_find(run, live->task, TG_NO_ITEM);
+  struct sim_unit *unit = sim_unit_find(run, live->task, TG_NO_ITEM);
   enum tg_task_state state = (enum tg_task_state)live->state;
   bool is_end = effect->kind == TG_EFFECT_TASK && tg_task_state_is_terminal(state);
+  if (is_end) unit->is_untold = false;
   if (is_end && unit->state != state)
     sim_fail(sim, "run %llu: task %u is told to be %s and is not",
              (unsigned long long)run->row.number, live->task, tg_task_state_word(state));

@@ -268,6 +268,22 @@ void sim_check_order(struct sim *sim, const struct tg_effect *effects, size_t co
 
 // --- What waits for no start ---
 
+// What runs for a while is recorded as running, for those who look from outside.
+static bool is_recorded(const struct sim *sim, const struct sim_unit *unit) {
+  const struct sim_attempt *a = unit->flight;
+  if (a->started_mono_ms + TIMER_SLACK_MS > sim->now.mono_ms || a->has_slept) return true;
+  return sim_last_number(unit) == a->number &&
+         (unit->item != TG_NO_ITEM || unit->state == TG_TASK_RUNNING);
+}
+
+static const char *items_fault(const struct sim *sim, const struct sim_unit *map) {
+  for (uint32_t i = 0; map->items && i < map->items->count; i++) {
+    const struct sim_unit *item = &map->items->units[i];
+    if (item->flight && !is_recorded(sim, item)) return "has an item that runs and nobody can see";
+  }
+  return NULL;
+}
+
 static const char *idle_fault(const struct sim *sim, struct sim_run *run,
                               const struct sim_unit *unit) {
   const struct sim_attempt *a = unit->flight;
@@ -275,6 +291,8 @@ static const char *idle_fault(const struct sim *sim, struct sim_run *run,
                  unit->deadline_mono_ms + TIMER_SLACK_MS < sim->now.mono_ms &&
                  a->started_mono_ms + TIMER_SLACK_MS < sim->now.mono_ms;
   if (is_late) return "runs and its time is over";
+  if (unit->is_untold) return "has ended and nobody is told";
+  if (a && !is_recorded(sim, unit)) return "runs for long and nobody can see it";
   if (tg_task_state_is_terminal(unit->state) || unit->flight) return NULL;
   const struct sim_task *task = sim_task_of(run, unit);
   if (sim_check_is_stopped(sim, run) && !task->is_teardown)
@@ -296,8 +314,10 @@ void sim_check_idle(struct sim *sim) {
     bool is_waiting = run->row.state == TG_RUN_QUEUED && !sim_check_is_stopped(sim, run);
     for (uint32_t t = 0; t < run->pipeline->count && !is_waiting; t++) {
       const char *fault = idle_fault(sim, run, &run->units[t]);
+      if (!fault) fault = items_fault(sim, &run->units[t]);
       if (fault) sim_fail(sim, "run %llu: task %u %s", number, t, fault);
     }
+    if (run->is_untold) sim_fail(sim, "run %llu has begun and nobody is told", number);
     const char *place = sim->is_draining ? NULL : sim_place_fault(sim, run);
     if (place) sim_fail(sim, "run %llu %s", number, place);
     sim_check_mirror(sim, run);

@@ -308,3 +308,25 @@ tg_plant(newer_run_is_stopped FILE engine/overlap.c SEEDS 5000
   TO [[*oldest = other;]])
 tg_plant(ring_for_ever FILE engine/overlap.c SEEDS 10000
   FROM [[if (engine->queue) ring_break(engine);]] TO [[(void)ring_break;]])
+
+# --- What is told and shown ---
+
+tg_plant(end_not_told FILE engine/engine.c SEEDS 100
+  FROM [[tg_engine_tell(engine, run, record->task.index);]] TO [[(void)run;]])
+tg_plant(beginning_not_told FILE engine/engine.c SEEDS 100
+  FROM [[  if (!was_durable && run->is_durable)]] TO [[  if (!was_durable && run->is_durable && record->run.rerun)]])
+tg_plant(starts_not_recorded FILE engine/dispatch.c SEEDS 1000
+  FROM [[    if (t->is_recorded) continue;]] TO [[    if (t->is_recorded || t->item != TG_NO_ITEM) continue;]])
+tg_plant(traceback_lost FILE engine/finish.c SEEDS 100
+  FROM [[outcome->traceback && *outcome->traceback ? outcome->traceback : NULL]] TO [[NULL]])
+tg_plant(reason_lost FILE engine/finish.c SEEDS 1000
+  FROM [[if (state == TG_TASK_CANCELLED) record.item.failure = run->stopped;]]
+  TO [[if (state == TG_TASK_CANCELLED) record.item.failure = (struct tg_failure){0};]])
+tg_plant(parked_end_lost FILE engine/engine.c SEEDS 5000
+  FROM [[  record.attempt.ended_at = engine->now.wall_ms;]] TO [[]])
+tg_plant(parent_lost FILE engine/live.c SEEDS 1000
+  FROM [[live->run.parent = tg_arena_strdup(&live->arena, run->parent);]]
+  TO [[live->run.parent = NULL;]])
+tg_plant(item_began_never FILE engine/engine.c SEEDS 1000
+  FROM [[.started_at = tg_live_first_started_at(t),
+                                                          .ended_at]] TO [[.ended_at]])

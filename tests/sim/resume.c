@@ -11,7 +11,7 @@ static void *must(void *memory) {
 
 static void unit_forget(struct sim_unit *unit) {
   unit->flight = NULL;
-  unit->is_parked = false;
+  unit->is_parked = unit->is_untold = false;
   unit->wake_mono_ms = 0;
   unit->losses = unit->pending = 0;
   for (uint32_t i = 0; unit->items && i < unit->items->count; i++)
@@ -29,6 +29,7 @@ void sim_books_forget(struct sim *sim) {
     }
     for (uint32_t t = 0; t < run->pipeline->count; t++) unit_forget(&run->units[t]);
     run->parent = 0;
+    run->is_untold = false;
     run->is_live = run->is_ending = run->is_queued = run->has_place = false;
     if (run->row.number > sim->last_run) sim->last_run = run->row.number;
     sim->runs[kept++] = run;

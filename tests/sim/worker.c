@@ -122,9 +122,11 @@ static void give(struct sim *sim, struct sim_attempt *a, const struct tg_error *
   struct tg_outcome outcome = {.err = *err, .result = result, .facts = facts};
   outcome.is_bystander = err->code == TG_ELOST && sim_random_chance(&sim->random, 200);
   outcome.worker = (uint32_t)(a->handle % 3);
+  outcome.traceback = err->code ? SIM_TRACEBACK : NULL;
   bool is_stopped = sim_check_is_stopped(sim, a->run) && !sim_task_of(a->run, a->unit)->is_teardown;
   sim_note(sim, "result", a->run, a->unit, err->code);
   sim_told_find(a->unit, a->number)->was_stopped = is_stopped;
+  sim_told_find(a->unit, a->number)->has_trace = err->code != 0;
   sim_told_find(a->unit, a->number)->is_bystander = outcome.is_bystander;
   flight_remove(sim, a);
   if (a->is_parking && !is_stopped) {
@@ -142,7 +144,7 @@ static void give(struct sim *sim, struct sim_attempt *a, const struct tg_error *
 
 static void give_failure(struct sim *sim, struct sim_attempt *a, int code) {
   struct tg_error err;
-  tg_error_set(&err, code, "it went wrong");
+  tg_error_set(&err, code, SIM_FAILURE);
   if (code == TG_ETHROTTLED) err.retry_after_ms = sim_random_time(&sim->random, 0, 600000);
   struct sim_told *told = sim_told_put(sim, a->unit, a->number);
   told->err.code = err.code;

@@ -80,6 +80,8 @@ static void record_tell(struct sim *sim, const struct tg_record *record) {
   struct sim_unit *unit = sim_record_unit(sim, record, &run);
   if (record->kind == TG_RECORD_ATTEMPT && record->attempt.retry_at)
     unit->wake_mono_ms = sim_waits_until(sim, record->attempt.retry_at);
+  if (record->kind == TG_RECORD_TASK && tg_task_state_is_terminal(record->task.state))
+    unit->is_untold = true;
   if (record->kind == TG_RECORD_RUN && tg_run_state_is_terminal(record->run.state))
     run->has_place = false;
   if (record->kind == TG_RECORD_ITEM && record->item.state == TG_TASK_FAILED)
@@ -123,6 +125,7 @@ static void effect_do(struct sim *sim, const struct tg_effect *effect) {
     break;
   case TG_EFFECT_RUN_BEGUN:
     if (!run || !run->is_durable) sim_fail(sim, "a run is told to have begun and has not");
+    if (run) run->is_untold = false;
     break;
   case TG_EFFECT_RUN_ENDED:
     if (run) ended(sim, run);
@@ -211,7 +214,7 @@ void sim_begin(struct sim *sim, struct sim_run *run) {
   run->row.trigger = "manual";
   if (!run->row.logical_at) run->row.logical_at = sim->now.wall_ms;
   for (int i = 0; i < IDS; i++) run->row.id.bytes[i] = (uint8_t)sim_random_next(&sim->random);
-  run->is_live = true;
+  run->is_live = run->is_untold = true;
   run->turn = ++sim->last_turn;
   sim_note(sim, "BEGIN", run, NULL, run->pipeline->count);
   struct tg_input input = {.kind = TG_INPUT_RUN};

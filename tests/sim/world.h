@@ -61,6 +61,7 @@ struct sim_told {
   uint32_t host;       // that it told
   struct tg_error err; // without a text
   bool is_mistold;     // a success that the engine must refuse
+  bool has_trace;      // it told where
   bool is_bystander;   // it was lost, and not by its own fault
   bool was_stopped;    // its run was being stopped when it told
   const char *result, *chosen;
@@ -86,6 +87,7 @@ struct sim_unit {
   int64_t wake_mono_ms;     // not to start before, as far as this host knows
   int64_t deadline_mono_ms; // of its attempt, sleeps included; 0 for none
   uint32_t losses;          // attempts in a row that ended with their worker, by their own fault
+  bool is_untold;           // that it has ended, to those who watch
   uint32_t pending;         // records of its end, or of its attempt's, that are on their way
   // Of all.
   bool is_carried; // it was done by an earlier run
@@ -118,6 +120,7 @@ struct sim_run {
   uint64_t turn;             // of its beginning in this host: the older goes first
   bool is_live, is_ending;   // the engine has it; has decided its end
   int64_t begun_at;          // 0 before its place is decided
+  bool is_untold;            // that it has begun, to those who watch
   bool is_queued, has_place; // by what the engine has decided
   int64_t time_over_mono_ms; // of its time limit, 0 for none
 };
@@ -185,6 +188,9 @@ struct sim_expected {
 };
 
 enum sim_trace { SIM_TRACE_NONE, SIM_TRACE_LAST, SIM_TRACE_ALL };
+
+#define SIM_FAILURE "it went wrong"
+#define SIM_TRACEBACK "where it went wrong"
 
 enum { SIM_LAST_COUNT = 25, SIM_LAST_LEN = 120 };
 
@@ -353,6 +359,10 @@ void sim_check_answer(struct sim *sim, const struct sim_attempt *attempt,
 
 /// Gives how many slots of the host a run may use.
 uint32_t sim_slots_for(const struct sim *sim, const struct sim_run *run);
+
+// --- fields.c ---
+
+void sim_check_fields(struct sim *sim, const struct tg_record *record);
 
 // --- tries.c ---
 
