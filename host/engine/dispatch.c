@@ -237,7 +237,16 @@ static void unit_act(struct tg_engine *engine, struct tg_live_run *run, uint32_t
   tg_engine_check(engine, tg_ready_push(&run->held[lacking], unit, run->priorities[task], NULL));
 }
 
+static bool has_candidates(const struct tg_live_run *run) {
+  if (run->ready.count) return true;
+  for (uint32_t i = 0; i < tg_live_held_count(run->plan); i++)
+    if (run->held[i].count) return true;
+  return false;
+}
+
+// Asked of every live run whatever has happened, so what is not so is seen first.
 void tg_engine_ready_start(struct tg_engine *engine, struct tg_live_run *run) {
+  if (!has_candidates(run) || !run_has_slot(engine, run)) return;
   bool is_stuck[TG_POOLS_MAX + TG_RESOURCES_MAX] = {false};
   struct tg_ready *from;
   uint32_t unit;
