@@ -7,20 +7,21 @@
 #define TG_GIB (INT64_C(1) << 30)
 
 // Messages and payloads.
-#define TG_FRAME_BYTES_MAX (64 * TG_MIB)      // one message between host and worker
-#define TG_RESULT_BYTES_MAX (8 * TG_MIB)      // what a task may return, as JSON
-#define TG_RESULT_DEPTH_MAX 64                // nesting of what a task may return
-#define TG_RESULT_NODES_MAX 1000000           // values in what a task may return
-#define TG_LOG_LINE_BYTES_MAX (16 * TG_KIB)   // one line of a log
-#define TG_ATTEMPT_LOG_BYTES_MAX (8 * TG_MIB) // what is kept of an attempt's output
-#define TG_KV_KEY_BYTES_MAX 512               // a key of tidegate.store
-#define TG_KV_VALUE_BYTES_MAX (1 * TG_MIB)    // a value of tidegate.store
-#define TG_EVENT_BYTES_MAX (256 * TG_KIB)     // one event
-#define TG_EVENT_TEXT_BYTES_MAX 4096          // one of its attributes
-#define TG_EVENT_DEPTH_MAX 32                 // nesting of its data
-#define TG_WAIT_BYTES_MAX (16 * TG_KIB)       // what a task waits for, as JSON
-#define TG_APPROVERS_MAX 64                   // whom an approval names
-#define TG_EVENTS_BYTES_MAX (64 * TG_MIB)     // events that are sent together
+#define TG_FRAME_BYTES_MAX (64 * TG_MIB)             // one message between host and worker
+#define TG_RESULT_BYTES_MAX (8 * TG_MIB)             // what a task may return, as JSON
+#define TG_RESULT_DEPTH_MAX 64                       // nesting of what a task may return
+#define TG_RESULT_NODES_MAX 1000000                  // values in what a task may return
+#define TG_LOG_LINE_BYTES_MAX (16 * TG_KIB)          // one line of a log
+#define TG_ATTEMPT_LOG_BYTES_MAX (8 * TG_MIB)        // what is kept of an attempt's output
+#define TG_ATTEMPT_LOG_TAIL_BYTES_MAX (256 * TG_KIB) // of that, of its end
+#define TG_KV_KEY_BYTES_MAX 512                      // a key of tidegate.store
+#define TG_KV_VALUE_BYTES_MAX (1 * TG_MIB)           // a value of tidegate.store
+#define TG_EVENT_BYTES_MAX (256 * TG_KIB)            // one event
+#define TG_EVENT_TEXT_BYTES_MAX 4096                 // one of its attributes
+#define TG_EVENT_DEPTH_MAX 32                        // nesting of its data
+#define TG_WAIT_BYTES_MAX (16 * TG_KIB)              // what a task waits for, as JSON
+#define TG_APPROVERS_MAX 64                          // whom an approval names
+#define TG_EVENTS_BYTES_MAX (64 * TG_MIB)            // events that are sent together
 
 // What tidegate.json reads and writes for a script.
 #define TG_JSON_BYTES_MAX (64 * TG_MIB)

@@ -28,7 +28,9 @@ struct tg_attempt_log {
   int fd;
   int64_t written;
   int64_t dropped_lines, dropped_bytes;
-  struct tg_buf out; // lines of one call, written together
+  struct tg_buf out;  // lines of one call, written together
+  bool is_head_full;  // from then on lines go to the tail
+  struct tg_buf tail; // whole lines, at most twice what is kept of them
   struct stream streams[2];
 };
 
@@ -41,6 +43,7 @@ struct tg_attempt_log *tg_attempt_log_new(const char *data, const char *run, con
   snprintf(log->path, sizeof log->path, "%.3800s/%.128s.%" PRIu32 ".log", log->folder, task,
            attempt);
   tg_buf_init(&log->out, (size_t)TG_ATTEMPT_LOG_BYTES_MAX * 2);
+  tg_buf_init(&log->tail, (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX * 4);
   for (int i = 0; i < 2; i++) {
     tg_buf_init(&log->streams[i].open, (size_t)TG_RESULT_BYTES_MAX);
     tg_buf_init(&log->streams[i].last, (size_t)TG_RESULT_BYTES_MAX);
@@ -60,42 +63,66 @@ static void drop(struct tg_attempt_log *log, size_t len) {
   log->dropped_bytes += (int64_t)len;
 }
 
-// Formats a line, of which `whole` bytes were printed, into `out`; the file gets it with the next
-// flush.
-static void line_put(struct tg_attempt_log *log, const char *stream, const char *text, size_t len,
-                     size_t whole) {
+// Drops the first lines of the tail until no more than `max` bytes are left.
+static void tail_cut(struct tg_attempt_log *log, size_t max) {
+  struct tg_buf *tail = &log->tail;
+  if (tail->len <= max) return;
+  const char *at = tail->data, *from = tail->data + (tail->len - max);
+  for (const char *end; at < from && (end = strchr(at, '\n')); at = end + 1)
+    drop(log, (size_t)(end + 1 - at));
+  tg_buf_consume(tail, (size_t)(at - tail->data));
+}
+
+// Says where a line goes: what is written with the next flush, or the tail.
+static struct tg_buf *place_for(struct tg_attempt_log *log, size_t len) {
+  const int64_t head_max = TG_ATTEMPT_LOG_BYTES_MAX - TG_ATTEMPT_LOG_TAIL_BYTES_MAX;
+  if (log->written + (int64_t)(log->out.len + len) > head_max) log->is_head_full = true;
+  if (!log->is_head_full) return &log->out;
+  if (log->tail.len > 2 * (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX)
+    tail_cut(log, (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX);
+  return &log->tail;
+}
+
+// Formats a line, of which `whole` bytes were printed.
+static void line_format(struct tg_buf *out, const char *stream, const char *text, size_t len,
+                        size_t whole) {
   size_t kept = len < (size_t)TG_LOG_LINE_BYTES_MAX ? len : (size_t)TG_LOG_LINE_BYTES_MAX;
-  if (log->written + (int64_t)(log->out.len + kept) > TG_ATTEMPT_LOG_BYTES_MAX) {
-    drop(log, whole);
-    return;
-  }
   char time[TG_TIME_TEXT_LEN + 1];
   tg_time_format(tg_clock_wall_ms(tg_clock_system()), time);
-  tg_buf_putf(&log->out, "%s %s ", time, stream);
+  tg_buf_putf(out, "%s %s ", time, stream);
   for (size_t i = 0; i < kept; i++) {
     unsigned char c = (unsigned char)text[i];
     if ((c >= 0x20 && c != 0x7f) || c == '\t')
-      tg_buf_putc(&log->out, (char)c);
+      tg_buf_putc(out, (char)c);
     else
-      tg_buf_putf(&log->out, "\\x%02x", c);
+      tg_buf_putf(out, "\\x%02x", c);
   }
-  if (kept < whole) tg_buf_putf(&log->out, " (%zu bytes of this line dropped)", whole - kept);
-  tg_buf_putc(&log->out, '\n');
+  if (kept < whole) tg_buf_putf(out, " (%zu bytes of this line dropped)", whole - kept);
+  tg_buf_putc(out, '\n');
 }
 
-static void flush(struct tg_attempt_log *log) {
-  if (!log->out.len) return;
-  tg_log_redact(log->out.data);
-  size_t len = strlen(log->out.data), done = 0;
+static void line_put(struct tg_attempt_log *log, const char *stream, const char *text, size_t len,
+                     size_t whole) {
+  line_format(place_for(log, len), stream, text, len, whole);
+}
+
+static void write_out(struct tg_attempt_log *log, struct tg_buf *out) {
+  if (!out->len) return;
+  tg_log_redact(out->data);
+  size_t len = strlen(out->data), done = 0;
   while (file_open(log) && done < len) {
-    ssize_t put = write(log->fd, log->out.data + done, len - done);
+    ssize_t put = write(log->fd, out->data + done, len - done);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) break;
     done += (size_t)put;
   }
   if (done < len) drop(log, len - done); // no folder, or no space: the run goes on without
   log->written += (int64_t)done;
-  tg_buf_clear(&log->out);
+  tg_buf_clear(out);
+}
+
+static void flush(struct tg_attempt_log *log) {
+  write_out(log, &log->out);
 }
 
 void tg_attempt_log_line(struct tg_attempt_log *log, const char *stream, const char *text,
@@ -164,16 +191,18 @@ void tg_attempt_log_free(struct tg_attempt_log *log) {
   for (int i = 0; i < 2; i++)
     if (has_open_line(&log->streams[i])) stream_line(log, i);
   flush(log);
+  tail_cut(log, (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX);
   if (log->dropped_lines) {
     char text[128];
     int len = snprintf(text, sizeof text, "%" PRId64 " lines (%" PRId64 " bytes) dropped",
                        log->dropped_lines, log->dropped_bytes);
-    log->written = 0; // this line has its place whatever came before
-    line_put(log, "warn", text, (size_t)len, (size_t)len);
+    line_format(&log->out, "warn", text, (size_t)len, (size_t)len);
     flush(log);
   }
+  write_out(log, &log->tail);
   if (log->fd >= 0) close(log->fd);
   tg_buf_deinit(&log->out);
+  tg_buf_deinit(&log->tail);
   for (int i = 0; i < 2; i++) {
     tg_buf_deinit(&log->streams[i].open);
     tg_buf_deinit(&log->streams[i].last);

@@ -2,8 +2,9 @@
 // What an attempt printed and logged, in a file of its own: <data>/logs/<run>/<task>.<attempt>.log.
 //
 // A line is "<RFC 3339 time> <stream> <text>"; the stream is out or err for a command's output,
-// else a level (debug, info, warn, error). Control characters are escaped. What would pass
-// TG_ATTEMPT_LOG_BYTES_MAX is dropped and counted, and the last line says how much it was.
+// else a level (debug, info, warn, error). Control characters are escaped. Of a log that would pass
+// TG_ATTEMPT_LOG_BYTES_MAX the beginning and the end are kept, and between them a line that says
+// how much was dropped. The end is in memory, and in the file when the attempt is over.
 #pragma once
 
 #include <stddef.h>

@@ -124,13 +124,15 @@ static void a_long_line_is_cut_and_says_so(void **state) {
   free(words);
 }
 
-static void what_passes_the_cap_is_dropped_and_counted(void **state) {
+static void of_what_passes_the_cap_the_middle_is_dropped_and_counted(void **state) {
   (void)state;
-  enum { LINE = 1000, LINES = 64 * 1024 };
+  enum { LINE = 1000, LINES = 64 * 1024, BEFORE = 24 + 5 }; // the time and the stream
   char bytes[LINE];
   memset(bytes, 'y', sizeof bytes);
   bytes[LINE - 1] = '\n';
+  output(0, "the beginning\n");
   for (int i = 0; i < LINES; i++) tg_attempt_log_output(diary, i & 1, bytes, sizeof bytes);
+  output(0, "the end"); // without a line end
   closed();
   struct stat info;
   assert_int_equal(stat(path, &info), 0);
@@ -142,8 +144,13 @@ static void what_passes_the_cap_is_dropped_and_counted(void **state) {
   assert_non_null(mark);
   long long lines, lost;
   assert_int_equal(sscanf(mark, "warn %lld lines (%lld bytes) dropped\n", &lines, &lost), 2);
-  assert_int_equal((size_t)lines + kept - 1, LINES);
-  assert_int_equal(lost, lines * (LINE - 1));
+  assert_int_equal((size_t)lines + kept - 3, LINES);
+  assert_int_equal(lost, lines * (BEFORE + LINE));
+  assert_ptr_equal(strstr(text.data, "out the beginning\n"), text.data);
+  assert_string_equal(text.data + text.len - strlen("\nout the end\n"), "\nout the end\n");
+  size_t tail = text.len - (size_t)(mark - text.data);
+  assert_true(tail < (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX);
+  assert_true(tail > (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX - 32 * 1024);
 }
 
 static void output_without_line_ends_is_kept_in_part(void **state) {
@@ -184,7 +191,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(streams_are_put_together_line_by_line, setup, teardown),
       cmocka_unit_test_setup_teardown(the_last_line_that_says_something_is_known, setup, teardown),
       cmocka_unit_test_setup_teardown(a_long_line_is_cut_and_says_so, setup, teardown),
-      cmocka_unit_test_setup_teardown(what_passes_the_cap_is_dropped_and_counted, setup, teardown),
+      cmocka_unit_test_setup_teardown(of_what_passes_the_cap_the_middle_is_dropped_and_counted,
+                                      setup, teardown),
       cmocka_unit_test_setup_teardown(output_without_line_ends_is_kept_in_part, setup, teardown),
       cmocka_unit_test_setup_teardown(a_log_that_cannot_be_written_stops_nobody, setup, teardown),
   };

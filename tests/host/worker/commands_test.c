@@ -158,7 +158,7 @@ static void a_flood_of_output_is_kept_in_part(void **state) {
   char *log = log_of("lines", 1, &len);
   assert_true(len > TG_ATTEMPT_LOG_BYTES_MAX / 2);
   assert_true(len < TG_ATTEMPT_LOG_BYTES_MAX + 1024);
-  assert_non_null(strstr(log + len - 100, "dropped"));
+  assert_non_null(strstr(log, " bytes) dropped\n"));
   free(log);
   log = log_of("one", 1, &len);
   assert_true(len < 256 * 1024);
