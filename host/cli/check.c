@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/map.h"
+#include "cli/child_check.h"
 #include "cli/exit.h"
 #include "cli/faults.h"
 #include "cli/load.h"
@@ -23,7 +24,8 @@ enum { PATH_BYTES_MAX = 4096 };
 struct checker {
   struct tg_project project;
   struct tg_map pipelines; // name -> its file, as a string of the project's arena
-  json_t *faults;          // list
+  struct tg_child_check children;
+  json_t *faults; // list
   size_t file_count;
 };
 
@@ -52,6 +54,7 @@ static void plan_check(struct checker *checker, const char *text, const char *fi
     return;
   }
   name_check(checker, plan->name, file);
+  tg_child_check_add(&checker->children, file, text);
   tg_plan_free(plan);
 }
 
@@ -132,6 +135,7 @@ static int project_check(struct checker *checker, struct tg_error *err) {
     code = folder_check(checker, path, err);
     if (code == TG_ENOT_FOUND && i > 0) code = TG_OK; // a project need not have policies
   }
+  if (!code) tg_child_check_faults(&checker->children, checker->faults);
   return code;
 }
 
@@ -161,6 +165,7 @@ static int check_run(const struct tg_args *args) {
   struct tg_output output = tg_output_of(args, STDOUT_FILENO);
   struct tg_error err;
   tg_map_init(&checker.pipelines);
+  tg_child_check_init(&checker.children);
   int exit_code = tg_load_project(&checker.project, args);
   if (exit_code) goto done;
   int code = args->word_count ? TG_OK : project_check(&checker, &err);
@@ -171,6 +176,7 @@ static int check_run(const struct tg_args *args) {
 
 done:
   tg_map_deinit(&checker.pipelines);
+  tg_child_check_deinit(&checker.children);
   json_decref(checker.faults);
   return exit_code;
 }
@@ -182,7 +188,8 @@ const struct tg_verb tg_verb_check = {
     .summary = "load pipelines and policies and say what is wrong",
     .prose =
         "PATH is a script or a folder of scripts, those in a folder \"policies\" being policies;\n"
-        "without one all of the project's are checked. Nothing is run, nothing is written.",
+        "without one all of the project's are checked, and that what a tg.run names is there and\n"
+        "takes the parameters it is given. Nothing is run, nothing is written.",
     .examples =
         (const struct tg_example[]){
             {"check", "everything in the project"},

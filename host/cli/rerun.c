@@ -12,6 +12,7 @@
 #include "cli/records.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
+#include "model/params.h"
 
 enum { BUNDLE_LATEST, BUNDLE_ORIGINAL };
 
@@ -96,13 +97,9 @@ static size_t frozen_add(struct rerunner *r, const char **texts, size_t given) {
     if (json_is_null(value) || is_left_out(r->launch.plan, name, given) ||
         is_given(texts, given, name))
       continue;
-    char *own = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    struct tg_buf text;
-    tg_buf_init(&text, SIZE_MAX / 2);
-    tg_buf_putf(&text, "%s=%s", name, own ? own : json_string_value(value));
-    texts[count++] = tg_arena_strdup(&r->launch.arena, tg_buf_text(&text));
-    tg_buf_deinit(&text);
-    free(own);
+    char *text = tg_params_text(name, value);
+    texts[count++] = tg_arena_strdup(&r->launch.arena, text);
+    free(text);
   }
   json_decref(frozen);
   return count;

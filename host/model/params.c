@@ -453,3 +453,13 @@ json_t *tg_params_secrets(const json_t *schema, const char *params) {
   json_decref(all);
   return places;
 }
+
+char *tg_params_text(const char *name, const json_t *value) {
+  char *own = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+  const char *given = own ? own : json_string_value(value);
+  size_t size = strlen(name) + (given ? strlen(given) : 0) + 2;
+  char *text = given ? malloc(size) : NULL;
+  if (text) snprintf(text, size, "%s=%s", name, given);
+  free(own);
+  return text;
+}

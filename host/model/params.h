@@ -38,6 +38,11 @@ bool tg_params_want_script(const json_t *schema, const json_t *params);
 int tg_params_add_computed(const json_t *schema, const json_t *values, json_t *params,
                            struct tg_error *err);
 
+/// Gives a parameter as the text that a person would give for its value: "name=value".
+///
+/// Owns:   the caller frees the text, which is NULL when memory is out
+char *tg_params_text(const char *name, const json_t *value);
+
 /// Says whether a parameter is declared secret.
 bool tg_params_is_secret(const json_t *schema, const char *name);
 

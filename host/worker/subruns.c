@@ -322,16 +322,12 @@ static char *place_of(const struct subrun *subrun, const json_t *handle) {
 
 // Gives a parameter as the text that a person would give.
 static char *given_text(const struct subrun *subrun, const char *name, const json_t *value) {
-  char *own = NULL;
-  if (tg_params_is_secret(subrun->plan->params, name))
-    own = place_of(subrun, value);
-  else if (!json_is_string(value))
-    own = must(json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT));
-  const char *text = own ? own : json_string_value(value);
-  size_t size = strlen(name) + strlen(text) + 2;
-  char *given = must(malloc(size));
-  snprintf(given, size, "%s=%s", name, text);
-  free(own);
+  if (!tg_params_is_secret(subrun->plan->params, name)) return must(tg_params_text(name, value));
+  char *place = place_of(subrun, value);
+  json_t *text = json_string(place);
+  char *given = must(tg_params_text(name, text));
+  json_decref(text);
+  free(place);
   return given;
 }
 

@@ -45,6 +45,47 @@ describe("a required parameter", function()
   end)
 end)
 
+describe("check", function()
+  local CHILD = "params = { n = tg.int {}, region = tg.enum { 'US', 'EU', default = 'EU' }, "
+    .. "token = tg.string { secret = true, default = tg.secret 'T' } },"
+
+  local function faults(fields)
+    of([[ tg.run "c" { pipeline = "child", ]] .. fields .. " }, ")
+    box:pipeline("child", TASK, CHILD)
+    local document, result = box:document("check")
+    box:close()
+    box = nil
+    assert.equal(#document.faults == 0 and 0 or 2, result.code)
+    return document.faults
+  end
+
+  it("knows what a child run is not given, as far as it stands in the script", function()
+    for fields, message in pairs {
+      [""] = '"n" is required', ["params = { n = 'x' }"] = '"n" takes a whole number',
+      ["params = { n = 1, regoin = 'EU' }"] = 'did you mean "region"',
+      ["params = { n = 1, region = 'XX' }"] = '"region" cannot be "XX"',
+    } do
+      local found = faults(fields)
+      assert.same({ "pipelines/p.lua", 5 }, { found[1].file, found[1].line })
+      assert.matches('run "c": ', found[1].message, 1, true)
+      assert.matches(message, found[1].message, 1, true)
+    end
+    for _, fields in ipairs {
+      "params = { n = 1 }", "params = { n = 1, token = tg.secret 'X' }", "params = function() return {} end",
+    } do
+      assert.same({}, faults(fields))
+    end
+  end)
+
+  it("knows a child that is not there", function()
+    of [[ tg.run "c" { pipeline = "chidl" }, ]]
+    box:pipeline("child", TASK)
+    assert.matches("there is no pipelines/chidl.lua; did you mean pipelines/child.lua?",
+      box:document("check").faults[1].message, 1, true)
+    assert.equal(0, box:tidegate("check", "pipelines/p.lua").code) -- one file alone tells nothing of others
+  end)
+end)
+
 describe("a computed parameter", function()
   it("follows from the others, and is checked and frozen like them", function()
     of(TASK, COMPUTED)

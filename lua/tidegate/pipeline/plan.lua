@@ -84,6 +84,9 @@ local function compile_rarities(task, one, index_of)
   if task.fallback then one.fallback = index_of[task.fallback] or true end
   if task.map then one.map = compile_map(task, index_of) end
   one.pipeline = task.pipeline
+  if one.pipeline and type(task.own.params) == "table" then
+    one.params = plain.copy(task.own.params, "params")
+  end
 end
 
 -- Tells what is not as the host takes it to be where a plan says nothing.
