@@ -94,6 +94,7 @@ static const struct scenario scenarios[] = {
     {"map", "map", {"run", "p"}, 0, 0, "success", NULL, 2},
     {"steps", "steps", {"run", "p"}, 0, 0, "success", NULL, 8},
     {"children", "children", {"run", "p"}, 0, 0, "success", NULL, 2},
+    {"waits", "waits", {"run", "p"}, 0, 0, "success", NULL, 2},
     {"failure", "failure", {"run", "p"}, 1, 1, "failed", NULL, 2},
     {"repair", "repair", {"rerun", "last", "--from-failure"}, 0, 2, "success", failed_run, 2},
     {"days",

@@ -204,6 +204,7 @@ pid_t host_start(const struct host_project *project, const char *const *words,
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC,
                                    0644);
+  setenv("FAULT_BINARY", project->binary, 1); // for commands that ask for it
   if (death && death->point) death_set(project, death);
   pid_t pid;
   if (posix_spawn(&pid, project->binary, &actions, NULL, argv, environ) != 0)

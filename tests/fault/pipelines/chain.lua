@@ -33,8 +33,13 @@ return tg.pipeline "p" {
       run = function(ctx) notes.leave(ctx) error "no luck" end,
       fallback = function() return "fallen" end,
     },
+    tg.task "fetch" {
+      after = "two", fallback = "spare",
+      run = function(ctx) notes.leave(ctx) error "no luck either" end,
+    },
+    tg.task "spare" { run = function(ctx) notes.leave(ctx) return "spared" end },
     tg.task "last" {
-      after = { "fall", "never" }, when = "none_failed",
+      after = { "fall", "fetch", "never" }, when = "none_failed",
       run = function(ctx) notes.leave(ctx) return ctx.output.fall end,
     },
     shell("down", { "up", "last" }, { teardown = true }),
