@@ -73,7 +73,7 @@ void tg_children_free(struct tg_children *children); // NULL is fine
 ///
 /// Shape:  *child is valid until its `exited` returns
 /// Errors: TG_ESPAWN when the command or folder is not there or may not be run, TG_EINVALID for an
-///         empty argv, TG_EIO when the machine has no descriptors or processes left
+///         empty argv, TG_EBUSY while there are no descriptors or processes left
 int tg_child_spawn(struct tg_children *children, const struct tg_child_spec *spec,
                    const struct tg_child_callbacks *callbacks, struct tg_child **child,
                    struct tg_error *err);

@@ -214,7 +214,7 @@ static int start_failed(int errnum, const char *name, struct tg_error *err) {
   case ENOMEM:
   case EMFILE:
   case ENFILE:
-    return tg_error_errno(err, TG_EIO, errnum, "cannot start '%s' now", name);
+    return tg_error_errno(err, TG_EBUSY, errnum, "cannot start '%s' now", name);
   default:
     return tg_error_errno(err, TG_ESPAWN, errnum, "cannot start '%s'", name);
   }
@@ -234,7 +234,7 @@ int tg_spawn(const struct tg_child_spec *spec, bool has_output, struct tg_spawne
     goto done;
   }
   if (plan_init(&plan, spec, has_output, spawned->out) != 0) {
-    code = tg_error_errno(err, TG_EIO, errno, "cannot make descriptors for '%s'", spec->argv[0]);
+    code = tg_error_errno(err, TG_EBUSY, errno, "cannot make descriptors for '%s'", spec->argv[0]);
     goto done;
   }
   int errnum = process_start(spec, &plan, program.data, &spawned->pid);

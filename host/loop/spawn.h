@@ -15,6 +15,6 @@ struct tg_spawned {
 /// Starts the process that `spec` describes.
 ///
 /// Owns:   the caller closes `out` and reaps `pid`
-/// Errors: TG_EINVALID, TG_ESPAWN, TG_EIO; nothing is left open then
+/// Errors: TG_EINVALID, TG_ESPAWN, TG_EBUSY; nothing is left open then
 int tg_spawn(const struct tg_child_spec *spec, bool has_output, struct tg_spawned *spawned,
              struct tg_error *err);

@@ -15,10 +15,16 @@
 #include "model/params.h"
 #include "worker/attempt_log.h"
 
+// A command for which there are no descriptors or processes left is held, and started when others
+// have ended; it fails when that takes too long.
+enum { HELD_LOOK_MS = 100, HELD_MS_MAX = 60000 };
+
 struct command {
   struct tg_commands *commands;
   uint64_t attempt;
+  struct tg_start start;              // without its context
   const struct tg_plan_command *plan; // of the run, which outlives the attempt
+  int64_t held_until;                 // monotonic; 0 when it is not held
   struct tg_child *child;
   struct tg_attempt_log *log;
   int cancel_code;
@@ -29,6 +35,7 @@ struct command {
 struct tg_commands {
   const struct tg_services *services;
   struct tg_map running; // struct command by attempt
+  struct tg_timer *look; // after those that are held; made when one is
 };
 
 struct tg_commands *tg_commands_new(const struct tg_services *services) {
@@ -51,6 +58,7 @@ void tg_commands_free(struct tg_commands *commands) {
   const struct tg_map_slot *slot;
   while ((slot = tg_map_next(&commands->running, &at))) command_free(slot->value);
   tg_map_deinit(&commands->running);
+  tg_timer_free(commands->look);
   free(commands);
 }
 
@@ -234,7 +242,7 @@ static void unstarted_tell(void *self) {
   outcome_tell(command, &outcome);
 }
 
-static int spawn(struct command *command, const struct tg_start *start, struct tg_error *err) {
+static int spawn(struct command *command, struct tg_error *err) {
   const struct tg_services *services = command->commands->services;
   const struct tg_plan_command *plan = command->plan;
   const char *const shell[] = {"/bin/sh", "-c", plan->argv[0], NULL};
@@ -244,7 +252,7 @@ static int spawn(struct command *command, const struct tg_start *start, struct t
   else
     snprintf(cwd, sizeof cwd, "%s/%s", services->root, plan->cwd);
   struct env env = {0};
-  env_make(&env, services, start);
+  env_make(&env, services, &command->start);
   struct tg_child_spec spec = {
       .argv = plan->is_shell ? shell : plan->argv,
       .env = env.items,
@@ -260,6 +268,40 @@ static int spawn(struct command *command, const struct tg_start *start, struct t
   return code;
 }
 
+static void held_look(void *self);
+
+// Holds a command that cannot be started now. Returns false when it has waited long enough.
+static bool hold(struct command *command) {
+  struct tg_commands *commands = command->commands;
+  struct tg_loop *loop = commands->services->loop;
+  int64_t now = tg_clock_mono_ms(tg_loop_clock(loop));
+  if (!command->held_until) {
+    command->held_until = now + HELD_MS_MAX;
+    tg_log(TG_LOG_WARN, "a command has to wait: %s", command->failed.text);
+  }
+  if (now >= command->held_until) return false;
+  if (!commands->look) commands->look = tg_timer_new(loop, held_look, commands, NULL);
+  if (commands->look) tg_timer_start(commands->look, HELD_LOOK_MS);
+  return commands->look != NULL;
+}
+
+static void command_try(struct command *command) {
+  int code = spawn(command, &command->failed);
+  if (code == TG_EBUSY && hold(command)) return;
+  command->held_until = 0;
+  if (code) tg_loop_defer(command->commands->services->loop, &command->tell);
+}
+
+static void held_look(void *self) {
+  struct tg_commands *commands = self;
+  size_t at = 0;
+  const struct tg_map_slot *slot;
+  while ((slot = tg_map_next(&commands->running, &at))) {
+    struct command *command = slot->value;
+    if (command->held_until) command_try(command); // what it tells, it tells later
+  }
+}
+
 void tg_commands_start(struct tg_commands *commands, const struct tg_start *start) {
   const struct tg_services *services = commands->services;
   const struct tg_plan_task *task = &start->run->plan->tasks[start->task];
@@ -269,17 +311,24 @@ void tg_commands_start(struct tg_commands *commands, const struct tg_start *star
   tg_id_format(start->run->run.id, id);
   command->commands = commands;
   command->attempt = start->attempt;
+  command->start = *start;
+  command->start.context = NULL;
   command->plan = task->command;
   tg_context_unit_name(start->run, start->unit, name);
   command->log = tg_attempt_log_new(services->data, id, name, start->number);
   command->tell = (struct tg_deferred){.call = unstarted_tell, .self = command};
-  if (spawn(command, start, &command->failed)) tg_loop_defer(services->loop, &command->tell);
+  command_try(command);
 }
 
 bool tg_commands_cancel(struct tg_commands *commands, uint64_t attempt, int code) {
   struct command *command = tg_map_get_number(&commands->running, attempt);
   if (!command) return false;
   if (!command->cancel_code) command->cancel_code = code;
+  if (command->held_until) {
+    command->held_until = 0;
+    tg_error_set(&command->failed, code, "the command was stopped before it could be started");
+    tg_loop_defer(commands->services->loop, &command->tell);
+  }
   if (command->child) tg_child_stop(command->child, command->plan->grace_ms);
   return true;
 }

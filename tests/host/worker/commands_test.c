@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,6 +168,66 @@ static void a_flood_of_output_is_kept_in_part(void **state) {
   assert_string_equal(stand_task(&stand, "one")->output, "7");
 }
 
+static void cancel(void) {
+  tg_conductor_input(
+      tg_host_services(stand.host)->conductor,
+      &(struct tg_input){.kind = TG_INPUT_CANCEL,
+                         .cancel = {.run = 1, .code = TG_ECANCELLED, .reason = "asked for"}});
+}
+
+// Leaves the host room for a few more descriptors only; gives the limit that was.
+static struct rlimit descriptors_limit(rlim_t more) {
+  struct rlimit before;
+  int highest = dup(0);
+  assert_true(highest >= 0);
+  close(highest);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  struct rlimit limit = {.rlim_cur = (rlim_t)highest + more, .rlim_max = before.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  return before;
+}
+
+static const char many_commands[] =
+    "local tg = require 'tidegate'\n"
+    "local tasks = {}\n"
+    "for i = 1, 30 do tasks[i] = tg.cmd('t' .. i) { argv = { 'sleep', '%s' } } end\n"
+    "return tg.pipeline 'p' { tasks = tasks }\n";
+
+static struct rlimit many_begin(const char *seconds) {
+  char text[512];
+  snprintf(text, sizeof text, many_commands, seconds);
+  stand_write(&stand, "pipelines/p.lua", text);
+  stand_open(&stand, 1);
+  stand_build(&stand);
+  struct rlimit before = descriptors_limit(16);
+  stand_begin(&stand, "{}");
+  return before;
+}
+
+static void a_command_waits_for_descriptors(void **state) {
+  (void)state;
+  struct rlimit before = many_begin("0.02");
+  stand_finish(&stand);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  assert_int_equal(stand.end, TG_RUN_SUCCESS);
+  for (int i = 1; i <= 30; i++) {
+    char name[8];
+    snprintf(name, sizeof name, "t%d", i);
+    assert_int_equal(stand_task(&stand, name)->attempts, 1); // waiting is no failed try
+  }
+}
+
+static void a_command_that_waits_for_descriptors_can_be_cancelled(void **state) {
+  (void)state;
+  struct rlimit before = many_begin("1000");
+  stand_await_running(&stand, 30);
+  cancel();
+  stand_finish(&stand);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  assert_int_equal(stand.end, TG_RUN_CANCELLED);
+  assert_int_equal(stand_task(&stand, "t30")->state, TG_TASK_CANCELLED);
+}
+
 static void cancelling_ends_a_command(void **state) {
   (void)state;
   stand_write(&stand, "pipelines/p.lua", PIPELINE("tg.cmd 'a' { argv = { 'sleep', '1000' } }"));
@@ -174,10 +235,7 @@ static void cancelling_ends_a_command(void **state) {
   stand_build(&stand);
   stand_begin(&stand, "{}");
   stand_await_running(&stand, 1);
-  tg_conductor_input(
-      tg_host_services(stand.host)->conductor,
-      &(struct tg_input){.kind = TG_INPUT_CANCEL,
-                         .cancel = {.run = 1, .code = TG_ECANCELLED, .reason = "asked for"}});
+  cancel();
   stand_finish(&stand);
   assert_int_equal(stand.end, TG_RUN_CANCELLED);
   assert_int_equal(stand_task(&stand, "a")->state, TG_TASK_CANCELLED);
@@ -206,6 +264,8 @@ int main(int argc, char **argv) {
       STAND_TEST(a_command_over_its_time_is_ended_with_all_it_started),
       STAND_TEST(what_a_command_leaves_behind_is_ended_and_said),
       STAND_TEST(a_flood_of_output_is_kept_in_part),
+      STAND_TEST(a_command_waits_for_descriptors),
+      STAND_TEST(a_command_that_waits_for_descriptors_can_be_cancelled),
       STAND_TEST(cancelling_ends_a_command),
       STAND_TEST(a_command_is_tried_again_with_the_same_key),
   };
