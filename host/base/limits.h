@@ -83,6 +83,8 @@
 #define TG_SLICE_MS 5               // one coroutine's turn
 #define TG_UNYIELDABLE_MS 1000      // a turn that cannot be taken away
 #define TG_BUNDLE_BUILD_MS 10000
+#define TG_BUNDLE_STATE_BYTES_HIGHEST (1536 * TG_MIB) // that a project may ask for
+#define TG_BUNDLE_BUILD_MS_HIGHEST 600000             // that a project may ask for
 #define TG_POLICY_MS 2000
 #define TG_SLICE_BYTES (16 * TG_MIB)         // allocated between two looks at the clock
 #define TG_SCRIPT_DEPTH_MAX 150              // coroutines resumed or closed inside one another

@@ -151,6 +151,8 @@ static int parts_open(struct tg_host *host, const struct tg_project *project, bo
   services->data = project->data;
   services->pools = project->pools;
   services->workers_max = project->limits.workers ? project->limits.workers : core_count();
+  services->bundle = (struct tg_bundle_limits){.state_bytes = project->limits.bundle_bytes,
+                                               .build_ms = project->limits.bundle_ms};
   services->loop = tg_loop_new(err);
   if (!services->loop) return TG_EIO;
   services->children = tg_children_new(services->loop, has_store, err);

@@ -173,22 +173,44 @@ static int files_read(struct reader *reader, const char *pointer, const json_t *
   return TG_OK;
 }
 
-static int limits_read(struct reader *reader, const char *pointer, const json_t *value,
-                       void *target) {
-  static const struct key keys[] = {
-      {"tasks", count_read, offsetof(struct tg_project, limits.tasks)},
-      {"workers", count_read, offsetof(struct tg_project, limits.workers)},
-      {NULL, NULL, 0},
-  };
-  return mapping_read(reader, pointer, value, keys, target);
-}
-
 static int duration_read(struct reader *reader, const char *pointer, const json_t *value,
                          void *target) {
   const char *text = json_string_value(value);
   if (!text || !tg_duration_parse(text, target))
     return wrong_type(reader, pointer, "a duration (\"500ms\", \"30s\", \"5m\", \"2h\")");
   return TG_OK;
+}
+
+static int bundle_memory_read(struct reader *reader, const char *pointer, const json_t *value,
+                              void *target) {
+  const char *text = json_string_value(value);
+  int64_t bytes;
+  if (!text || !tg_size_parse(text, &bytes) || bytes < 16 * TG_MIB ||
+      bytes > TG_BUNDLE_STATE_BYTES_HIGHEST)
+    return wrong_type(reader, pointer, "a size from \"16MiB\" to \"1536MiB\"");
+  *(int64_t *)target = bytes;
+  return TG_OK;
+}
+
+static int bundle_time_read(struct reader *reader, const char *pointer, const json_t *value,
+                            void *target) {
+  int code = duration_read(reader, pointer, value, target);
+  int64_t ms = *(int64_t *)target;
+  if (!code && (ms < 1000 || ms > TG_BUNDLE_BUILD_MS_HIGHEST))
+    code = wrong_type(reader, pointer, "a duration from \"1s\" to \"10m\"");
+  return code;
+}
+
+static int limits_read(struct reader *reader, const char *pointer, const json_t *value,
+                       void *target) {
+  static const struct key keys[] = {
+      {"tasks", count_read, offsetof(struct tg_project, limits.tasks)},
+      {"workers", count_read, offsetof(struct tg_project, limits.workers)},
+      {"bundle_memory", bundle_memory_read, offsetof(struct tg_project, limits.bundle_bytes)},
+      {"bundle_time", bundle_time_read, offsetof(struct tg_project, limits.bundle_ms)},
+      {NULL, NULL, 0},
+  };
+  return mapping_read(reader, pointer, value, keys, target);
 }
 
 // Reads a number in thousandths; its range is checked with the rest of its policy.

@@ -5,7 +5,7 @@
 //   files:                       # what tidegate.file may reach; paths are relative to the project
 //     - path: /var/lib/dpkg
 //     - { path: export, write: true }
-//   limits: { tasks: 16, workers: 2 }
+//   limits: { tasks: 16, workers: 2, bundle_memory: 512MiB, bundle_time: 30s }
 //   pools: { warehouse: 4 }      # slots that the tasks of all pipelines share
 //   resources:                   # what tasks name with `resource`: one breaker and retry budget
 //   each
@@ -44,8 +44,10 @@ struct tg_project {
   const struct tg_resource_rules *resources;
   size_t resource_count;
   struct {
-    uint32_t tasks;   // running at once over all runs, 0 for the default
-    uint32_t workers; // script workers, 0 for one per core
+    uint32_t tasks;       // running at once over all runs, 0 for the default
+    uint32_t workers;     // script workers, 0 for one per core
+    int64_t bundle_bytes; // memory of a pipeline's scripts in a worker, 0 for the default
+    int64_t bundle_ms;    // for loading a script, 0 for the default
   } limits;
   struct {
     const char *proxy;     // URL, or NULL

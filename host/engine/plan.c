@@ -232,6 +232,7 @@ static int runner_parse(const char *word) {
 
 // Tasks of one word mostly follow each other and share its text.
 static const char *task_word_get(struct reading *r, const char *word, size_t len) {
+  if (!len) return "task";
   const char *last = r->task ? r->plan->tasks[r->task - 1].word : "";
   bool is_last = strncmp(word, last, len) == 0 && !last[len];
   return is_last ? last : tg_arena_copy(&r->plan->arena, word, len);

@@ -56,7 +56,7 @@ static struct tg_plan_span indexes_take(struct tg_plan_span *in) {
 
 bool tg_plan_usual_next(struct tg_plan_span *list, struct tg_plan_usual *task) {
   struct tg_plan_span in = *list;
-  *task = (struct tg_plan_usual){.after = {.at = "", .end = ""}};
+  *task = (struct tg_plan_usual){.after = {.at = "", .end = ""}, .word = {.at = "", .end = ""}};
   if (in.at == in.end || (*in.at != '[' && *in.at != ',')) return false;
   in.at++;
   text_take(&in, "{");
@@ -69,8 +69,10 @@ bool tg_plan_usual_next(struct tg_plan_span *list, struct tg_plan_usual *task) {
   task->line = number_take(&in);
   text_take(&in, ",\"name\":");
   task->name = word_take(&in);
-  text_take(&in, ",\"word\":");
-  task->word = word_take(&in);
+  if (!is_next(&in, "}")) {
+    text_take(&in, ",\"word\":");
+    task->word = word_take(&in);
+  }
   text_take(&in, "}");
   if (in.at) list->at = in.at;
   return in.at;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The task that large plans are full of, read straight from its text:
 //
-//   {"after":[1,2],"line":9,"name":"t5","word":"task"}
+//   {"after":[1,2],"line":9,"name":"t5","word":"sql"}
 //
-// with or without "after", exactly as the library writes it. Any other task is left to a parser of
-// JSON, which takes twenty times as long.
+// with or without "after" and "word", exactly as the library writes it. Any other task is left to a
+// parser of JSON, which takes twenty times as long.
 #pragma once
 
 #include <stdint.h>
@@ -13,8 +13,8 @@
 
 /// Parts of the text; numbers in `after` have been looked at, the indexes have not.
 struct tg_plan_usual {
-  struct tg_plan_span after; // "1,2", empty for none
-  struct tg_plan_span name, word;
+  struct tg_plan_span after;      // "1,2", empty for none
+  struct tg_plan_span name, word; // the word is empty where none is told
   uint32_t line;
 };
 

@@ -3,7 +3,8 @@
 // they stand on the wire (wire.h). A frame is a 32-bit length of what follows, a type byte, a body.
 //
 // Host to worker                                       Worker to host
-//   LOAD    bundle, kind, build, entry, now_ms, files    LOADED  bundle, plan, repeats
+//   LOAD    bundle, kind, build, entry, now_ms,          LOADED  bundle, plan, repeats
+//           state_bytes, build_ms, files
 //   DROP    bundle                                       FAULTS  bundle, faults (JSON)
 //   START   attempt, bundle, task, seed, context (JSON)  RESULT  attempt, outcome
 //   CANCEL  attempt, code                                REQUEST attempt, request, kind, body

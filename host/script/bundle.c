@@ -79,8 +79,8 @@ static void build_deadline_fault(struct tg_bundle *bundle) {
   tg_fiber_place(&bundle->build, place, sizeof place);
   snprintf(text, sizeof text,
            "%s%sloading took longer than %d s; do the work in a task's `run` "
-           "function",
-           place, *place ? ": " : "", TG_BUNDLE_BUILD_MS / 1000);
+           "function, or raise limits.bundle_time of tidegate.yaml",
+           place, *place ? ": " : "", (int)(bundle->build_ms / 1000));
   fault_tell(bundle, text);
 }
 
@@ -122,6 +122,12 @@ static void build_done(struct tg_bundle *bundle) {
     tg_bundle_free(bundle);
 }
 
+static void memory_hint_add(struct tg_error *err) {
+  size_t len = strlen(err->text);
+  snprintf(err->text + len, sizeof err->text - len,
+           "; limits.bundle_memory of tidegate.yaml raises that");
+}
+
 static void build_finish(struct tg_fiber *fiber, enum tg_turn turn, int nresults) {
   struct tg_bundle *bundle = (struct tg_bundle *)fiber;
   struct tg_error err;
@@ -130,6 +136,7 @@ static void build_finish(struct tg_fiber *fiber, enum tg_turn turn, int nresults
     build_done(bundle);
   } else if (turn == TG_TURN_FAILED) {
     tg_fiber_read_error(fiber, fiber->thread, &err);
+    if (err.code == TG_ENOMEM && bundle->kind == TG_BUNDLE_PIPELINE) memory_hint_add(&err);
     fault_tell(bundle, err.text);
   } else {
     build_deadline_fault(bundle);
@@ -182,9 +189,13 @@ static int bundle_start(struct tg_bundle *bundle, int64_t now_ms, struct tg_read
                         struct tg_error *err) {
   struct tg_worker *worker = bundle->worker;
   struct tg_scheduler *scheduler = &worker->scheduler;
-  struct tg_state_options options = {
-      .is_policy = bundle->kind == TG_BUNDLE_POLICY, .now_ms = now_ms, .cjson = worker->cjson};
-  int64_t deadline = tg_clock_mono_ms(scheduler->clock) + TG_BUNDLE_BUILD_MS;
+  struct tg_state_options options = {.is_policy = bundle->kind == TG_BUNDLE_POLICY,
+                                     .bytes_max = bundle->kind == TG_BUNDLE_POLICY
+                                                      ? TG_POLICY_STATE_BYTES_MAX
+                                                      : bundle->state_bytes,
+                                     .now_ms = now_ms,
+                                     .cjson = worker->cjson};
+  int64_t deadline = tg_clock_mono_ms(scheduler->clock) + bundle->build_ms;
   int code = tg_state_open(&bundle->state, scheduler, &options, err);
   if (code == TG_OK) code = sources_read(bundle, files, err);
   if (code != TG_OK) return code;
@@ -200,12 +211,17 @@ int tg_bundle_load(struct tg_worker *worker, struct tg_reader *body, struct tg_e
   bool is_build = tg_wire_get_u8(body);
   const char *entry = tg_wire_get_text(body);
   int64_t now_ms = tg_wire_get_i64(body);
-  if (body->is_failed || kind > TG_BUNDLE_POLICY || tg_map_get_number(&worker->bundles, id))
+  int64_t state_bytes = tg_wire_get_i64(body), build_ms = tg_wire_get_i64(body);
+  if (body->is_failed || kind > TG_BUNDLE_POLICY || state_bytes <= 0 ||
+      state_bytes > TG_BUNDLE_STATE_BYTES_HIGHEST || build_ms <= 0 ||
+      build_ms > TG_BUNDLE_BUILD_MS_HIGHEST || tg_map_get_number(&worker->bundles, id))
     return tg_error_set(err, TG_EPROTOCOL, "a LOAD is malformed");
   struct tg_bundle *bundle = bundle_new(worker, id, entry);
   if (!bundle) return tg_error_set(err, TG_ENOMEM, "no memory for bundle %s", entry);
   bundle->kind = kind;
   bundle->is_build = is_build;
+  bundle->state_bytes = state_bytes;
+  bundle->build_ms = build_ms;
   int code = bundle_start(bundle, now_ms, body, err);
   if (body->is_failed) return tg_error_set(err, TG_EPROTOCOL, "the files of a LOAD are malformed");
   if (code != TG_OK) fault_tell(bundle, err->text);

@@ -2,12 +2,13 @@
 // A bundle: one version of a pipeline or a policy, in a Lua state of its own.
 //
 //   LOAD --> the entry's chunk is run, what it returns is baked by the library (a fiber, with a
-//            budget of TG_BUNDLE_BUILD_MS) --> LOADED, or FAULTS and the bundle is gone. Only a
+//            budget of build_ms) --> LOADED, or FAULTS and the bundle is gone. Only a
 //            build validates and tells the plan: what another worker built needs neither
 //   DROP --> the state is closed as soon as its last fiber has ended
 //
-// LOAD: bundle u64, kind u8, build u8, entry path text, now_ms i64, u32 count, {key text, path text, text
-// bytes}. A key is "kind:name" ("module:lib.dates", "sql:silver.sql"); the entry's is "entry:".
+// LOAD: bundle u64, kind u8, build u8, entry path text, now_ms i64, state_bytes i64, build_ms i64,
+// u32 count, {key text, path text, text bytes}. A key is "kind:name" ("module:lib.dates",
+// "sql:silver.sql"); the entry's is "entry:".
 // What is not there is asked for: request SOURCE, kind text, name text -> path text, text bytes.
 // Faults: [{"file", "line", "message", "hint"?}].
 #pragma once
@@ -27,9 +28,10 @@ struct tg_bundle {
   uint64_t id;
   enum tg_bundle_kind kind;
   struct tg_state state;
-  char *entry;    // path of the file
-  int run_ref;    // worker.run, in the registry
-  int decide_ref; // and worker.decide, or of a pipeline worker.compute
+  char *entry;                   // path of the file
+  int run_ref;                   // worker.run, in the registry
+  int decide_ref;                // and worker.decide, or of a pipeline worker.compute
+  int64_t state_bytes, build_ms; // what its scripts may use, and its loading
   bool is_build;
   bool is_ready, is_dropped;
 };

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "script/dag_module.h"
@@ -49,6 +50,14 @@ static void after_put(struct tg_buf *out, struct tg_graph_slice after) {
   tg_buf_puts(out, "],");
 }
 
+// The word that needs not be told.
+static bool is_task(lua_State *L, int task) {
+  lua_getfield(L, task, "word");
+  bool is_it = strcmp(luaL_checkstring(L, -1), "task") == 0;
+  lua_pop(L, 1);
+  return is_it;
+}
+
 static void usual_put(lua_State *L, struct tg_buf *out, int task, struct tg_graph_slice after) {
   tg_buf_putc(out, '{');
   if (after.count) after_put(out, after);
@@ -58,7 +67,7 @@ static void usual_put(lua_State *L, struct tg_buf *out, int task, struct tg_grap
   number_put(out, (uint64_t)luaL_checkinteger(L, -1));
   lua_pop(L, 1);
   text_put(L, out, task, "name");
-  text_put(L, out, task, "word");
+  if (!is_task(L, task)) text_put(L, out, task, "word");
   tg_buf_putc(out, '}');
 }
 

@@ -9,9 +9,7 @@
 #include "ipc/message.h"
 #include "script/require.h"
 
-// How far memory grows from one collection to the next. What a file declares stays, so that there
-// is little to collect while it is built.
-enum { GC_PAUSE_PERCENT = 200, GC_PAUSE_BUILDING_PERCENT = 400 };
+enum { GC_PAUSE_PERCENT = 200 }; // how far memory grows from one collection to the next
 
 struct tg_state *tg_state_of(lua_State *L) {
   return (struct tg_state *)tg_sandbox_of(L);
@@ -100,9 +98,10 @@ static void script_print(void *self, const char *text, size_t len) {
   tg_scheduler_log(((struct tg_state *)self)->scheduler, TG_LOG_INFO, text, len);
 }
 
-// While a bundle is built little is garbage: the collector is given credit, so that it begins late.
-static void building_gc_set(lua_State *L) {
-  lua_gc(L, LUA_GCINC, GC_PAUSE_BUILDING_PERCENT, 0, 0);
+// What a file declares stays, so that there is little to collect while it is built: the collector
+// is given credit and begins late.
+static void gc_set(lua_State *L) {
+  lua_gc(L, LUA_GCINC, GC_PAUSE_PERCENT, 0, 0);
   lua_gc(L, LUA_GCSTEP, -(int)(TG_BUNDLE_STATE_BYTES_MAX / 4 * 3 / TG_KIB));
 }
 
@@ -116,8 +115,7 @@ int tg_state_open(struct tg_state *state, struct tg_scheduler *scheduler,
   state->clock = (struct tg_clock){script_wall_ms, script_mono_ms, state};
   TAILQ_INIT(&state->fibers);
   tg_map_init(&state->sources);
-  struct tg_sandbox_options box = {.bytes_max = options->is_policy ? TG_POLICY_STATE_BYTES_MAX
-                                                                   : TG_BUNDLE_STATE_BYTES_MAX,
+  struct tg_sandbox_options box = {.bytes_max = options->bytes_max,
                                    .is_deterministic = true,
                                    .has_interrupts = scheduler->has_interrupts,
                                    .clock = scheduler->clock,
@@ -126,7 +124,7 @@ int tg_state_open(struct tg_state *state, struct tg_scheduler *scheduler,
                                    .self = state};
   int code = tg_sandbox_open(&state->box, &box, err);
   if (code != TG_OK) return code;
-  building_gc_set(state->box.L);
+  gc_set(state->box.L);
   struct tg_meter meter;
   tg_meter_init(&meter, INT64_MAX);
   lua_pushcfunction(state->box.L, l_state_fill);
@@ -142,7 +140,6 @@ void tg_state_close(struct tg_state *state) {
 int tg_state_seal(struct tg_state *state, struct tg_error *err) {
   sources_forget(state);
   state->is_building = false;
-  lua_gc(state->box.L, LUA_GCINC, GC_PAUSE_PERCENT, 0, 0);
   lua_gc(state->box.L, LUA_GCRESTART); // what the building left is collected from now on
   return tg_sandbox_freeze(&state->box, err);
 }

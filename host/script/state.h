@@ -31,6 +31,7 @@ struct tg_state_source {
 
 struct tg_state_options {
   bool is_policy;
+  int64_t bytes_max; // of its memory
   int64_t now_ms;
   lua_CFunction cjson;
 };

@@ -41,6 +41,7 @@ struct tg_bundles {
   struct tg_loop *loop;
   struct tg_pool *pool;
   char *root, *data;
+  struct tg_bundle_limits limits;
   struct version *versions;
   struct load *loads; // in the order in which they were asked for
   uint64_t last_handle;
@@ -52,12 +53,15 @@ static void *must(void *memory) {
 }
 
 struct tg_bundles *tg_bundles_new(struct tg_loop *loop, struct tg_pool *pool, const char *root,
-                                  const char *data) {
+                                  const char *data, const struct tg_bundle_limits *limits) {
   struct tg_bundles *bundles = must(calloc(1, sizeof *bundles));
   bundles->loop = loop;
   bundles->pool = pool;
   bundles->root = must(strdup(root));
   bundles->data = data ? must(strdup(data)) : NULL;
+  bundles->limits = *limits;
+  if (!limits->state_bytes) bundles->limits.state_bytes = TG_BUNDLE_STATE_BYTES_MAX;
+  if (!limits->build_ms) bundles->limits.build_ms = TG_BUNDLE_BUILD_MS;
   return bundles;
 }
 
@@ -295,13 +299,16 @@ static void load_send(struct load *load) {
   tg_wire_put_u8(out, load->built != NULL);
   tg_wire_put_text(out, version->entry);
   tg_wire_put_i64(out, version->built_at);
+  tg_wire_put_i64(out, load->bundles->limits.state_bytes);
+  tg_wire_put_i64(out, load->bundles->limits.build_ms);
   sources_put(out, version);
   if (tg_process_send(load->process, &err)) {
     load_end(load, NULL, &err);
     return;
   }
   load->deadline = tg_timer_new(load->bundles->loop, build_overdue, load, &err);
-  if (load->deadline) tg_timer_start(load->deadline, TG_BUNDLE_BUILD_MS + TG_WORKER_GRACE_MS);
+  if (load->deadline)
+    tg_timer_start(load->deadline, load->bundles->limits.build_ms + TG_WORKER_GRACE_MS);
 }
 
 // A version may have been required twice before the first was answered.

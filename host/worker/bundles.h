@@ -33,10 +33,16 @@ struct tg_version {
 /// Gives a version as the store keeps it; what it points to is the version's.
 struct tg_bundle_row tg_version_row(const struct tg_version *version, const char *pipeline);
 
+/// What a script may use; 0 for the defaults.
+struct tg_bundle_limits {
+  int64_t state_bytes; // memory of a pipeline's scripts in one worker
+  int64_t build_ms;    // for loading
+};
+
 /// Makes an empty list. `root` is the project's folder; `data` the folder of a store with earlier
 /// builds, or NULL.
 struct tg_bundles *tg_bundles_new(struct tg_loop *loop, struct tg_pool *pool, const char *root,
-                                  const char *data);
+                                  const char *data, const struct tg_bundle_limits *limits);
 void tg_bundles_free(struct tg_bundles *bundles);
 
 /// Is told what became of a build: a version, or faults (a JSON list of {"file", "line", "message",

@@ -360,7 +360,7 @@ struct tg_scripts *tg_scripts_new(const struct tg_services *services) {
   struct tg_process_events events = {.frame = frame, .gone = gone, .self = scripts};
   scripts->pool = tg_pool_new(services->loop, services->children, services->workers_max, &events);
   scripts->bundles = tg_bundles_new(services->loop, scripts->pool, services->root,
-                                    services->store ? services->data : NULL);
+                                    services->store ? services->data : NULL, &services->bundle);
   scripts->asks = tg_asks_new(services, scripts->pool, scripts->bundles);
   scripts->policies = tg_policies_new(services, scripts->asks, scripts->bundles);
   scripts->subruns = tg_subruns_new(services, scripts->asks, scripts->bundles);

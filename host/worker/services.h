@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "store/store.h"
 #include "warehouse/warehouse.h"
+#include "worker/bundles.h"
 
 /// Where the host finds secrets: gives the value at a place (model/params.h), valid until the next
 /// call, or NULL with the reason.
@@ -27,8 +28,9 @@ struct tg_services {
   struct tg_warehouse *warehouse;
   const struct tg_files *files;
   struct tg_secret_source secrets;
-  const char *root;      // the project's folder
-  const char *data;      // the data folder
-  uint32_t workers_max;  // script workers
+  const char *root;     // the project's folder
+  const char *data;     // the data folder
+  uint32_t workers_max; // script workers
+  struct tg_bundle_limits bundle;
   struct tg_pools pools; // of the project
 };

@@ -387,3 +387,25 @@ describe("a project file", function()
     end
   end)
 end)
+
+describe("limits of a project", function()
+  local HUNGRY = 'local t = {} for i = 1, 30 do t[i] = ("x"):rep(1024 * 1024) .. i end\n'
+    .. HEAD .. "return tg.pipeline 'p' { tasks = { tg.cmd 'a' { argv = { 'true' } } } }"
+
+  it("say what the scripts of a pipeline may use", function()
+    box = project.new { ["pipelines/p.lua"] = HUNGRY }
+    assert.equal(0, box:tidegate("run", "p").code)
+    box:write("tidegate.yaml", "limits: { bundle_memory: 16MiB }\n")
+    local result = box:tidegate("check")
+    assert.equal(2, result.code)
+    assert.matches("pipelines/p.lua:1: .*%(16 MiB%); limits.bundle_memory of tidegate.yaml", result.out)
+  end)
+
+  it("say how long a script may take to load", function()
+    box = project.new { ["pipelines/p.lua"] = "while true do end",
+      ["tidegate.yaml"] = "limits: { bundle_time: 1s }\n" }
+    local result = box:tidegate("check")
+    assert.equal(2, result.code)
+    assert.matches("pipelines/p.lua:1: loading took longer than 1 s", result.out)
+  end)
+end)

@@ -28,7 +28,8 @@ static int request(struct tg_world *world, lua_State *L, enum tg_request kind, s
 }
 
 void script_state_open(struct script_state *self, int64_t bytes_max) {
-  struct tg_state_options options = {.now_ms = INT64_C(1790000000000)};
+  struct tg_state_options options = {.bytes_max = TG_BUNDLE_STATE_BYTES_MAX,
+                                     .now_ms = INT64_C(1790000000000)};
   *self = (struct script_state){.replies = input_of(NULL, 0)};
   fuzz_clock_init(&self->clock, CLOCK_STEP_MS);
   tg_channel_init(&self->channel, -1); // what is logged stays in its buffer

@@ -54,6 +54,8 @@ static void load_put(struct tg_buf *body, struct input *in, enum tg_bundle_kind 
   tg_wire_put_u8(body, 1);
   tg_wire_put_text(body, "pipelines/p.lua");
   tg_wire_put_i64(body, INT64_C(1790000000000));
+  tg_wire_put_i64(body, TG_BUNDLE_STATE_BYTES_MAX);
+  tg_wire_put_i64(body, TG_BUNDLE_BUILD_MS);
   tg_wire_put_u32(body, 1);
   tg_wire_put_text(body, "entry:");
   tg_wire_put_text(body, "pipelines/p.lua");

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- The plan: all that the host knows of a pipeline, as plain data that becomes JSON. Names of tasks
 --- are indexes in it, from 0, and every duration ends in _ms. A task tells only what is not usual:
---- without runner it is a script, without when its rule is all_success, without retry it is tried
+--- without word it is a tg.task, without runner a script, without when its rule is all_success, without retry it is tried
 --- once, and what else is missing is empty or 0.
 local faults = require "tidegate.faults"
 local json = require "tidegate.json"
@@ -91,7 +91,8 @@ end
 
 -- Tells what is not as the host takes it to be where a plan says nothing.
 local function compile_task(task, index_of, lines)
-  local one = { name = task.name, word = task.word, line = lines[task.at] }
+  local one = { name = task.name, line = lines[task.at] }
+  if task.word ~= "task" then one.word = task.word end
   if #task.after > 0 then one.after = indexes(task.after, index_of) end
   if task.to then one.to = indexes(task.to, index_of) end
   if task.when ~= "all_success" then one.when = task.when end

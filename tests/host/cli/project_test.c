@@ -86,7 +86,7 @@ static void reads_every_setting(void **state) {
              "  - path: /var/lib/dpkg\n"
              "  - { path: export, write: true }\n"
              "  - data\n"
-             "limits: { tasks: 16, workers: 2 }\n"
+             "limits: { tasks: 16, workers: 2, bundle_memory: 1GiB, bundle_time: 1m }\n"
              "http: { proxy: 'http://proxy:3128', ca_file: ca.pem, deny_private: true }\n");
   struct tg_project project;
   project_open(&project, folder, NULL);
@@ -99,6 +99,8 @@ static void reads_every_setting(void **state) {
   assert_string_equal(project.files[2].path, path_in(folder, "data"));
   assert_int_equal(project.limits.tasks, 16);
   assert_int_equal(project.limits.workers, 2);
+  assert_int_equal(project.limits.bundle_bytes, INT64_C(1) << 30);
+  assert_int_equal(project.limits.bundle_ms, 60000);
   assert_string_equal(project.http.proxy, "http://proxy:3128");
   assert_string_equal(project.http.ca_file, path_in(folder, "ca.pem"));
   assert_true(project.http.has_deny_private);
@@ -150,6 +152,12 @@ static void names_the_place_of_a_wrong_value(void **state) {
   file_write(folder, "tidegate.yaml", "limits:\n  tasks: 0\n");
   expect_error(folder, NULL, TG_EINVALID,
                "tidegate.yaml:2:3: tasks takes a whole number from 1 to 100000");
+  file_write(folder, "tidegate.yaml", "limits:\n  bundle_memory: 2GiB\n");
+  expect_error(folder, NULL, TG_EINVALID,
+               "tidegate.yaml:2:3: bundle_memory takes a size from \"16MiB\" to \"1536MiB\"");
+  file_write(folder, "tidegate.yaml", "limits:\n  bundle_time: 1h\n");
+  expect_error(folder, NULL, TG_EINVALID,
+               "tidegate.yaml:2:3: bundle_time takes a duration from \"1s\" to \"10m\"");
   file_write(folder, "tidegate.yaml", "files:\n  - write: true\n");
   expect_error(folder, NULL, TG_EINVALID, "tidegate.yaml:2:5: a folder needs a path");
   file_write(folder, "tidegate.yaml", "http: 5\n");

@@ -21,7 +21,7 @@ static void takes_tasks_and_their_indexes(void **state) {
   struct tg_plan_span list =
       span_of("[{\"line\":7,\"name\":\"a\",\"word\":\"task\"},"
               "{\"after\":[0,12],\"line\":9,\"name\":\"g.b\",\"word\":\"x\"},"
-              "{\"after\":[],\"line\":0,\"name\":\"c\",\"word\":\"x\"},7]");
+              "{\"after\":[],\"line\":0,\"name\":\"c\"},7]");
   struct tg_plan_usual task;
   uint32_t index;
   assert_true(tg_plan_usual_next(&list, &task));
@@ -38,6 +38,7 @@ static void takes_tasks_and_their_indexes(void **state) {
   assert_false(tg_plan_usual_index(&task.after, &index));
   assert_true(tg_plan_usual_next(&list, &task));
   assert_false(tg_plan_usual_index(&task.after, &index));
+  assert_int_equal(task.word.end - task.word.at, 0);
   assert_false(tg_plan_usual_next(&list, &task));
   assert_memory_equal(list.at, ",7]", 3);
 }
@@ -95,7 +96,7 @@ static void reads_what_the_other_parser_reads(void **state) {
   for (int i = 0; i < 2; i++) {
     char text[512];
     int len = snprintf(text, sizeof text,
-                       "{\"name\":\"p\",\"tasks\":[%s\"line\":3,\"name\":\"a\",\"word\":\"task\"},"
+                       "{\"name\":\"p\",\"tasks\":[%s\"line\":3,\"name\":\"a\"},"
                        "%s\"after\":[0,2],\"line\":4,\"name\":\"b\",\"word\":\"task\"},"
                        "%s\"line\":5,\"name\":\"c\",\"word\":\"sql\"}]}",
                        heads[i], heads[i], heads[i]);

@@ -70,6 +70,8 @@ void host_load(struct host *host, uint64_t bundle, enum tg_bundle_kind kind, con
   tg_wire_put_u8(out, !host->is_known);
   tg_wire_put_text(out, "pipelines/p.lua");
   tg_wire_put_i64(out, INT64_C(1790000000000));
+  tg_wire_put_i64(out, TG_BUNDLE_STATE_BYTES_MAX);
+  tg_wire_put_i64(out, TG_BUNDLE_BUILD_MS);
   tg_wire_put_u32(out, key ? 2 : 1);
   tg_wire_put_text(out, "entry:");
   tg_wire_put_text(out, "pipelines/p.lua");

@@ -79,7 +79,7 @@ describe("worker.build", function()
 
   it("tells of a task only what is not usual", function()
     local plan = project:build 'tasks = { tg.task "a" { run = print } }'
-    assert.same({ name = "a", word = "task", line = plan.tasks[1].line }, plan.tasks[1])
+    assert.same({ name = "a", line = plan.tasks[1].line }, plan.tasks[1])
   end)
 
   it("keeps the assets of one task apart from another's", function()
