@@ -84,6 +84,7 @@ static int runs_run(const struct tg_args *args) {
   if (exit_code) goto done;
   struct tg_run_filter filter = {.pipeline = tg_args_text(args, "pipeline"),
                                  .state = tg_args_choice(args, "state", -1),
+                                 .partition = tg_args_text(args, "partition"),
                                  .limit = (size_t)tg_args_count(args, "limit", LIMIT)};
   int code = TG_OK;
   if (records.history)
@@ -103,6 +104,7 @@ const struct tg_verb tg_verb_runs = {
     .options =
         (const struct tg_option[]){
             {"pipeline", 0, TG_OPTION_TEXT, "NAME", "of this pipeline only", NULL, NULL},
+            {"partition", 0, TG_OPTION_TEXT, "NAME", "of this partition only", NULL, NULL},
             {"state", 0, TG_OPTION_CHOICE, "STATE", "running, queued, success, failed, ...",
              state_choices, NULL},
             {"limit", 'n', TG_OPTION_COUNT, "N", "at most so many (default 20)", NULL, NULL},

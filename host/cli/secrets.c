@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "model/params.h"
 
-enum { SECRET_BYTES_MAX = 64 * 1024 };
+enum { SECRET_BYTES_MAX = 64 * 1024, LINE_BYTES_MIN = 8 };
 
 void tg_secrets_init(struct tg_secrets *secrets) {
   tg_map_init(&secrets->given);
@@ -29,6 +29,7 @@ void tg_secrets_deinit(struct tg_secrets *secrets) {
   const struct tg_map_slot *slot;
   for (size_t at = 0; (slot = tg_map_next(&secrets->given, &at));) forget(slot->value);
   tg_map_deinit(&secrets->given);
+  if (secrets->last.data) explicit_bzero(secrets->last.data, secrets->last.len);
   tg_buf_deinit(&secrets->last);
 }
 
@@ -89,6 +90,20 @@ static const char *given_find(const struct tg_secrets *secrets, const char *plac
   return value;
 }
 
+// A log is kept line by line, so each line of a key is a secret too; short ones are ordinary text.
+static void hide(const char *value) {
+  tg_log_add_secret(value);
+  for (const char *line = value; strchr(value, '\n') && *line;) {
+    size_t len = strcspn(line, "\r\n");
+    char *own = len >= LINE_BYTES_MIN ? strndup(line, len) : NULL;
+    if (own) {
+      tg_log_add_secret(own);
+      forget(own);
+    }
+    line += len + strspn(line + len, "\r\n");
+  }
+}
+
 const char *tg_secrets_find(struct tg_secrets *secrets, const char *place, struct tg_error *err) {
   const char *rest, *value;
   if ((rest = rest_of(place, "env:")))
@@ -103,7 +118,7 @@ const char *tg_secrets_find(struct tg_secrets *secrets, const char *place, struc
     tg_error_set(err, TG_EDENIED, "the secret at %.200s is empty", place);
     return NULL;
   }
-  if (value) tg_log_add_secret(value);
+  if (value) hide(value);
   return value;
 }
 
@@ -137,6 +152,7 @@ static int stdin_take(struct tg_secrets *secrets, struct tg_error *err) {
     code = tg_error_set(err, TG_EINVALID, "there is no secret on standard input");
   if (!code) code = keep(secrets, "stdin", tg_buf_text(&text), err);
   explicit_bzero(bytes, sizeof bytes);
+  if (text.data) explicit_bzero(text.data, text.len);
   tg_buf_deinit(&text);
   return code;
 }

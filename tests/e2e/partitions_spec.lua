@@ -42,6 +42,7 @@ describe("a run of a partition", function()
     assert.matches("\npartition +EU\n", box:tidegate("show", "last").out)
     assert.matches("p %[EU%]", box:tidegate("runs").out)
     assert.equal("EU", box:document("runs").runs[1].partition)
+    assert.same({ 1, 0 }, { #box:document("runs", "--partition", "EU").runs, #box:document("runs", "--partition", "US").runs })
   end)
 
   it("is asked for, and only where there are partitions", function()
