@@ -194,6 +194,16 @@ static void look_begin(struct tg_conductor *conductor, const char *type, uint64_
   (*at)->after = after;
 }
 
+static void retry_ask(struct tg_conductor *conductor, const struct tg_effect *effect) {
+  const struct tg_runner *runner = &conductor->runner;
+  runner->decide(runner->self,
+                 &(struct tg_retry_question){.question = effect->request,
+                                             .run = effect->run,
+                                             .task = effect->run->tasks[effect->unit].task,
+                                             .number = effect->number,
+                                             .input = effect->text});
+}
+
 static void effect_do(struct tg_conductor *conductor, const struct tg_effect *effect) {
   const struct tg_observer *observer = &conductor->observer;
   switch (effect->kind) {
@@ -218,6 +228,9 @@ static void effect_do(struct tg_conductor *conductor, const struct tg_effect *ef
     break;
   case TG_EFFECT_TASK:
     if (observer->task_changed) observer->task_changed(observer->self, effect->run, effect->unit);
+    break;
+  case TG_EFFECT_DECIDE:
+    retry_ask(conductor, effect);
     break;
   case TG_EFFECT_RESOURCE:
     resource_tell(observer, effect->resource);

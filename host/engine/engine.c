@@ -46,6 +46,7 @@ void tg_engine_free(struct tg_engine *engine) {
   tg_map_deinit(&engine->flights);
   tg_timers_deinit(&engine->timers);
   tg_resources_deinit(&engine->resources);
+  tg_engine_retries_free(engine);
   tg_engine_steps_free(engine);
   tg_batch_free(engine->open);
   free(engine->effects);
@@ -57,7 +58,7 @@ int64_t tg_engine_next_timer(const struct tg_engine *engine) {
 }
 
 bool tg_engine_is_quiet(const struct tg_engine *engine) {
-  return !engine->flights.count && !engine->travelling;
+  return !engine->flights.count && !engine->travelling && !engine->askings;
 }
 
 struct tg_live_run *tg_engine_find_attempt(struct tg_engine *engine, uint64_t attempt,
@@ -492,6 +493,9 @@ static void input_take(struct tg_engine *engine, const struct tg_input *input) {
     break;
   case TG_INPUT_DRAIN:
     engine->is_draining = true;
+    break;
+  case TG_INPUT_DECISION:
+    tg_engine_retry_decided(engine, input);
     break;
   case TG_INPUT_RESOURCES:
     tg_engine_resources_take(engine, input);

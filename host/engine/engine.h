@@ -48,6 +48,7 @@ enum tg_input_kind {
   TG_INPUT_IDLE,      // an attempt waits for a child run, or goes on
   TG_INPUT_DRAIN,     // nothing new is to start
   TG_INPUT_POOLS,     // the pools of the project
+  TG_INPUT_DECISION,  // a policy for retries has answered
   TG_INPUT_RESOURCES, // what the project says of resources, and what an earlier host left of them
 };
 
@@ -112,7 +113,14 @@ struct tg_input {
       size_t rule_count;
       const struct tg_resource *records;
       size_t record_count;
-    } resources;                  // before the first run; the rules may come again
+    } resources; // before the first run; the rules may come again
+    struct {
+      uint64_t question;
+      int code; // why there is no answer, or 0
+      bool is_retry;
+      int64_t delay_ms; // -1 for that of the task's backoff
+      const char *text; // the policy's reason, or what is wrong with it
+    } decision;
     const struct tg_pools *pools; // they stay while the engine does
   };
 };
@@ -127,6 +135,7 @@ enum tg_effect_kind {
   TG_EFFECT_RUN_BEGUN, // a new run is durable
   TG_EFFECT_TASK,      // a task's state has changed, for those who watch
   TG_EFFECT_RUN_ENDED, // a run has ended; its live state is freed at the next step
+  TG_EFFECT_DECIDE,    // ask the task's policy for retries; the answer is TG_INPUT_DECISION
   TG_EFFECT_RESOURCE,  // the breaker of a resource has turned, for those who watch
 };
 

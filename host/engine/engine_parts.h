@@ -6,6 +6,7 @@
 //   overlap.c  runs wait for a place among those of their pipeline
 //   dispatch.c what is ready is started, as slots and pools allow
 //   finish.c   attempts, maps and runs end
+//   retries.c  whether an attempt that failed is followed by another
 //   guard.c    the breakers of resources, before an attempt and after it
 //   steps.c    what an attempt remembers on its way
 //   waits.c    waiting for events and for people
@@ -45,6 +46,8 @@ struct tg_engine {
   struct tg_timers timers;
   struct tg_step_waiting *steps;
   struct tg_resources resources;
+  struct tg_retry_asking *askings; // policies that are asked whether to try again
+  uint64_t last_question;
   struct tg_map waits; // what waits for events: struct tg_wait_list by key (waits.c)
   uint64_t last_event;
   bool has_starts_timer, is_draining;
@@ -122,6 +125,19 @@ enum tg_guard_verdict tg_engine_guard(struct tg_engine *engine, struct tg_live_r
                                       uint32_t unit, uint64_t *ticket);
 void tg_engine_guard_report(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                             uint64_t ticket, const struct tg_error *err);
+
+// Grants a retry after a delay, or says with the failure why there is none; asks the task's policy
+// for retries, whose answer comes as TG_INPUT_DECISION.
+void tg_engine_retry_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                            struct tg_attempt *attempt, int64_t delay_ms);
+void tg_engine_retry_ask(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                         const struct tg_record *record, int64_t delay_ms, int64_t retry_after_ms);
+void tg_engine_retry_decided(struct tg_engine *engine, const struct tg_input *input);
+void tg_engine_retries_free(struct tg_engine *engine);
+
+// Records an attempt that did not succeed, with what follows if it was the last.
+void tg_engine_failed_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                             struct tg_record *record);
 
 // Says whether a retry could not begin before the end of its run; and in `why` when that is.
 bool tg_engine_retry_is_late(const struct tg_live_run *run, uint32_t unit, int64_t retry_at,

@@ -25,55 +25,38 @@ static void last_resort_decide(struct tg_engine *engine, struct tg_live_run *run
   notes->worker_losses = 0;
 }
 
-// Says with the failure why it is not tried again although it could be.
-static void retry_refuse(struct tg_engine *engine, struct tg_attempt *attempt, const char *why) {
-  char text[TG_ERROR_TEXT_MAX];
-  struct tg_batch *batch = tg_engine_batch(engine);
-  if (!batch) return;
-  snprintf(text, sizeof text, "%.700s; not tried again: %s",
-           attempt->failure.text ? attempt->failure.text : "", why);
-  attempt->stop = tg_arena_strdup(&batch->arena, why);
-  attempt->failure.text = tg_arena_strdup(&batch->arena, text);
-  if (!attempt->stop || !attempt->failure.text) tg_engine_fail(engine, TG_ENOMEM, "out of memory");
-}
-
-static void retry_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
-                         struct tg_attempt *attempt, int64_t delay_ms) {
-  char why[TG_NAME_BYTES_MAX + 128];
-  int64_t retry_at = tg_engine_after(engine->now.wall_ms, delay_ms);
-  if (tg_engine_retry_is_late(run, unit, retry_at, why, sizeof why) ||
-      !tg_engine_retry_grant(engine, run, unit, why, sizeof why))
-    retry_refuse(engine, attempt, why);
-  else
-    attempt->retry_at = retry_at;
-}
-
-static void failed_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
-                          struct tg_attempt *attempt, const struct tg_error *err,
-                          bool is_bystander) {
+// Says what follows a failure; false when a policy has to be asked first.
+static bool failed_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                          struct tg_record *record, const struct tg_error *err, bool is_bystander) {
+  struct tg_attempt *attempt = &record->attempt;
   struct tg_live_task *t = &run->tasks[unit];
   const struct tg_plan_task *plan = tg_live_plan(run, unit);
   attempt->failure = (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
   attempt->state = TG_ATTEMPT_FAILED;
   struct tg_live_notes *notes = tg_engine_note(engine, t);
-  if (!notes) return;
+  if (!notes) return true;
   if (err->class != TG_CLASS_LOST) notes->worker_losses = 0;
   if (tg_live_is_cut(run, t->task)) {
     attempt->state = TG_ATTEMPT_CANCELLED;
-    return;
+    return true;
   }
   if (err->class == TG_CLASS_LOST && !is_bystander) notes->worker_losses++;
   if (err->class == TG_CLASS_LOST && notes->worker_losses < TG_LOST_ATTEMPTS_MAX) {
     attempt->state = TG_ATTEMPT_LOST;
-    return;
+    return true;
   }
-  if (t->is_fallback) return; // there is nothing after the last resort
+  if (t->is_fallback) return true; // there is nothing after the last resort
   int64_t elapsed = engine->now.wall_ms - tg_live_first_started_at(t);
   struct tg_retry_decision retry =
       tg_retry_decide(plan->retry, t->attempts - notes->lost, err->class, attempt->seed,
                       err->retry_after_ms, elapsed > 0 ? elapsed : 0);
-  if (retry.stop == TG_RETRY_STOP_NOT) retry_decide(engine, run, unit, attempt, retry.delay_ms);
-  if (!attempt->retry_at) last_resort_decide(engine, run, unit, attempt);
+  if (retry.stop == TG_RETRY_STOP_NOT && plan->retry_decide) {
+    tg_engine_retry_ask(engine, run, unit, record, retry.delay_ms, err->retry_after_ms);
+    return false;
+  }
+  if (retry.stop == TG_RETRY_STOP_NOT)
+    tg_engine_retry_decide(engine, run, unit, attempt, retry.delay_ms);
+  return true;
 }
 
 static enum tg_task_state state_after(const struct tg_attempt *attempt) {
@@ -112,6 +95,7 @@ static bool is_awaited(const struct tg_live_run *run, uint32_t unit) {
   if (is_item && (plan->map->limit || plan->map->limit_per_key)) return true;
   if (is_item && map->count - map->done <= AWAITED_MAX) return true;
   if (!is_item && (run->open <= AWAITED_MAX || plan->to_count)) return true;
+  if (plan->fallback_of != TG_NO_TASK) return true;
   for (uint32_t i = 0; i < down.count; i++) {
     const struct tg_plan_map *next = run->plan->tasks[down.nodes[i]].map;
     bool is_followed =
@@ -199,6 +183,17 @@ static void expanded_record(struct tg_engine *engine, struct tg_live_run *run, u
   free(keys_text);
 }
 
+void tg_engine_failed_record(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                             struct tg_record *record) {
+  struct tg_attempt *attempt = &record->attempt;
+  bool is_last = attempt->state == TG_ATTEMPT_FAILED && !attempt->retry_at;
+  if (is_last) last_resort_decide(engine, run, unit, attempt);
+  if (run->tasks[unit].item != TG_NO_ITEM)
+    item_record(engine, run, unit, record, NULL);
+  else
+    task_record(engine, run, unit, record, NULL, NULL);
+}
+
 static void end_decide(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                        const struct tg_outcome *outcome) {
   const struct tg_live_task *t = &run->tasks[unit];
@@ -220,9 +215,11 @@ static void end_decide(struct tg_engine *engine, struct tg_live_run *run, uint32
   if (is_expansion && !err.code) code = items_read(plan, outcome->result, &items, &err);
   // Its own want of memory is none of the attempt's.
   if (code == TG_ENOMEM) tg_engine_fail(engine, code, err.text);
-  if (err.code) failed_decide(engine, run, unit, attempt, &err, outcome->is_bystander);
   const char *result = err.code ? NULL : outcome->result;
-  if (is_expansion && !err.code) {
+  if (err.code) {
+    if (failed_decide(engine, run, unit, &record, &err, outcome->is_bystander))
+      tg_engine_failed_record(engine, run, unit, &record);
+  } else if (is_expansion) {
     tg_engine_record(engine, &record);
     expanded_record(engine, run, unit, items);
   } else if (t->item != TG_NO_ITEM) {
@@ -245,11 +242,7 @@ void tg_engine_give_up(struct tg_engine *engine, struct tg_live_run *run, uint32
   attempt->ended_at = engine->now.wall_ms;
   attempt->failure = (struct tg_failure){.code = err->code, .class = err->class, .text = err->text};
   t->is_held = false;
-  last_resort_decide(engine, run, unit, attempt);
-  if (t->item != TG_NO_ITEM)
-    item_record(engine, run, unit, &record, NULL);
-  else
-    task_record(engine, run, unit, &record, NULL, NULL);
+  tg_engine_failed_record(engine, run, unit, &record);
 }
 
 // An attempt that was ended to sleep is no attempt that ended: the unit waits to be woken.

@@ -392,6 +392,9 @@ static int task_get(struct reading *r, const json_t *object, struct tg_graph_bui
   task->runner = (enum tg_runner_kind)runner;
   task->is_setup = json_is_true(json_object_get(object, "setup"));
   task->is_teardown = json_is_true(json_object_get(object, "teardown"));
+  const char *decide =
+      json_string_value(json_object_get(json_object_get(object, "retry"), "decide"));
+  task->retry_decide = decide ? tg_arena_strdup(&r->plan->arena, decide) : NULL;
   task->has_fallback = json_is_true(json_object_get(object, "fallback"));
   task->fallback_of = TG_NO_TASK;
   if (!code) code = fallback_get(r, json_object_get(object, "fallback"), &task->fallback);

@@ -77,6 +77,7 @@ struct tg_plan_pool {
 struct tg_plan_task {
   const char *name, *word, *doc;
   const uint32_t *to;                    // of a branch: the tasks it chooses among
+  const char *retry_decide;              // the policy that is asked about each retry, or NULL
   const struct tg_retry_policy *retry;   // tasks of the same policy that follow each other share it
   const char *const *tags;               // NULL-terminated
   const char *const *produces;           // NULL-terminated

@@ -18,6 +18,14 @@ struct tg_start {
   size_t context_len;
 };
 
+/// A question to a task's policy for retries. Pointers are valid during the call.
+struct tg_retry_question {
+  uint64_t question;
+  const struct tg_live_run *run;
+  uint32_t task, number; // of the attempt that failed
+  const char *input;     // JSON
+};
+
 struct tg_runner {
   /// Starts an attempt; its result comes through tg_conductor_result, exactly once, and not before
   /// this returns.
@@ -29,6 +37,10 @@ struct tg_runner {
   /// Answers a step: code 0 and a result (JSON), code 0 and NULL: it is to be done, or a code and
   /// why it is refused.
   void (*step)(void *self, uint64_t attempt, uint64_t request, int code, const char *text);
+
+  /// Asks a policy; the answer comes as TG_INPUT_DECISION, exactly once, and not before this
+  /// returns.
+  void (*decide)(void *self, const struct tg_retry_question *question);
 
   /// Is told that a new run is durable, and that one has ended; it may start other runs, but only
   /// from the loop.

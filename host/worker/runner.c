@@ -4,10 +4,12 @@
 #include <stdlib.h>
 
 #include "worker/requests.h"
+#include "worker/retries.h"
 
 struct tg_worker_runner {
   struct tg_scripts *scripts;
   struct tg_commands *commands;
+  struct tg_retries *retries;
 };
 
 static void start(void *self, const struct tg_start *start) {
@@ -30,6 +32,11 @@ static void step(void *self, uint64_t attempt, uint64_t request, int code, const
   if (own) tg_requests_step(own, request, code, text);
 }
 
+static void decide(void *self, const struct tg_retry_question *question) {
+  struct tg_worker_runner *runner = self;
+  tg_retries_ask(runner->retries, question);
+}
+
 static void run_begun(void *self, const struct tg_live_run *run) {
   struct tg_worker_runner *runner = self;
   tg_subruns_begun(tg_scripts_subruns(runner->scripts), run);
@@ -45,10 +52,12 @@ struct tg_worker_runner *tg_worker_runner_new(const struct tg_services *services
   if (!runner) abort();
   runner->scripts = tg_scripts_new(services);
   runner->commands = tg_commands_new(services);
+  runner->retries = tg_retries_new(services, runner->scripts);
   if (services->conductor)
     tg_conductor_set_runner(services->conductor, &(struct tg_runner){.start = start,
                                                                      .cancel = cancel,
                                                                      .step = step,
+                                                                     .decide = decide,
                                                                      .run_begun = run_begun,
                                                                      .run_ended = run_ended,
                                                                      .self = runner});
@@ -59,6 +68,7 @@ void tg_worker_runner_free(struct tg_worker_runner *runner) {
   if (!runner) return;
   tg_scripts_free(runner->scripts);
   tg_commands_free(runner->commands);
+  tg_retries_free(runner->retries);
   free(runner);
 }
 

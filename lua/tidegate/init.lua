@@ -68,7 +68,7 @@ local words = require "tidegate.pipeline.words"
 ---@class tidegate.TaskFields
 ---@field after? string|string[] the tasks it waits for
 ---@field when? tidegate.TriggerRule what must have become of them; all_success by default
----@field retry? tidegate.RetryFields
+---@field retry? tidegate.RetryFields|tidegate.Declaration of tg.policy, which decides on each retry
 ---@field timeout? string of an attempt: "30m"
 ---@field doc? string
 ---@field tags? string|string[]
@@ -86,7 +86,8 @@ local words = require "tidegate.pipeline.words"
 ---| "one_done" | "none_failed" | "none_failed_min_one_success" | "none_skipped" | "always"
 
 ---@class tidegate.RetryFields
----@field attempts integer in all, the first one counted
+---@field attempts? integer in all, the first one counted; 100 where a policy decides
+---@field decide? tidegate.Declaration tg.policy "name", asked about each retry
 ---@field backoff? "constant"|"linear"|"exponential"|"decorrelated"
 ---@field base? string the first delay: "1s"
 ---@field cap? string the longest delay: "5m"

@@ -389,3 +389,115 @@ describe("a task as fallback", function()
     ]])
   end)
 end)
+
+describe("a policy for retries", function()
+  local function policy(text)
+    box:write("pipelines/policies/again.lua", ([[
+local tg = require "tidegate"
+return {
+  kind = "retry",
+  input = { error = { class = tg.string(), message = tg.string() }, attempt = tg.int(),
+            task = tg.string() },
+  decide = function(input) %s end,
+}
+]]):format(text))
+  end
+
+  local TASK = [[
+    tg.task "a" { retry = tg.policy "again", run = function(ctx)
+      if ctx.attempt < 4 then error { class = "permanent", message = "not " .. ctx.attempt } end
+      return ctx.attempt
+    end },
+  ]]
+
+  it("says whether to go on, and when; that is recorded with its version", function()
+    pipeline(TASK)
+    policy [[return { action = "retry", delay = input.attempt .. "ms",
+      reason = input.task .. " was " .. input.error.message }]]
+    local run, result = box:run()
+    assert.equal("success", run.state, result.err)
+    assert.equal(4, run.by_name.a.output)
+    local decisions = box:document("show", "last").run.decisions
+    assert.equal(3, #decisions)
+    assert.equal("retry", decisions[2].action)
+    assert.equal("a was not 2", decisions[2].reason)
+    assert.equal(64, #decisions[2].version)
+    assert.matches("policy again .* decided retry: a was not 1", why "a")
+  end)
+
+  it("stops, and its reason is that of the failure", function()
+    pipeline(TASK)
+    policy [[if input.attempt < 2 then return { action = "retry", delay = "1ms" } end
+      return { action = "stop", reason = "twice is enough" }]]
+    local run = box:run()
+    assert.equal("failed", run.state)
+    assert.equal(2, run.by_name.a.attempts)
+    assert.equal("not 2; not tried again: policy again: twice is enough",
+      run.by_name.a.error.message)
+    assert.matches("ended failed; policy again: twice is enough", why "a")
+  end)
+
+  it("that fails, answers nonsense or too late stops", function()
+    for text, message in pairs {
+      ['error "oh"'] = "policy again could not decide: .*oh",
+      ['return { action = "perhaps" }'] = 'its action is "perhaps", and can be retry or stop',
+      ['return { action = "retry", delay = "soon" }'] = "its delay is no duration",
+      ["while true do end"] = "policy again could not decide: .*longer than",
+    } do
+      pipeline(TASK)
+      policy(text)
+      local run = box:run()
+      assert.equal("failed", run.state)
+      assert.equal(1, run.by_name.a.attempts)
+      assert.matches(message, run.by_name.a.error.message)
+      box:write("files/over", "")
+      box:close()
+    end
+    pipeline(TASK)
+  end)
+
+  it("has the limits of the table that it stands in", function()
+    pipeline [[
+      tg.task "a" { retry = { decide = tg.policy "again", attempts = 3, base = "1ms" },
+        run = function() error { class = "transient", message = "no luck" } end },
+      tg.cmd "b" { argv = { "false" }, retry = { decide = tg.policy "again", on = "permanent" } },
+    ]]
+    policy [[return { action = "retry" }]]
+    local run = box:run()
+    assert.equal(3, run.by_name.a.attempts)
+    assert.equal(1, run.by_name.b.attempts) -- its class is not asked about
+    assert.equal("2", box:sql "SELECT count(*) FROM decisions")
+  end)
+
+  it("is changed while the run goes on", function()
+    pipeline [[
+      tg.task "a" { retry = tg.policy "again", run = function(ctx)
+        file.write("files/attempt", tostring(ctx.attempt))
+        while file.stat("files/wait") do end
+        error { class = "transient", message = "no luck" }
+      end },
+    ]]
+    policy [[return { action = "retry", delay = "1ms" }]]
+    box:write("files/wait", "")
+    project.shell(("cd %s && { %s >/dev/null 2>&1 & }"):format(
+      project.quote(box.dir), project.command { "run", "p" }))
+    project.shell(("cd %s && while ! test -s files/attempt; do sleep 0.01; done"):format(
+      project.quote(box.dir)))
+    policy [[return { action = "stop", reason = "edited" }]]
+    os.remove(box.dir .. "/files/wait")
+    project.shell(("cd %s && for i in $(seq 500); do " ..
+      "[ \"$(sqlite3 .tidegate/state.db 'SELECT state FROM runs')\" = failed ] && break; " ..
+      "sleep 0.02; done"):format(project.quote(box.dir)))
+    assert.equal("1", box:sql "SELECT count(*) FROM attempts")
+    assert.equal("edited", box:sql "SELECT reason FROM decisions")
+  end)
+
+  it("that is not there is told where it is named", function()
+    pipeline [[ tg.task "a" { retry = tg.policy "agian", run = call }, ]]
+    local result = box:tidegate("check")
+    assert.matches('there is no policy "agian"', result.out .. result.err)
+    pipeline [[ tg.task "a" { retry = { base = "1s" }, run = call }, ]]
+    result = box:tidegate("check")
+    assert.matches("retry.attempts is missing", result.out .. result.err)
+  end)
+end)

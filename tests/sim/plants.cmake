@@ -61,7 +61,7 @@ tg_plant(double_dispatch FILE engine/engine.c SEEDS 1000
   TO [[if (t && !t->is_deciding) tg_engine_check(engine, tg_live_make_ready(run, timer->unit));
     if (!t)]])
 tg_plant(retry_after_last_resort FILE engine/finish.c SEEDS 1000
-  FROM [[if (t->is_fallback) return;]] TO [[]])
+  FROM [[if (t->is_fallback) return true;]] TO [[]])
 tg_plant(one_retry_too_many FILE engine/finish.c SEEDS 1000
   FROM [[t->attempts - notes->lost, err->class]] TO [[t->attempts - notes->lost - (t->attempts > 2), err->class]])
 tg_plant(lost_counts_as_try FILE engine/live.c SEEDS 1000 FROM [[notes->lost++;]] TO [[]])
@@ -83,8 +83,8 @@ tg_plant(losses_never_forgotten FILE engine/finish.c SEEDS 5000
 tg_plant(total_time_ignored FILE engine/finish.c SEEDS 2000
   FROM [[elapsed > 0 ? elapsed : 0);]] TO [[0);]])
 tg_plant(fallback_never FILE engine/finish.c SEEDS 1000
-  FROM [[if (!attempt->retry_at) last_resort]]
-  TO [[if (retry.stop == TG_RETRY_STOP_ATTEMPTS) last_resort]])
+  FROM [[if (is_last) last_resort]]
+  TO [[if (is_last && run->tasks[unit].attempts > 1) last_resort]])
 tg_plant(seed_of_memory FILE engine/engine.c SEEDS 100
   FROM [[  seed ^= seed >> 29;]] TO [[  seed ^= (uint64_t)(uintptr_t)run;]])
 tg_plant(seed_of_time FILE engine/dispatch.c SEEDS 2000

@@ -136,6 +136,7 @@ static void effect_do(struct sim *sim, const struct tg_effect *effect) {
     if (run) sim_check_told(sim, effect, run);
     break;
   case TG_EFFECT_RESOURCE:
+  case TG_EFFECT_DECIDE: // no task of a simulation asks
     break;
   }
 }

@@ -107,8 +107,18 @@ local PIPELINE = {
   tasks = { any, required = true },
 }
 
+-- What may decide on retries: tg.policy "name".
+local function policy_name(value, report, name)
+  local record = words.record(value)
+  if record and record.word == "policy" then
+    return schema.name(record.name, report, "the policy's name")
+  end
+  report(("%s must be a policy, not %s"):format(name, words.describe(value)), 'tg.policy "name"')
+end
+
 local RETRY = {
-  attempts = { schema.integer(1, 1000), required = true },
+  attempts = { schema.integer(1, 1000) },
+  decide = { policy_name },
   backoff = {
     schema.enum { "constant", "linear", "exponential", "decorrelated" },
     default = "exponential",
@@ -119,15 +129,27 @@ local RETRY = {
   jitter = { schema.enum { "none", "full", "equal" }, default = "full" },
   on = {
     schema.list(schema.enum { "transient", "throttled", "permanent", "contract", "bug" }),
-    default = { "transient", "throttled" },
   },
   total = { schema.duration, default = 0 },
 }
 
 local CAP_MS = 300000
 
+-- How often a policy is asked at most, and about which classes, if nothing else is said.
+local POLICY_ATTEMPTS = 100
+local POLICY_CLASSES = { "transient", "throttled", "permanent", "contract", "bug" }
+local CLASSES = { "transient", "throttled" }
+
 local function retry_policy(value, report, name)
+  local record = words.record(value)
+  if record and record.word == "policy" then value = { decide = value } end
   local retry = schema.record(RETRY)(value, report, name)
+  local is_given = type(value) == "table" and not words.record(value)
+  if is_given and not retry.attempts and not retry.decide then
+    report(name .. ".attempts is missing")
+  end
+  retry.attempts = retry.attempts or POLICY_ATTEMPTS
+  retry.on = retry.on or retry.decide and POLICY_CLASSES or CLASSES
   retry.cap = retry.cap or math.max(CAP_MS, retry.base or 0)
   return retry
 end

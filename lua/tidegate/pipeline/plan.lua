@@ -57,6 +57,7 @@ local function compile_retry(retry)
   return {
     attempts = retry.attempts, backoff = retry.backoff, base_ms = retry.base, cap_ms = retry.cap,
     factor = retry.factor, jitter = retry.jitter, on = list(retry.on), total_ms = retry.total,
+    decide = retry.decide,
   }
 end
 
@@ -113,6 +114,7 @@ local function policy_names(tasks)
   local names = {}
   for _, task in ipairs(tasks) do
     if task.policy then names[task.policy] = true end
+    if task.retry.decide then names[task.retry.decide] = true end
   end
   return json.array(plain.keys(names))
 end

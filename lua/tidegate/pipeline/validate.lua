@@ -141,11 +141,19 @@ task_rule("retries have room to grow", "retry", function(task, _, into)
   end
 end)
 
-task_rule("a policy is in pipelines/policies", "policy", function(task, _, into)
-  if not native.source("policy", task.policy) then
-    add(into, task, ("there is no policy %q"):format(task.policy),
-      ("it would be pipelines/policies/%s.lua"):format(task.policy))
+local function check_policy(task, policy, into)
+  if not native.source("policy", policy) then
+    add(into, task, ("there is no policy %q"):format(policy),
+      ("it would be pipelines/policies/%s.lua"):format(policy))
   end
+end
+
+task_rule("a policy is in pipelines/policies", "policy", function(task, _, into)
+  check_policy(task, task.policy, into)
+end)
+
+task_rule("a policy for retries is there, too", "retry", function(task, _, into)
+  if task.retry.decide then check_policy(task, task.retry.decide, into) end
 end)
 
 local function names_of(pipeline)

@@ -98,8 +98,9 @@ static void task_put(struct tg_buf *out, const struct specs *specs, size_t at) {
     tg_buf_putf(out,
                 ",\"retry\":{\"attempts\":%d,\"backoff\":\"constant\",\"base_ms\":1000,"
                 "\"cap_ms\":300000,\"factor\":2,\"jitter\":\"none\",\"total_ms\":%d,"
-                "\"on\":[\"transient\",\"throttled\"]}",
-                atoi(value), total ? atoi(total) : 0);
+                "\"on\":[\"transient\",\"throttled\"]%s}",
+                atoi(value), total ? atoi(total) : 0,
+                field_of(text, " decide=1") ? ",\"decide\":\"again\"" : "");
   flag_put(out, text, " setup=1", "setup");
   flag_put(out, text, " teardown=1", "teardown");
   flag_put(out, text, " fallback=1", "fallback");
@@ -454,6 +455,13 @@ static void effect_take(struct rig *rig, const struct tg_effect *effect) {
     word(rig, "%s:%u/%u", rig->plan->tasks[effect->unit].name, run->tasks[effect->unit].map->done,
          run->tasks[effect->unit].map->count);
     break;
+  case TG_EFFECT_DECIDE:
+    rig->question = effect->request;
+    snprintf(rig->asked, sizeof rig->asked, "%s", effect->text);
+    word(rig, "ask:%s#%u",
+         unit_name(rig, run->tasks[effect->unit].task, run->tasks[effect->unit].item),
+         effect->number);
+    break;
   case TG_EFFECT_RESOURCE:
     word(rig, "%s:%s", effect->resource->name,
          tg_breaker_phase_word(effect->resource->breaker.phase));
@@ -664,6 +672,15 @@ void rig_approve(struct rig *rig, uint32_t task, uint32_t item, uint32_t positio
                 .kind = TG_INPUT_APPROVAL,
                 .approval = {
                     .run = 1, .task = task, .item = item, .position = position, .result = result}});
+}
+
+void rig_decide(struct rig *rig, bool is_retry, int64_t delay_ms, const char *text, int code) {
+  step(rig, &(struct tg_input){.kind = TG_INPUT_DECISION,
+                               .decision = {.question = rig->question,
+                                            .code = code,
+                                            .is_retry = is_retry,
+                                            .delay_ms = delay_ms,
+                                            .text = text}});
 }
 
 void rig_idle(struct rig *rig, const char *task, bool is_idle) {

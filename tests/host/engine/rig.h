@@ -56,6 +56,8 @@ struct rig {
   size_t attempt_count;
   uint64_t request;  // of the last step that was asked for
   char refusal[256]; // of the last step that was refused
+  uint64_t question; // of the last policy that was asked, and its input
+  char asked[1024];
   uint32_t in_flight, in_flight_max;
   struct rig_store store;
   struct tg_batch **log; // copies of the durable batches; NULL until asked for
@@ -72,7 +74,7 @@ struct rig {
 /// `limits` is the inside of the plan's limits ("\"tasks\":1"), or NULL. The list ends with NULL.
 /// More words: setup=1 teardown=1 fallback=1; a map has map=1 and may have over=m depth=1 limit=2
 /// per_key=1 fail_after=2 share=0.5 items_max=3; the one pool is "w", of which w=2 takes two; and
-/// resource=db; the task b stands in for one with spare=b.
+/// resource=db; decide=1 asks a policy about retries; the task b stands in for one with spare=b.
 struct tg_plan *rig_plan(const char *limits, ...);
 
 /// The slots of the pool of the plans that are made next; 4 at first.
@@ -106,6 +108,10 @@ void rig_step(struct rig *rig, const char *task, const char *name);
 void rig_step_end(struct rig *rig, const char *task, const char *name, const char *result);
 void rig_sleep(struct rig *rig, const char *task, const char *name, int64_t ms);
 void rig_wait(struct rig *rig, const char *task, const char *name, const char *wait, int64_t ms);
+
+/// Answers the last question to a policy for retries.
+void rig_decide(struct rig *rig, bool is_retry, int64_t delay_ms, const char *text, int code);
+
 void rig_idle(struct rig *rig, const char *task, bool is_idle);
 
 /// Brings an event that is durable; its data is JSON or NULL. Brings a person's answer.
