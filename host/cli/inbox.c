@@ -2,15 +2,22 @@
 #include "cli/inbox.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 
-enum { LIST_MAX = 1000 }; // requests at a look; the others come at the next
+enum {
+  LIST_MAX = 1000,    // requests at a look; the others come at the next
+  WRITTEN_IN_S = 600, // what was not changed for so long is not being written any more
+  RANDOM_LEN = 6,     // of a temporary file: "0193.event.Ab3xZ9"
+};
 
 static const char folder_name[] = "requests";
 
@@ -79,4 +86,26 @@ void tg_inbox_put_aside(const char *path, const struct tg_error *err) {
   if ((size_t)snprintf(aside, sizeof aside, "%s.refused", path) >= sizeof aside) return;
   tg_log(TG_LOG_ERROR, "%s is no request and is put aside: %s", path, err->text);
   rename(path, aside);
+}
+
+static bool is_left(const char *path, const char *name) {
+  struct stat info;
+  const char *dot = strrchr(name, '.');
+  bool is_temporary =
+      dot && strlen(dot + 1) == RANDOM_LEN && memchr(name, '.', (size_t)(dot - name));
+  return is_temporary && stat(path, &info) == 0 && info.st_mtime < time(NULL) - WRITTEN_IN_S;
+}
+
+void tg_inbox_sweep(const char *data) {
+  struct tg_arena arena;
+  tg_arena_init(&arena);
+  const char *path = folder_path(data, &arena);
+  DIR *folder = path ? opendir(path) : NULL;
+  for (struct dirent *entry; folder && (entry = readdir(folder));) {
+    char file[4096];
+    bool fits = (size_t)snprintf(file, sizeof file, "%s/%s", path, entry->d_name) < sizeof file;
+    if (fits && is_left(file, entry->d_name)) unlink(file);
+  }
+  if (folder) closedir(folder);
+  tg_arena_deinit(&arena);
 }

@@ -30,6 +30,9 @@ char *tg_inbox_path(const char *data, const char *name, const char *kind, struct
 /// Removes a request that was done, or is taken back.
 void tg_inbox_remove(const char *data, const char *name, const char *kind);
 
+/// Removes what senders left that were killed while they wrote.
+void tg_inbox_sweep(const char *data);
+
 /// Puts a file aside that is no request, with a line in the log: it was not put there by us, and
 /// must not be looked at for ever.
 void tg_inbox_put_aside(const char *path, const struct tg_error *err);

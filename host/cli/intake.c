@@ -29,6 +29,7 @@ struct file {
 struct tg_intake *tg_intake_new(struct tg_store *store, const char *data,
                                 const struct tg_clock *clock, tg_intake_told *told, void *self) {
   struct tg_intake *intake = calloc(1, sizeof *intake);
+  tg_inbox_sweep(data);
   if (intake)
     *intake = (struct tg_intake){
         .store = store, .data = data, .clock = clock, .told = told, .self = self};

@@ -13,7 +13,7 @@ struct tg_intake;
 /// Is told of events that are durable, those that were known with the number 0; may be NULL.
 typedef void tg_intake_told(void *self, const struct tg_event *events, size_t count);
 
-/// Makes an intake; its owner frees it, after the store is closed.
+/// Makes an intake, and tidies the inbox up; its owner frees it, after the store is closed.
 ///
 /// Errors: NULL when memory is out
 struct tg_intake *tg_intake_new(struct tg_store *store, const char *data,

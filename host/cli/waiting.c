@@ -31,8 +31,9 @@ static void event_put(struct tg_buf *out, const json_t *wait) {
   tg_buf_putf(out, "an event %s", text_of(wait, "type"));
   condition_put(out, "source", " ", json_object_get(wait, "source"), &is_open);
   condition_put(out, "subject", " ", json_object_get(wait, "subject"), &is_open);
-  json_object_foreach(json_object_get(wait, "match"), path, value)
-      condition_put(out, path, " = ", value, &is_open);
+  json_object_foreach(json_object_get(wait, "match"), path, value) {
+    condition_put(out, path, " = ", value, &is_open);
+  }
   if (is_open) tg_buf_putc(out, ')');
 }
 

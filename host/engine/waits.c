@@ -168,7 +168,7 @@ static bool field_note(struct tg_engine *engine, struct tg_wait_list *type, cons
 // Gives the list where a filter belongs, or NULL when memory is out.
 static struct tg_wait_list *list_for(struct tg_engine *engine,
                                      const struct tg_event_filter *filter) {
-  struct tg_wait_list *type = list_of(engine, filter->type, NULL), *list = type;
+  struct tg_wait_list *type = list_of(engine, filter->type, NULL);
   void *first = json_object_iter(filter->match);
   bool is_exact = filter->subject && !strpbrk(filter->subject, "*?");
   struct tg_buf key;
@@ -180,7 +180,7 @@ static struct tg_wait_list *list_for(struct tg_engine *engine,
     condition_put(&key, json_object_iter_key(first), json_object_iter_value(first));
   else
     subject_put(&key, filter->subject);
-  list = list_of(engine, tg_buf_text(&key), type);
+  struct tg_wait_list *list = list_of(engine, tg_buf_text(&key), type);
   tg_buf_deinit(&key);
   if (!list) list_let_go(engine, type);
   return list;

@@ -105,10 +105,12 @@ static int depth_check(const struct check *check, const json_t *value, int left)
   int code = TG_OK;
   if (!json_is_object(value) && !json_is_array(value)) return TG_OK;
   if (!left) return wrong(check, "data", "is nested too deeply");
-  json_object_foreach((json_t *)value, name, member) if (!code) code =
-      depth_check(check, member, left - 1);
-  json_array_foreach((json_t *)value, index, member) if (!code) code =
-      depth_check(check, member, left - 1);
+  json_object_foreach((json_t *)value, name, member) {
+    if (!code) code = depth_check(check, member, left - 1);
+  }
+  json_array_foreach((json_t *)value, index, member) {
+    if (!code) code = depth_check(check, member, left - 1);
+  }
   return code;
 }
 
@@ -133,9 +135,9 @@ static void nulls_drop(json_t *event) {
   const char *name;
   json_t *value;
   void *next;
-  json_object_foreach_safe(event, next, name,
-                           value) if (json_is_null(value) && strcmp(name, "data") != 0)
-      json_object_del(event, name);
+  json_object_foreach_safe(event, next, name, value) {
+    if (json_is_null(value) && strcmp(name, "data") != 0) json_object_del(event, name);
+  }
 }
 
 static int event_check(const struct check *check, json_t *event) {
@@ -151,7 +153,9 @@ static int event_check(const struct check *check, json_t *event) {
       return tg_error_set(check->err, TG_EINVALID,
                           "%s\"%s\" is missing; a CloudEvent has specversion, id, source and type",
                           check->where, required[i]);
-  json_object_foreach(event, name, value) if (!code) code = member_check(check, name, value);
+  json_object_foreach(event, name, value) {
+    if (!code) code = member_check(check, name, value);
+  }
   if (!code && json_object_get(event, "data") && json_object_get(event, "data_base64"))
     code = wrong(check, "data", "and \"data_base64\" are both there; an event has one of them");
   return code;
@@ -170,22 +174,22 @@ static const char *text_own(struct parse *parse, const json_t *event, const char
   return tg_arena_strdup(parse->arena, json_string_value(json_object_get(event, name)));
 }
 
-static int room_make(struct parse *parse) {
-  if (parse->count < parse->cap) return TG_OK;
+// Gives room for one more, or NULL.
+static struct tg_event *room_make(struct parse *parse) {
+  if (parse->count < parse->cap) return &parse->events[parse->count];
   size_t cap = parse->cap ? parse->cap * 2 : 4;
   struct tg_event *more = tg_arena_alloc(parse->arena, cap * sizeof *more);
-  if (!more) return tg_error_set(parse->err, TG_ENOMEM, "no memory for the events");
+  if (!more) return NULL;
   if (parse->count) memcpy(more, parse->events, parse->count * sizeof *more);
   parse->events = more;
   parse->cap = cap;
-  return TG_OK;
+  return &more[parse->count];
 }
 
 static int event_add(struct parse *parse, json_t *document) {
   char where[32];
   snprintf(where, sizeof where, "event %zu: ", parse->count + 1);
   int code = event_check(&(struct check){where, parse->err}, document);
-  if (!code) code = room_make(parse);
   if (code) return code;
   char *body = json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(17));
   if (body && strlen(body) > (size_t)TG_EVENT_BYTES_MAX)
@@ -200,9 +204,11 @@ static int event_add(struct parse *parse, json_t *document) {
   if (time) tg_time_parse(time, &event.time);
   free(body);
   if (code) return code;
-  if (!event.id || !event.source || !event.type || !event.body)
+  struct tg_event *room = room_make(parse);
+  if (!room || !event.id || !event.source || !event.type || !event.body)
     return tg_error_set(parse->err, TG_ENOMEM, "no memory for the events");
-  parse->events[parse->count++] = event;
+  *room = event;
+  parse->count++;
   return TG_OK;
 }
 
@@ -211,7 +217,9 @@ static int document_add(struct parse *parse, json_t *document) {
   json_t *event;
   int code = TG_OK;
   if (!json_is_array(document)) return event_add(parse, document);
-  json_array_foreach(document, index, event) if (!code) code = event_add(parse, event);
+  json_array_foreach(document, index, event) {
+    if (!code) code = event_add(parse, event);
+  }
   return code;
 }
 
@@ -221,13 +229,17 @@ static size_t lines_before(const char *text, const char *at) {
   return lines;
 }
 
+static bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 int tg_events_parse(const char *text, size_t len, struct tg_arena *arena, struct tg_event **events,
                     size_t *count, struct tg_error *err) {
   struct parse parse = {.arena = arena, .err = err};
   const char *at = text, *end = text + len;
   int code = TG_OK;
   while (!code) {
-    while (at < end && memchr(" \t\r\n", *at, 4)) at++;
+    while (at < end && is_space(*at)) at++;
     if (at == end) break;
     json_error_t error;
     json_t *document =
@@ -272,14 +284,12 @@ int tg_event_filter_parse(json_t *document, struct tg_event_filter *filter, stru
   if (!filter->type) return tg_error_set(err, TG_EINVALID, "a filter of events names their type");
   if (filter->match && !json_is_object(filter->match))
     return tg_error_set(err, TG_EINVALID, "\"match\" of a filter must be an object");
-  json_object_foreach(
-      filter->match, path,
-      value) if (!json_is_string(value) && !json_is_number(value) &&
-                 !json_is_boolean(value)) return tg_error_set(err, TG_EINVALID,
-                                                              "a filter can compare %.64s with a "
-                                                              "text, a number or a "
-                                                              "boolean only",
-                                                              path);
+  json_object_foreach(filter->match, path, value) {
+    if (!json_is_string(value) && !json_is_number(value) && !json_is_boolean(value))
+      return tg_error_set(err, TG_EINVALID,
+                          "a filter can compare %.64s with a text, a number or a boolean only",
+                          path);
+  }
   return TG_OK;
 }
 
@@ -308,7 +318,8 @@ bool tg_event_filter_matches(const struct tg_event_filter *filter, const struct 
   if (filter->source && strcmp(filter->source, event->source) != 0) return false;
   if (filter->subject && (!event->subject || !tg_glob_matches(filter->subject, event->subject)))
     return false;
-  json_object_foreach(filter->match, path,
-                      value) if (!is_same(value, tg_event_data_get(data, path))) return false;
+  json_object_foreach(filter->match, path, value) {
+    if (!is_same(value, tg_event_data_get(data, path))) return false;
+  }
   return true;
 }

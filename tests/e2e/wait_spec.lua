@@ -13,9 +13,9 @@ local function send(id, fields)
 end
 
 -- Starts a run in the background; finish waits for its end and gives its exit code.
-local function start()
+local function start(command)
   project.shell(("cd %s && { { %s >.out 2>.err & echo $! >.pid; wait $!; echo $? >.code; } >/dev/null 2>&1 & }")
-    :format(box.dir, project.command { "-o", "json", "run", "p" }))
+    :format(box.dir, command or project.command { "-o", "json", "run", "p" }))
 end
 
 local function until_is(query, text)
@@ -150,6 +150,47 @@ describe("ctx:wait_event", function()
     assert.equal(0, code)
     for i = 1, 200 do assert.equal(i, run.by_name.m.output[i]) end
     assert.equal("200", box:sql "SELECT count(DISTINCT event) FROM steps")
+  end)
+
+  it("gets each event once whatever is killed meanwhile", function()
+    of [[
+      tg.map "m" { over = function()
+          local list = {} for i = 1, 30 do list[i] = i end return list
+        end,
+        run = function(ctx, id)
+          return ctx:wait_event { type = "order", since = "run", match = { id = id } }.id
+        end },
+    ]]
+    -- An occurrence, so that the hosts do not begin another run when it has succeeded.
+    local occurrence = project.command { "run", "p", "--at", "2026-11-20" }
+    start(occurrence)
+    until_is("SELECT count(*) > 0 FROM steps", "1")
+    signal "KILL"
+    code_of()
+    -- A host that is killed every now and then, and thirty senders, of whom some are.
+    local script = [[
+      cd %s
+      { while [ ! -e .stop ]; do
+        %s >/dev/null 2>&1 & pid=$!; sleep 0.$((RANDOM %% 3))$((RANDOM %% 10)); kill -9 $pid; wait $pid
+      done; } 2>/dev/null &
+      hosts=$!
+      for i in $(seq 30); do
+        printf '{"specversion":"1.0","source":"/s","type":"order","id":"e%%d","data":{"id":%%d}}' $i $i >e
+        { %s >/dev/null 2>&1 & sleep 0.0$((RANDOM %% 10)); kill -9 $!; wait $!; } 2>/dev/null
+        %s >/dev/null 2>&1 || echo "not sent: $i"
+      done
+      touch .stop; wait $hosts
+    ]]
+    local send_one = project.command { "event", "send", "e" }
+    local _, said = project.shell("bash -c " .. project.quote(script:format(box.dir,
+      occurrence, send_one, send_one)))
+    assert.equal("", said)
+    local run = box:run { "p", "--at", "2026-11-20" }
+    assert.equal("success", run.state)
+    for i = 1, 30 do assert.equal("e" .. i, run.by_name.m.output[i]) end
+    assert.equal("30", box:sql "SELECT count(*) FROM events")
+    assert.equal("1", box:sql "SELECT count(*) FROM runs")
+    assert.equal("ok", box:sql "PRAGMA integrity_check")
   end)
 
   it("can be cancelled", function()
