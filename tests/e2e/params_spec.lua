@@ -224,7 +224,8 @@ describe("a secret parameter", function()
   end)
 
   it("of several lines is hidden line by line", function()
-    of([[ tg.cmd "a" { shell = true, argv = 'echo "$TIDEGATE_PARAM_TOKEN"; echo "$TIDEGATE_PARAM_TOKEN" >&2; exit 1' }, ]], FIELDS)
+    of([[ tg.cmd "a" { shell = true,
+      argv = 'echo "$TIDEGATE_PARAM_TOKEN"; echo "$TIDEGATE_PARAM_TOKEN" >&2; exit 1' }, ]], FIELDS)
     box:write("key", "-----BEGIN\ncanaryone1\r\ncanarytwo2\n-----END---\n")
     local result = box:tidegate("run", "p", "-v", "-p", "token=file:key")
     assert.equal(1, result.code)
