@@ -257,6 +257,14 @@ void tg_require_library(lua_State *L, const char *module) {
   lua_call(L, 1, 1);
 }
 
+// What scripts may not put into a metatable the library does not put there.
+static int l_library_setmetatable(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 2);
+  lua_setmetatable(L, 1);
+  return 1;
+}
+
 // Pushes a table with the globals there are: what is found at once is found sooner than through
 // __index.
 static void globals_push_copy(lua_State *L) {
@@ -270,7 +278,7 @@ static void globals_push_copy(lua_State *L) {
   lua_pop(L, 1);
 }
 
-// The environment of library chunks is the globals with the other `require`.
+// The environment of library chunks is the globals with the other `require` and `setmetatable`.
 void tg_require_install(lua_State *L) {
   lua_newtable(L);
   lua_setfield(L, LUA_REGISTRYINDEX, LOADED);
@@ -281,6 +289,8 @@ void tg_require_install(lua_State *L) {
   globals_push_copy(L);
   lua_pushcfunction(L, l_library_require);
   lua_setfield(L, -2, "require");
+  lua_pushcfunction(L, l_library_setmetatable);
+  lua_setfield(L, -2, "setmetatable");
   lua_newtable(L);
   lua_pushglobaltable(L);
   lua_setfield(L, -2, "__index");
