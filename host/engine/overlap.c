@@ -188,9 +188,10 @@ static bool may_end(const struct tg_engine *engine, const struct tg_live_run *ru
   size_t at = 0;
   const struct tg_map_slot *slot;
   if (!run->is_admitted) return !run->is_stuck;
-  while (!run->stopped.code && (slot = tg_map_next(&engine->flights, &at))) {
+  while ((slot = tg_map_next(&engine->flights, &at))) {
     const struct tg_flight *flight = slot->value;
     if (flight->run != run || !flight->waits_for) continue;
+    if (tg_live_is_cut(run, run->tasks[flight->unit].task)) continue; // it is being ended
     const struct tg_live_run *child = child_find(engine, flight->waits_for);
     if (child && !may_end(engine, child)) return false;
   }

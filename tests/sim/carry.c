@@ -30,7 +30,8 @@ static enum fate fate_draw(struct rerun *rerun, uint32_t task) {
   const struct sim_task *t = &rerun->pipeline->tasks[task];
   struct sim_random *random = &rerun->sim->random;
   struct sim_counts all = {.all = t->up_count, .success = t->up_count};
-  bool may_keep = !t->is_teardown && !t->to_count;
+  bool may_keep =
+      !t->is_teardown && !t->to_count && t->spare == SIM_NONE && t->spare_of == SIM_NONE;
   bool may_continue = may_keep && t->is_map && sim_rule_verdict(t->rule, all) == 'R';
   for (uint32_t i = 0; i < t->up_count; i++) {
     enum fate up = rerun->fates[t->up[i]];

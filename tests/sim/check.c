@@ -86,10 +86,17 @@ static char teardown_verdict(struct sim_run *run, const struct sim_task *t,
   return setups && !successes ? 'S' : sim_rule_verdict(t->rule, counts);
 }
 
+bool sim_has_fallen(const struct sim_run *run, const struct sim_unit *unit) {
+  return sim_task_of(run, unit)->spare != SIM_NONE && sim_is_fallback_due(unit);
+}
+
 char sim_check_verdict(struct sim_run *run, uint32_t task) {
   const struct sim_task *t = &run->pipeline->tasks[task];
+  const struct sim_unit *owner = t->spare_of == SIM_NONE ? NULL : &run->units[t->spare_of];
+  bool is_needed = owner && sim_has_fallen(run, owner);
+  if (owner && !is_needed && tg_task_state_is_terminal(owner->state)) return 'S';
   struct sim_counts counts = counts_of(run, task);
-  bool has_open_branch = false;
+  bool has_open_branch = owner && !is_needed;
   for (uint32_t i = 0; i < t->up_count; i++) {
     const struct sim_unit *up = &run->units[t->up[i]];
     if (!leads_to(&run->pipeline->tasks[t->up[i]], task)) continue;
@@ -189,6 +196,7 @@ static const char *start_fault(const struct sim *sim, const struct tg_effect *ef
   if (unit->seed_number == number && unit->seed != effect->seed) return "starts with another seed";
   if (unit->seed_number != number && unit->seed == effect->seed) return "starts with an old seed";
   if (unit->wake_mono_ms > sim->now.mono_ms) return "starts before its time";
+  if (sim_has_fallen(run, unit)) return "starts though another one stands in for it";
   if (effect->run->tasks[effect->unit].is_fallback != sim_is_fallback_due(unit))
     return "starts as a fallback when it is none, or not as one when it is";
   if (unit->item == TG_NO_ITEM) {

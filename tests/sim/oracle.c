@@ -40,7 +40,19 @@ static enum tg_task_state state_of_attempts(const struct sim_unit *unit) {
   return last->state == TG_ATTEMPT_FAILED && !last->retry_at ? TG_TASK_FAILED : TG_TASK_WAITING;
 }
 
-static const char *ran_fault(struct sim_unit *unit) {
+// What stands in for a task ends it.
+static const char *stood_in_fault(const struct sim_run *run, const struct sim_unit *unit) {
+  const struct sim_unit *spare = &run->units[sim_task_of(run, unit)->spare];
+  bool is_right = spare->state == TG_TASK_SUCCESS || spare->state == TG_TASK_CANCELLED
+                      ? unit->state == spare->state
+                      : unit->state == TG_TASK_FAILED;
+  if (!is_right) return "is not what was made of it in its stead";
+  if (unit->state != TG_TASK_SUCCESS) return NULL;
+  return is_text(unit->output, spare->output) ? NULL : "has another output than was given for it";
+}
+
+static const char *ran_fault(const struct sim_run *run, struct sim_unit *unit) {
+  if (sim_has_fallen(run, unit)) return stood_in_fault(run, unit);
   if (state_of_attempts(unit) != unit->state) return "is not what its last attempt makes it";
   uint32_t last =
       unit->attempt_count ? unit->attempts[unit->attempt_count - 1].number : unit->row_attempts;
@@ -82,7 +94,7 @@ static const char *map_fault(struct sim_run *run, const struct sim_unit *map, ch
     else if (sim_carried_item(run, map->task, i))
       fault = "has lost an item that was carried over";
     else if (state == TG_TASK_SUCCESS || state == TG_TASK_FAILED)
-      fault = ran_fault(item);
+      fault = ran_fault(run, item);
     if (fault) return fault;
   }
   bool is_broken = sim_check_is_broken(rule, map->items->count, failed);
@@ -141,7 +153,7 @@ static const char *task_fault(struct sim_run *run, uint32_t task, bool was_stopp
   case TG_TASK_CANCELLED:
     return cancelled_fault(run, unit, was_stopped);
   default:
-    return verdict == 'R' ? ran_fault(unit) : "ran against its trigger rule";
+    return verdict == 'R' ? ran_fault(run, unit) : "ran against its trigger rule";
   }
 }
 

@@ -103,6 +103,7 @@ static bool has_place(const struct look *look, struct sim_unit *item) {
 static bool could_run(const struct look *look, struct sim_unit *unit) {
   const struct sim_task *task = sim_task_of(look->run, unit);
   if (!is_open(unit) || is_cut(look, unit) || !is_awake(look, unit)) return false;
+  if (sim_has_fallen(look->run, unit)) return false;
   if (sim_resource_may_hold(look->sim, unit, task)) return false;
   if (unit->item != TG_NO_ITEM) return has_place(look, unit);
   if (unit->items || (sim_task_is_chain(task) && task->map.is_depth)) return false;
@@ -298,6 +299,9 @@ static const char *idle_fault(const struct sim *sim, struct sim_run *run,
   if (sim_check_is_stopped(sim, run) && !task->is_teardown)
     return unit->items ? NULL : "is left open in a stopped run";
   if (unit->items || (sim_task_is_chain(task) && task->map.is_depth)) return NULL;
+  if (sim_has_fallen(run, unit))
+    return tg_task_state_is_terminal(run->units[task->spare].state) ? "is stood in for, and open"
+                                                                    : NULL;
   char verdict = sim_check_verdict(run, unit->task);
   return verdict == 'S' || verdict == 'U' ? "is settled and nobody says so" : NULL;
 }

@@ -114,7 +114,7 @@ static void task_make(struct sim_pipeline *p, uint32_t task, const struct sim_ta
                       struct sim_random *random) {
   struct sim_task *t = &p->tasks[task];
   snprintf(t->name, sizeof t->name, "t%u", task);
-  t->child = t->resource = SIM_NONE;
+  t->child = t->resource = t->spare = t->spare_of = SIM_NONE;
   if (taste->has_resources && sim_random_chance(random, 300))
     t->resource = sim_random_below(random, SIM_RESOURCES);
   if (sim_random_chance(random, 400)) t->rule = (int)sim_random_below(random, SIM_RULE_COUNT);
@@ -134,6 +134,27 @@ static void task_make(struct sim_pipeline *p, uint32_t task, const struct sim_ta
     t->child = sim_random_below(random, taste->number);
   bool may_ring = p->runs_max && p->runs_max < 3 && p->overlap == SIM_OVERLAP_QUEUE && p->count < 9;
   if (may_ring && !t->is_map && sim_random_chance(random, 100)) t->child = taste->number;
+}
+
+static bool can_stand_in(const struct sim_task *t) {
+  return !t->is_map && !t->to_count && !t->is_setup && !t->is_teardown && t->spare == SIM_NONE &&
+         t->spare_of == SIM_NONE;
+}
+
+// A task may have one that stands in for it when it has failed: a later one that waits for nothing
+// that comes after it, so that the two make no circle.
+static void spares_make(struct sim_pipeline *p, struct sim_random *random) {
+  for (uint32_t i = 0; i + 1 < p->count; i++) {
+    struct sim_task *t = &p->tasks[i];
+    uint32_t other = i + 1 + sim_random_below(random, p->count - i - 1);
+    struct sim_task *spare = &p->tasks[other];
+    bool is_fit = can_stand_in(t) && can_stand_in(spare);
+    for (uint32_t u = 0; u < spare->up_count; u++) is_fit &= spare->up[u] < i;
+    if (!is_fit || !sim_random_chance(random, 150)) continue;
+    t->spare = other;
+    t->has_fallback = false;
+    spare->spare_of = i;
+  }
 }
 
 // --- The text ---
@@ -189,6 +210,7 @@ static void task_put(struct tg_buf *out, const struct sim_task *t) {
   if (t->is_setup) tg_buf_puts(out, ",\"setup\":true");
   if (t->is_teardown) tg_buf_puts(out, ",\"teardown\":true");
   if (t->has_fallback) tg_buf_puts(out, ",\"fallback\":true");
+  if (t->spare != SIM_NONE) tg_buf_putf(out, ",\"fallback\":%u", t->spare);
   indexes_put(out, "after", t->up, t->up_count);
   indexes_put(out, "to", t->to, t->to_count);
   pools_put(out, "pool", t->pools);
@@ -241,6 +263,7 @@ int sim_pipeline_make(struct sim_pipeline *p, const struct sim_taste *taste,
     if (map->over != SIM_NONE && p->tasks[i].is_map && !p->tasks[map->over].is_map)
       map->over = SIM_NONE, map->is_depth = false;
   }
+  spares_make(p, random);
   struct tg_buf text;
   tg_buf_init(&text, PLAN_BYTES_MAX);
   text_put(&text, p);

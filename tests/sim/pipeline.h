@@ -44,8 +44,9 @@ struct sim_task {
   uint32_t *down, down_count;
   uint32_t tail; // tasks on the longest way from it to an end, itself included
   uint32_t pools[SIM_POOLS];
-  uint32_t resource; // or SIM_NONE
-  uint32_t child;    // the pipeline that it runs, or SIM_NONE
+  uint32_t resource;        // or SIM_NONE
+  uint32_t spare, spare_of; // the task that stands in for it, or for which it does, or SIM_NONE
+  uint32_t child;           // the pipeline that it runs, or SIM_NONE
   struct sim_map map;
   struct sim_retry retry;
 };

@@ -308,6 +308,9 @@ tg_plant(newer_run_is_stopped FILE engine/overlap.c SEEDS 5000
   TO [[*oldest = other;]])
 tg_plant(ring_for_ever FILE engine/overlap.c SEEDS 10000
   FROM [[if (engine->queue) ring_break(engine);]] TO [[(void)ring_break;]])
+tg_plant(ring_of_a_teardown FILE engine/overlap.c SEEDS 20000
+  FROM [[if (tg_live_is_cut(run, run->tasks[flight->unit].task)) continue;]]
+  TO [[if (run->stopped.code) continue;]])
 
 # --- What is told and shown ---
 
@@ -330,3 +333,17 @@ tg_plant(parent_lost FILE engine/live.c SEEDS 1000
 tg_plant(item_began_never FILE engine/engine.c SEEDS 1000
   FROM [[.started_at = tg_live_first_started_at(t),
                                                           .ended_at]] TO [[.ended_at]])
+
+# --- Tasks that stand in ---
+
+tg_plant(spare_not_held FILE engine/live.c SEEDS 1000
+  FROM [[if (task->fallback != TG_NO_TASK) live->tasks[task->fallback].branches++;]] TO [[]])
+tg_plant(spare_output_lost FILE engine/finish.c SEEDS 1000
+  FROM [[if (tg_live_has_fallen(run, task)) fallen_fill(run, task, &record.task);]] TO [[(void)fallen_fill;]])
+tg_plant(stood_in_never FILE engine/live.c SEEDS 1000
+  FROM [[if (plan->fallback_of != TG_NO_TASK) stood_in(live, plan->fallback_of);]] TO [[]])
+tg_plant(stood_in_not_recovered FILE engine/live.c SEEDS 5000
+  FROM [[  stood_in(live, unit); // in recovery]] TO [[  // in recovery]])
+tg_plant(spare_of_the_sound FILE engine/live.c SEEDS 1000
+  FROM [[return is_held ? fallback_release(live, task, false) : TG_OK;]]
+  TO [[return is_held ? fallback_release(live, task, true) : TG_OK;]])

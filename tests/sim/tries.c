@@ -86,12 +86,13 @@ static const char *retry_fault(const struct sim_run *run, const struct sim_unit 
   if (sim_is_fallback_due(unit))
     return record->retry_at || record->is_fallback_next ? "goes on after its last resort" : NULL;
   if (record->is_fallback_next) {
-    if (!task->has_fallback) return "has no fallback";
-    if (record->retry_at != record->ended_at) return "does not fall back at once";
+    if (!task->has_fallback && task->spare == SIM_NONE) return "has no fallback";
+    if (record->retry_at != (task->has_fallback ? record->ended_at : 0))
+      return "does not fall back at once";
     return must ? "falls back while it may be tried again" : NULL;
   }
   if (!record->retry_at) {
-    if (task->has_fallback) return "is not given to its fallback";
+    if (task->has_fallback || task->spare != SIM_NONE) return "is not given to its fallback";
     return must ? "is not tried again" : NULL;
   }
   if (!may) return "is tried again and should not be";

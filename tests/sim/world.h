@@ -360,6 +360,9 @@ void sim_check_answer(struct sim *sim, const struct sim_attempt *attempt,
 /// Gives how many slots of the host a run may use.
 uint32_t sim_slots_for(const struct sim *sim, const struct sim_run *run);
 
+/// Says whether a task has failed and left the rest to the one that stands in for it.
+bool sim_has_fallen(const struct sim_run *run, const struct sim_unit *unit);
+
 // --- fields.c ---
 
 void sim_check_fields(struct sim *sim, const struct tg_record *record);
