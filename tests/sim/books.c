@@ -268,9 +268,14 @@ static void step_apply(struct sim *sim, struct sim_run *run, const struct tg_ste
     sim_fail(sim, "the result of step %s changes", row->name);
   if (row->name && strcmp(row->name, record->name) != 0)
     sim_fail(sim, "step %s becomes %s", row->name, record->name);
-  *row = *record;
+  const char *fault = row->name ? sim_wait_fault(sim, row, record) : NULL;
+  if (fault) sim_fail(sim, "step %s of task %u %s", row->name, record->task, fault);
+  if (!row->name) *row = *record;
   row->name = keep(sim, record->name);
   row->result = keep(sim, record->result);
+  row->wait = keep(sim, row->wait);
+  row->event = record->event;
+  row->ended_at = record->ended_at;
 }
 
 static void attempt_apply(struct sim *sim, struct sim_run *run, const struct tg_attempt *record) {

@@ -289,6 +289,9 @@ static const char *answer_fault(const struct sim *sim, const struct sim_attempt 
   if (a->was_begun) return row->result ? NULL : "is acknowledged before it is durable";
   if (a->is_asleep) {
     if (!effect->text) return "is a sleep and is to be done";
+    if (row->wait && !row->result) return "goes on before what it waited for is durable";
+    if (row->wait)
+      return strcmp(row->result, effect->text) == 0 ? NULL : "is told another end of its wait";
     return row->wake_at <= sim->now.wall_ms ? NULL : "wakes too early";
   }
   if (!effect->text) return row->result ? "is asked for again after it was done" : NULL;

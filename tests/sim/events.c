@@ -86,6 +86,8 @@ static bool is_of_host(enum sim_event_kind kind) {
   switch (kind) {
   case SIM_BEGIN:
   case SIM_BACKFILL:
+  case SIM_ARRIVE:
+  case SIM_APPROVE:
   case SIM_CANCEL:
   case SIM_JUMP:
   case SIM_DRAIN:

@@ -58,8 +58,9 @@ static void item_add(struct sim *sim, const struct tg_item *r) {
 
 static void step_add(struct sim *sim, const struct tg_step *r) {
   NUMBERS(sim, r->run, r->task, r->item, r->position, (uint64_t)r->wake_at,
-          (uint64_t)r->intended_at, (uint64_t)r->ended_at);
+          (uint64_t)r->intended_at, (uint64_t)r->ended_at, r->after, r->event);
   text_add(sim, r->name);
+  text_add(sim, r->wait);
   text_add(sim, r->result);
 }
 

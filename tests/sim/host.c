@@ -11,6 +11,7 @@ void sim_host_up(struct sim *sim) {
   sim->is_down = sim->is_draining = false;
   sim->engine = tg_engine_new(sim->slots, sim->last_run);
   if (!sim->engine) abort();
+  tg_engine_set_last_event(sim->engine, sim->arrival_count);
   sim_resources_give(sim);
   // Places that nobody has told of would be given away: then all runs are taken up at once.
   for (size_t i = 0; i < sim->run_count && !sim->is_down; i++) {

@@ -13,6 +13,7 @@ static void pipelines_make(struct sim *sim) {
                             .map_permille = 20 + sim_random_below(&sim->random, 4) * 150,
                             .is_traced = sim->trace == SIM_TRACE_ALL};
   taste.has_resources = sim_random_chance(&sim->random, 300);
+  sim->has_waits = sim_random_chance(&sim->random, 300);
   taste.has_places = sim->has_places = sim_random_chance(&sim->random, 300);
   sim_resources_make(sim);
   for (uint32_t i = 0; i < SIM_POOLS; i++) taste.pools[i] = sim_random_below(&sim->random, 5);
@@ -36,6 +37,9 @@ static void operator_plan(struct sim *sim) {
   bool has_burst = sim->pipelines[0].count <= 12 && sim_random_chance(random, 100);
   for (uint32_t n = has_burst ? 5 + sim_random_below(random, 40) : 0; n; n--)
     sim_event_add(sim, SIM_BACKFILL, burst_ms, 0);
+  for (uint32_t n = sim->has_waits ? sim_random_below(random, 40) : 0; n; n--)
+    sim_event_add(sim, SIM_ARRIVE, sim_random_time(random, 1, 6 * HOUR_MS),
+                  sim_random_below(random, SIM_EVENT_TYPES));
   for (uint32_t n = sim_random_below(random, 5); n; n--)
     sim_event_add(sim, SIM_CANCEL, sim_random_time(random, 1, 6 * HOUR_MS),
                   1 + sim_random_below(random, 12));

@@ -104,6 +104,7 @@ static bool could_run(const struct look *look, struct sim_unit *unit) {
   const struct sim_task *task = sim_task_of(look->run, unit);
   if (!is_open(unit) || is_cut(look, unit) || !is_awake(look, unit)) return false;
   if (sim_has_fallen(look->run, unit)) return false;
+  if (unit->is_parked && sim_open_wait(unit)) return false;
   if (sim_resource_may_hold(look->sim, unit, task)) return false;
   if (unit->item != TG_NO_ITEM) return has_place(look, unit);
   if (unit->items || (sim_task_is_chain(task) && task->map.is_depth)) return false;
@@ -295,6 +296,8 @@ static const char *idle_fault(const struct sim *sim, struct sim_run *run,
   if (unit->is_untold) return "has ended and nobody is told";
   if (a && !is_recorded(sim, unit)) return "runs for long and nobody can see it";
   if (tg_task_state_is_terminal(unit->state) || unit->flight) return NULL;
+  const char *wait = sim_wait_lasts(sim, unit);
+  if (wait) return wait;
   const struct sim_task *task = sim_task_of(run, unit);
   if (sim_check_is_stopped(sim, run) && !task->is_teardown)
     return unit->items ? NULL : "is left open in a stopped run";

@@ -347,3 +347,26 @@ tg_plant(stood_in_not_recovered FILE engine/live.c SEEDS 5000
 tg_plant(spare_of_the_sound FILE engine/live.c SEEDS 1000
   FROM [[return is_held ? fallback_release(live, task, false) : TG_OK;]]
   TO [[return is_held ? fallback_release(live, task, true) : TG_OK;]])
+
+# --- Waits ---
+
+tg_plant(event_not_looked_for FILE engine/waits.c SEEDS 20000
+  FROM [[if (after < engine->last_event) look(]] TO [[if (after > engine->last_event) look(]])
+tg_plant(event_of_before FILE engine/waits.c SEEDS 5000
+  FROM [[if (step->after >= arrival->event->number) return false;]] TO [[]])
+tg_plant(wait_ends_before_commit FILE engine/waits.c SEEDS 2000
+  FROM [[  step->is_decided = true;
+  tg_engine_wait_forget(engine, run, unit);]]
+  TO [[  step->is_decided = true;
+  tg_engine_wait_forget(engine, run, unit);
+  tg_engine_wait_over(engine, run, unit);]])
+tg_plant(wait_ends_twice FILE engine/waits.c SEEDS 5000
+  FROM [[  step->is_decided = true;]] TO [[]])
+tg_plant(wait_timer_lost FILE engine/steps.c SEEDS 2000
+  FROM [[park(engine, place, attempt, wake_at ? wake_at : INT64_MAX)]]
+  TO [[park(engine, place, attempt, INT64_MAX)]])
+tg_plant(old_timer_cuts_short FILE engine/engine.c SEEDS 20000
+  FROM [[if (is_another || tg_engine]] TO [[if (tg_engine]])
+tg_plant(wait_forgotten_by_host FILE engine/steps.c SEEDS 5000
+  FROM [[    tg_engine_wait_enter(engine, place->run, place->unit, position);]]
+  TO [[    if (place->notes->steps[position].after) tg_engine_wait_enter(engine, place->run, place->unit, position);]])

@@ -19,6 +19,11 @@ static bool is_sleep(const struct sim_attempt *a) {
   return mix(a->program + a->at) % 10 < 3;
 }
 
+static bool is_wait(const struct sim *sim, const struct sim_attempt *a) {
+  uint64_t kind = mix(a->program + a->at) % 10;
+  return sim->has_waits && (kind == 3 || kind == 4);
+}
+
 static int64_t sleep_of(const struct sim_attempt *attempt) {
   struct sim_random random = {attempt->program * 31 + attempt->at};
   return sim_random_time(&random, 1, 6 * 3600 * 1000);
@@ -36,7 +41,8 @@ void sim_program_make(const struct sim *sim, struct sim_attempt *a) {
 static void step_send(struct sim *sim, struct sim_attempt *a, enum tg_step_operation operation,
                       const char *name, const char *result) {
   a->request = ++a->last_request;
-  a->is_asleep = operation == TG_STEP_SLEEP;
+  a->is_asleep = operation == TG_STEP_SLEEP || operation == TG_STEP_WAIT;
+  const char *wait = operation == TG_STEP_WAIT ? sim_wait_text(sim, mix(a->program - a->at)) : NULL;
   sim_note(sim, name, a->run, a->unit, (int64_t)a->request);
   sim_input(sim, &(struct tg_input){.kind = TG_INPUT_STEP,
                                     .step = {.attempt = a->handle,
@@ -44,6 +50,7 @@ static void step_send(struct sim *sim, struct sim_attempt *a, enum tg_step_opera
                                              .operation = operation,
                                              .name = name,
                                              .result = result,
+                                             .wait = wait,
                                              .sleep_ms = sleep_of(a)}});
 }
 
@@ -59,9 +66,14 @@ static void stray_send(struct sim *sim, const struct sim_attempt *a, const char 
 
 void sim_program_operation(struct sim *sim, struct sim_attempt *a) {
   char name[32];
-  bool sleeps = is_sleep(a);
-  snprintf(name, sizeof name, "%s%u", a->is_astray ? "astray" : sleeps ? "sleep" : "step", a->at);
-  step_send(sim, a, sleeps ? TG_STEP_SLEEP : TG_STEP_BEGIN, name, NULL);
+  bool waits = is_wait(sim, a), sleeps = is_sleep(a) || waits;
+  snprintf(name, sizeof name, "%s%u",
+           a->is_astray ? "astray"
+           : waits      ? "wait"
+           : sleeps     ? "sleep"
+                        : "step",
+           a->at);
+  step_send(sim, a, waits ? TG_STEP_WAIT : sleeps ? TG_STEP_SLEEP : TG_STEP_BEGIN, name, NULL);
   if (!sleeps && a->request && !a->is_over && sim_random_chance(&sim->random, 20))
     stray_send(sim, a, name);
 }

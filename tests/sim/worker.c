@@ -131,6 +131,10 @@ static void give(struct sim *sim, struct sim_attempt *a, const struct tg_error *
   flight_remove(sim, a);
   if (a->is_parking && !is_stopped) {
     a->unit->is_parked = true;
+    a->unit->parked_mono_ms = sim->now.mono_ms;
+    a->unit->jumped_ms = sim->jumped_ms;
+    const struct tg_step *step = a->at < a->unit->step_count ? &a->unit->steps[a->at] : NULL;
+    if (step && step->wait && step->result) a->wake_wall_ms = sim->now.wall_ms; // it came already
     a->unit->parked_number = a->number;
     a->unit->wake_mono_ms = sim_waits_until(sim, a->wake_wall_ms);
   }
@@ -268,6 +272,7 @@ void sim_worker_cancel(struct sim *sim, const struct tg_effect *effect) {
     bool is_over_first = a->unit->deadline_mono_ms && over_at < step->wake_at;
     a->wake_wall_ms = is_over_first ? over_at : step->wake_at;
     a->is_parking = true;
+    sim_person_asked(sim, a);
   }
   if (!a->cancel_code) {
     a->cancel_code = effect->code;

@@ -78,6 +78,8 @@ bool sim_is_told(const struct sim *sim) {
 static void record_tell(struct sim *sim, const struct tg_record *record) {
   struct sim_run *run;
   struct sim_unit *unit = sim_record_unit(sim, record, &run);
+  if (record->kind == TG_RECORD_STEP && record->step.result && unit->is_parked)
+    unit->wake_mono_ms = sim->now.mono_ms; // of a wait
   if (record->kind == TG_RECORD_ATTEMPT && record->attempt.retry_at)
     unit->wake_mono_ms = sim_waits_until(sim, record->attempt.retry_at);
   if (record->kind == TG_RECORD_TASK && tg_task_state_is_terminal(record->task.state))
@@ -120,6 +122,9 @@ static void effect_do(struct sim *sim, const struct tg_effect *effect) {
   case TG_EFFECT_CANCEL:
     sim_worker_cancel(sim, effect);
     break;
+  case TG_EFFECT_LOOK:
+    sim_events_asked(sim, effect);
+    break;
   case TG_EFFECT_STEP:
     sim_program_answer(sim, effect);
     break;
@@ -130,7 +135,7 @@ static void effect_do(struct sim *sim, const struct tg_effect *effect) {
   case TG_EFFECT_RUN_ENDED:
     if (run) ended(sim, run);
     break;
-  case TG_EFFECT_LOOK: // its tasks wait for no events
+    // its tasks wait for no events
   case TG_EFFECT_PROGRESS:
   case TG_EFFECT_TASK:
     if (run) sim_check_told(sim, effect, run);
@@ -256,6 +261,15 @@ static void event_do(struct sim *sim, const struct sim_event *event) {
     break;
   case SIM_BACKFILL:
     sim_operator_begin(sim, event->number, true);
+    break;
+  case SIM_ARRIVE:
+    sim_event_arrive(sim, event->number);
+    break;
+  case SIM_LOOK:
+    sim_events_look(sim, event->number);
+    break;
+  case SIM_APPROVE:
+    sim_person_answers(sim, event->number);
     break;
   case SIM_RESUME:
     sim_host_resume(sim, event->number);

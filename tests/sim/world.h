@@ -38,6 +38,9 @@ enum sim_event_kind {
   SIM_AGAIN,     // a result comes once more, or late
   SIM_BEGIN,     // somebody starts a run
   SIM_BACKFILL,  // somebody starts a run as one of a backfill
+  SIM_ARRIVE,    // an event comes from outside
+  SIM_LOOK,      // the engine asked for events that have come
+  SIM_APPROVE,   // a person answers
   SIM_RESUME,    // a run of an earlier host is taken up
   SIM_CANCEL,    // somebody cancels a run
   SIM_JUMP,      // the wall clock is set
@@ -84,11 +87,12 @@ struct sim_unit {
   struct sim_attempt *flight;
   bool is_parked;
   uint32_t parked_number;
-  int64_t wake_mono_ms;     // not to start before, as far as this host knows
-  int64_t deadline_mono_ms; // of its attempt, sleeps included; 0 for none
-  uint32_t losses;          // attempts in a row that ended with their worker, by their own fault
-  bool is_untold;           // that it has ended, to those who watch
-  uint32_t pending;         // records of its end, or of its attempt's, that are on their way
+  int64_t parked_mono_ms, jumped_ms; // jumped: by the wall clock before it was parked
+  int64_t wake_mono_ms;              // not to start before, as far as this host knows
+  int64_t deadline_mono_ms;          // of its attempt, sleeps included; 0 for none
+  uint32_t losses;  // attempts in a row that ended with their worker, by their own fault
+  bool is_untold;   // that it has ended, to those who watch
+  uint32_t pending; // records of its end, or of its attempt's, that are on their way
   // Of all.
   bool is_carried; // it was done by an earlier run
   uint64_t seed;   // of the attempt that was started last
@@ -167,6 +171,14 @@ struct sim_batch {
   int64_t durable_at_ms;
 };
 
+enum { SIM_EVENT_TYPES = 3, SIM_ARRIVALS_MAX = 64 };
+
+/// An event that has come; its number is its place + 1.
+struct sim_arrival {
+  uint32_t type, host; // host: that was told of it last
+  int64_t told_mono_ms;
+};
+
 /// What is known of a resource that tasks name.
 struct sim_resource {
   struct tg_resource_rules rules;
@@ -206,6 +218,7 @@ struct sim {
   uint64_t last_run;
   bool is_down, is_draining;
   bool has_places; // pipelines limit their runs
+  bool has_waits;  // tasks wait for events and people
   // The world's temper.
   uint32_t failure_permille, lost_permille, again_permille, crash_permille, item_max;
   uint32_t step_permille, crashes_left, deadly_permille, refuse_permille;
@@ -218,6 +231,8 @@ struct sim {
   struct sim_batch *batches;
   size_t batch_count, durable_count, batch_cap;
   struct sim_resource resources[SIM_RESOURCES];
+  struct sim_arrival arrivals[SIM_ARRIVALS_MAX];
+  uint32_t arrival_count;
   // Everything there is.
   struct sim_pipeline pipelines[3];
   uint32_t pipeline_count;
@@ -389,6 +404,25 @@ const char *sim_place_fault(const struct sim *sim, const struct sim_run *run);
 
 /// Says what is wrong with a run that ended without having begun, or NULL.
 const char *sim_never_begun_fault(const struct sim_run *run);
+
+// --- waits.c ---
+
+/// Draws what a step waits for.
+const char *sim_wait_text(struct sim *sim, uint64_t chance);
+
+/// Gives the step at which a unit waits, if it does and has no result, or NULL.
+const struct tg_step *sim_open_wait(const struct sim_unit *unit);
+
+void sim_event_arrive(struct sim *sim, uint64_t type);
+void sim_events_look(struct sim *sim, uint64_t asked);
+void sim_events_asked(struct sim *sim, const struct tg_effect *effect);
+void sim_person_asked(struct sim *sim, const struct sim_attempt *attempt);
+void sim_person_answers(struct sim *sim, uint64_t place);
+
+/// Says what is wrong with the end of a wait, or with a wait that goes on; or NULL.
+const char *sim_wait_fault(const struct sim *sim, const struct tg_step *row,
+                           const struct tg_step *record);
+const char *sim_wait_lasts(const struct sim *sim, const struct sim_unit *unit);
 
 // --- resources.c ---
 
