@@ -217,13 +217,18 @@ static int events_ls(const struct tg_args *args, struct tg_records *records) {
   return exit_code;
 }
 
-static int event_text(const struct tg_event *event) {
+static int event_text(const struct tg_event *event, uint64_t waits) {
   struct tg_buf text;
   char received[TG_TIME_TEXT_LEN + 1];
   tg_time_format(event->received_at, received);
   tg_buf_init(&text, SIZE_MAX / 2);
   tg_buf_putf(&text, "received  %s, number %llu\n", received, (unsigned long long)event->number);
-  json_t *body = json_loads(event->body, 0, NULL);
+  if (waits)
+    tg_buf_putf(&text, "fate      ended %llu wait%s\n", (unsigned long long)waits,
+                waits == 1 ? "" : "s");
+  else
+    tg_buf_puts(&text, "fate      nothing waited for it\n");
+  json_t *body = json_loads(event->body, JSON_ALLOW_NUL, NULL);
   char *pretty = json_dumps(body, JSON_INDENT(2) | JSON_ENSURE_ASCII);
   tg_buf_putf(&text, "%s\n", pretty ? pretty : event->body);
   free(pretty);
@@ -260,18 +265,23 @@ static int event_find(const struct tg_args *args, struct tg_records *records,
                       events[1].source, events[0].source, id);
 }
 
+static int event_print(const struct tg_event *event, uint64_t waits,
+                       const struct tg_output *output) {
+  if (output->format == TG_FORMAT_TEXT) return event_text(event, waits);
+  json_t *fields = event_json(event);
+  json_object_set_new(fields, "waits_ended", json_integer((json_int_t)waits));
+  return tg_output_document(output, fields);
+}
+
 static int event_show(const struct tg_args *args, struct tg_records *records) {
   struct tg_arena arena;
   struct tg_event event = {0};
+  uint64_t waits = 0;
   struct tg_error err;
   tg_arena_init(&arena);
-  int exit_code;
-  if (event_find(args, records, &arena, &event, &err))
-    exit_code = tg_exit_report(&err);
-  else if (records->output.format == TG_FORMAT_TEXT)
-    exit_code = event_text(&event);
-  else
-    exit_code = tg_output_document(&records->output, event_json(&event));
+  int code = event_find(args, records, &arena, &event, &err);
+  if (!code) code = tg_history_event_waits(records->history, event.number, &waits, &err);
+  int exit_code = code ? tg_exit_report(&err) : event_print(&event, waits, &records->output);
   tg_arena_deinit(&arena);
   return exit_code;
 }

@@ -9,7 +9,12 @@
 #include "base/units.h"
 #include "cli/waiting.h"
 
-enum { FAILED_ITEMS_MAX = 10, RESULT_COLUMNS_MAX = 60, OUTPUT_COLUMNS_MAX = 1000 };
+enum {
+  FAILED_ITEMS_MAX = 10,
+  ITEM_STEPS_MAX = 10,
+  RESULT_COLUMNS_MAX = 60,
+  OUTPUT_COLUMNS_MAX = 1000
+};
 
 void tg_show_table(struct tg_table *table, const struct tg_output *output, struct tg_buf *out) {
   if (table->row_count || table->is_failed) tg_buf_putc(out, '\n');
@@ -139,15 +144,28 @@ static void step_row(struct tg_table *table, const struct tg_view *view,
   tg_buf_deinit(&state);
 }
 
+// In the whole run only some steps of the items of a map are told: there may be very many.
 void tg_show_steps(const struct tg_view *view, uint32_t task, const struct tg_output *output,
                    struct tg_buf *out) {
   static const struct tg_column columns[] = {
       {"STEP OF", false}, {"STEP", false}, {"STATE", false}, {"DURATION", true}, {"RESULT", false}};
   struct tg_table table;
+  uint32_t shown = 0, of = UINT32_MAX;
+  size_t more = 0;
   tg_table_init(&table, columns, sizeof columns / sizeof *columns);
-  for (size_t i = 0; i < view->step_count; i++)
-    if (task == UINT32_MAX || view->steps[i].task == task) step_row(&table, view, &view->steps[i]);
+  for (size_t i = 0; i < view->step_count; i++) {
+    const struct tg_step *step = &view->steps[i];
+    if (task != UINT32_MAX && step->task != task) continue;
+    if (step->task != of) shown = 0;
+    of = step->task;
+    bool is_limited = task == UINT32_MAX && step->item != TG_NO_ITEM;
+    if (is_limited && shown++ >= ITEM_STEPS_MAX)
+      more++;
+    else
+      step_row(&table, view, step);
+  }
   tg_show_table(&table, output, out);
+  if (more) tg_buf_putf(out, "and %zu more; \"tidegate show RUN TASK\" lists all steps\n", more);
 }
 
 // --- Items ---

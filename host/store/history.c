@@ -649,6 +649,13 @@ int tg_history_events(struct tg_history *history, const struct tg_event_query *q
   return query_collect(&q, sizeof **events, event_read, (void **)events, count, err);
 }
 
+int tg_history_event_waits(struct tg_history *history, uint64_t event, uint64_t *count,
+                           struct tg_error *err) {
+  char sql[96];
+  snprintf(sql, sizeof sql, "SELECT count(*) FROM steps WHERE event = %lld", (long long)event);
+  return number_get(history, sql, count, err);
+}
+
 int tg_history_last_event(struct tg_history *history, uint64_t *last, struct tg_error *err) {
   return number_get(history, "SELECT ifnull(max(number), 0) FROM events", last, err);
 }

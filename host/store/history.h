@@ -151,6 +151,10 @@ int tg_history_events(struct tg_history *history, const struct tg_event_query *q
                       struct tg_arena *arena, struct tg_event **events, size_t *count,
                       struct tg_error *err);
 
+/// Gives how many waits an event has ended.
+int tg_history_event_waits(struct tg_history *history, uint64_t event, uint64_t *count,
+                           struct tg_error *err);
+
 /// Gives the highest number of an event, 0 when there is none.
 int tg_history_last_event(struct tg_history *history, uint64_t *last, struct tg_error *err);
 

@@ -67,6 +67,8 @@ describe("ctx:wait_event", function()
     assert.same({ specversion = "1.0", source = "/s", id = "it", type = "order", subject = "eu/2",
       data = { id = 7, n = { 1 } } }, run.by_name.a.output)
     assert.equal(1, run.by_name.a.attempts)
+    assert.matches("ended 1 wait\n", box:tidegate("event", "show", "it").out, 1, true)
+    assert.equal(0, box:document("event", "show", "later").waits_ended)
   end)
 
   it("ends without an event when its time is over", function()
@@ -139,6 +141,9 @@ describe("ctx:wait_event", function()
     ]], "limits = { tasks = 2 },")
     start()
     until_is("SELECT count(*) FROM steps", "200")
+    assert.matches("and 190 more", box:tidegate("show", "last").out, 1, true)
+    assert.matches("200 items wait, one of them waits for an event order (id = 1)",
+      box:tidegate("show", "last").out, 1, true)
     local events = {}
     for i = 1, 200 do
       events[i] = ('{"specversion":"1.0","source":"/s","type":"order","id":"%d","data":{"id":%d}}')
