@@ -108,7 +108,9 @@ static void build_done(struct tg_bundle *bundle) {
   bool is_told = bundle->is_build || !is_plan;
   int code = is_told ? tg_lua_json_encode(L, is_plan ? -2 : -1, &caps, &json, &err) : TG_OK;
   if (code == TG_OK && is_told && is_plan) tasks_put(L, &json);
-  if (json.is_failed)
+  if (json.is_out_of_memory)
+    code = tg_error_set(&err, TG_ENOMEM, "no memory for the plan");
+  else if (json.is_failed)
     code = tg_error_set(&err, TG_ELIMIT, "the plan has more than %zu bytes", json.max);
   tg_fiber_close(&bundle->build);
   if (code == TG_OK && is_plan) code = tg_state_seal(&bundle->state, &err);

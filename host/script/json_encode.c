@@ -187,6 +187,8 @@ static int members_write_sorted(lua_State *L, struct encoder *e, int table, stru
                                 size_t depth) {
   size_t keys_start = e->keys.len, text_start = e->key_text.len;
   size_t count = keys_push_sorted(L, e, table);
+  if (e->keys.is_out_of_memory || e->key_text.is_out_of_memory)
+    return fail(L, e, TG_ENOMEM, frame->parent, "no memory for the keys");
   if (e->keys.is_failed || e->key_text.is_failed)
     return fail(L, e, TG_ELIMIT, frame->parent, "the keys take more room than the text may");
   for (size_t i = 0; i < count; i++) {
@@ -287,6 +289,7 @@ static bool is_too_long(const struct encoder *e) {
 
 static int length_fail(lua_State *L, struct encoder *e, const struct frame *frame) {
   char what[64];
+  if (e->out->is_out_of_memory) return fail(L, e, TG_ENOMEM, frame, "no memory for the JSON");
   double mib = (double)e->caps->bytes_max / (double)TG_MIB;
   snprintf(what, sizeof what, "as JSON the value is longer than %g MiB", mib);
   return fail(L, e, TG_ELIMIT, frame, what);

@@ -103,6 +103,7 @@ static int l_plan_tasks(lua_State *L) {
     lua_settop(L, OUT);
   }
   tg_buf_putc(out, ']');
+  if (out->is_out_of_memory) return luaL_error(L, "not enough memory for the pipeline's plan");
   if (out->is_failed)
     return luaL_error(L, "the pipeline's plan has more than %d MiB",
                       (int)(TG_FRAME_BYTES_MAX / TG_MIB));

@@ -8,7 +8,10 @@ int tg_world_request(lua_State *L, enum tg_request kind, struct tg_buf *body,
   struct tg_world *world = lua_touserdata(L, lua_upvalueindex(1));
   if (body->is_failed) {
     struct tg_error err;
-    tg_error_set(&err, TG_ELIMIT, "the request has more than %zu bytes", body->max);
+    if (body->is_out_of_memory)
+      tg_error_set(&err, TG_ENOMEM, "no memory for the request");
+    else
+      tg_error_set(&err, TG_ELIMIT, "the request has more than %zu bytes", body->max);
     tg_buf_deinit(body);
     lua_pushnil(L);
     tg_lua_push_error(L, &err);

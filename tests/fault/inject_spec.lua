@@ -103,7 +103,7 @@ describe("a host", function()
   end)
   for _, case in ipairs(cases) do
     local syscall, how = case[1], case[2]
-    it(("whose %s fails (%s) goes on, or says why and is continued"):format(syscall, how), function()
+    it(("whose %s fails (%s) goes on, or says why"):format(syscall, how), function()
       if not is_traced() then return pending "this machine refuses ptrace" end
       math.randomseed(SEED)
       for _, n in ipairs(sample(calls_of(syscall))) do
