@@ -3,6 +3,7 @@
 // same command goes on where it was stopped.
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "cli/verbs.h"
 #include "cli/view.h"
 #include "engine/partitions.h"
+#include "model/params.h"
 
 static const char *const only_choices[] = {"all", "missing", "failed", "stale", NULL};
 
@@ -58,6 +60,33 @@ static int params_fill(struct filler *filler, struct tg_error *err) {
   return code;
 }
 
+// Gives by what parameters are compared, in the backfill's memory.
+static const char *identity_of(struct tg_backfill *backfill, const char *params) {
+  size_t given_count;
+  const char **given = tg_args_all(backfill->args, "param", &backfill->arena, &given_count);
+  char *text = given ? tg_params_identity(backfill->plan->params, (const char *const *)given,
+                                          given_count, params)
+                     : NULL;
+  const char *kept = tg_arena_strdup(&backfill->arena, text);
+  free(text);
+  return kept;
+}
+
+static int identities_match(struct filler *filler, const struct tg_run *runs, size_t count,
+                            struct tg_error *err) {
+  struct tg_backfill *backfill = &filler->backfill;
+  const char **identities = tg_arena_alloc(&backfill->arena, (count + 1) * sizeof *identities);
+  bool is_known = identities != NULL;
+  for (size_t i = 0; i < count && is_known; i++)
+    is_known = (identities[i] = identity_of(backfill, runs[i].params)) != NULL;
+  for (size_t i = 0; i < backfill->count && is_known; i++) {
+    struct tg_occurrence *occurrence = &filler->list[i];
+    is_known = (occurrence->identity = identity_of(backfill, occurrence->params)) != NULL;
+  }
+  if (!is_known) return tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
+  return tg_occurrences_match(filler->list, backfill->count, runs, identities, count, err);
+}
+
 static int runs_match(struct filler *filler, struct tg_error *err) {
   struct tg_backfill *backfill = &filler->backfill;
   struct tg_run_filter filter = {.pipeline = backfill->plan->name, .state = -1};
@@ -67,7 +96,7 @@ static int runs_match(struct filler *filler, struct tg_error *err) {
   if (code == TG_ENOT_FOUND) return TG_OK; // nothing ever ran here
   if (!code)
     code = tg_history_runs(backfill->history, &filter, &backfill->arena, &runs, &count, err);
-  return code ? code : tg_occurrences_match(filler->list, backfill->count, runs, count, err);
+  return code ? code : identities_match(filler, runs, count, err);
 }
 
 // What has ended in a backfill that goes on is done, however it ended.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/decide.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
 #include "cli/occurrences.h"
 #include "engine/partitions.h"
+#include "model/params.h"
 
 struct deciding {
   struct tg_launch *launch;
@@ -77,6 +79,19 @@ static int resume(struct deciding *d, const struct tg_run *run) {
   return tg_launch_resume(d->launch, d->host, d->history, run, d->err);
 }
 
+// Says whether two runs are of the same parameters, as this command gives them.
+static bool is_same(struct deciding *d, const struct tg_run *a, const struct tg_run *b) {
+  const struct tg_decide_options *options = d->options;
+  const json_t *schema = d->launch->plan->params;
+  const char *const *given = (const char *const *)options->params;
+  char *one = tg_params_identity(schema, given, options->param_count, a->params);
+  char *other = tg_params_identity(schema, given, options->param_count, b->params);
+  bool is_same = one && other && strcmp(one, other) == 0;
+  free(one);
+  free(other);
+  return is_same;
+}
+
 // With --at: the occurrence at that instant.
 static int occurrence_decide(struct deciding *d) {
   const struct tg_decide_options *options = d->options;
@@ -87,7 +102,7 @@ static int occurrence_decide(struct deciding *d) {
   if (code) return code;
   const struct tg_run *last = NULL;
   for (size_t i = 0; i < count && !last; i++) // the newest first
-    if (strcmp(runs[i].params, run.params) == 0) last = &runs[i];
+    if (is_same(d, &runs[i], &run)) last = &runs[i];
   if (!last) return begin(d, &run);
   if (!tg_run_state_is_terminal(last->state) && !options->is_new) return resume(d, last);
   if (last->state == TG_RUN_SUCCESS && !options->is_new && !options->select) {
@@ -115,7 +130,7 @@ static int manual_decide(struct deciding *d, int64_t now) {
   for (size_t i = 0; i < count && !code && !d->options->is_new && !d->options->select; i++) {
     if (runs[i].occurrence || runs[i].parent) continue;
     code = draft(d, runs[i].logical_at, &then);
-    if (!code && strcmp(runs[i].params, then.params) == 0) return resume(d, &runs[i]);
+    if (!code && is_same(d, &runs[i], &then)) return resume(d, &runs[i]);
   }
   return code ? code : begin(d, &run);
 }

@@ -145,10 +145,10 @@ static const char *key_of(struct tg_buf *key, const char *occurrence, const char
 }
 
 static int runs_index(struct tg_map *newest, struct tg_buf *key, const struct tg_run *runs,
-                      size_t count) {
+                      const char *const *identities, size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (!runs[i].occurrence) continue;
-    const char *text = key_of(key, runs[i].occurrence, runs[i].partition, runs[i].params);
+    const char *text = key_of(key, runs[i].occurrence, runs[i].partition, identities[i]);
     if (!text ||
         (!tg_map_get(newest, text) && tg_map_put(newest, text, (void *)(uintptr_t)&runs[i])))
       return TG_ENOMEM;
@@ -157,16 +157,16 @@ static int runs_index(struct tg_map *newest, struct tg_buf *key, const struct tg
 }
 
 int tg_occurrences_match(struct tg_occurrence *list, size_t count, const struct tg_run *runs,
-                         size_t run_count, struct tg_error *err) {
+                         const char *const *identities, size_t run_count, struct tg_error *err) {
   struct tg_map newest;
   struct tg_buf key;
   char occurrence[TG_TIME_TEXT_LEN + 1];
   tg_map_init(&newest);
   tg_buf_init(&key, SIZE_MAX / 2);
-  int code = runs_index(&newest, &key, runs, run_count);
+  int code = runs_index(&newest, &key, runs, identities, run_count);
   for (size_t i = 0; i < count && !code; i++) {
     tg_time_format(list[i].start_ms, occurrence);
-    const char *text = key_of(&key, occurrence, list[i].partition, list[i].params);
+    const char *text = key_of(&key, occurrence, list[i].partition, list[i].identity);
     list[i].last = text ? tg_map_get(&newest, text) : NULL;
   }
   tg_buf_deinit(&key);

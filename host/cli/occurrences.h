@@ -43,6 +43,7 @@ struct tg_occurrence {
   int64_t start_ms, end_ms;
   const char *partition;     // or NULL
   const char *params;        // that its run has
+  const char *identity;      // by which it is found again (model/params.h)
   const struct tg_run *last; // its newest run with these parameters, or NULL
   const char *stale;         // why its success is, or NULL; known to --only stale alone
   enum tg_way way;
@@ -64,11 +65,12 @@ int tg_occurrences_list(const struct tg_plan *plan, const struct tg_occurrence_r
                         struct tg_arena *arena, struct tg_occurrence **list, size_t *count,
                         struct tg_error *err);
 
-/// Finds the newest run of each, among runs of the pipeline from the newest to the oldest.
+/// Finds the newest run of each, among runs of the pipeline from the newest to the oldest, by what
+/// the parameters of each run are compared by.
 ///
 /// Errors: TG_ENOMEM
 int tg_occurrences_match(struct tg_occurrence *list, size_t count, const struct tg_run *runs,
-                         size_t run_count, struct tg_error *err);
+                         const char *const *identities, size_t run_count, struct tg_error *err);
 
 /// Says what to do with an occurrence, by its newest run and whether that is stale.
 enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_occurrence *occurrence);

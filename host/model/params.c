@@ -463,3 +463,17 @@ char *tg_params_text(const char *name, const json_t *value) {
   free(own);
   return text;
 }
+
+char *tg_params_identity(const json_t *schema, const char *const *given, size_t count,
+                         const char *params) {
+  json_t *object = NULL;
+  for (size_t i = 0; i < json_array_size(schema); i++) {
+    const json_t *one = json_array_get(schema, i);
+    if (!is_computed(one) || given_find(given, count, name_of(one))) continue;
+    if (!object) object = json_loads(params, 0, NULL);
+    json_object_del(object, name_of(one));
+  }
+  char *text = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : strdup(params);
+  json_decref(object);
+  return text;
+}

@@ -43,6 +43,13 @@ int tg_params_add_computed(const json_t *schema, const json_t *values, json_t *p
 /// Owns:   the caller frees the text, which is NULL when memory is out
 char *tg_params_text(const char *name, const json_t *value);
 
+/// Gives what runs are compared by: their parameters (JSON text) without those that the pipeline
+/// computes unless they are given, for these follow from the others and from its version.
+///
+/// Owns:   the caller frees the text, which is NULL when memory is out
+char *tg_params_identity(const json_t *schema, const char *const *given, size_t count,
+                         const char *params);
+
 /// Says whether a parameter is declared secret.
 bool tg_params_is_secret(const json_t *schema, const char *name);
 

@@ -108,6 +108,23 @@ describe("a computed parameter", function()
     assert.equal("mine", rerun("last", "-p", "region=EU", "-p", "target=mine").params.target)
   end)
 
+  it("makes no other occurrence of one that ran with another version", function()
+    of(TASK, COMPUTED)
+    box:run { "p", "--at", "2026-11-20" }
+    box:pipeline("p", TASK, (COMPUTED:gsub("orders_", "other_")))
+    assert.matches("has succeeded already", box:tidegate("run", "p", "--at", "2026-11-20").err)
+    local range = { "backfill", "p", "--from", "2026-11-20", "--to", "2026-11-21", "--every", "1d" }
+    assert.equal("leave", box:document(table.unpack(range)).backfill.occurrences[1].action)
+    range[#range + 1], range[#range + 2] = "--only", "stale"
+    local stale = box:document(table.unpack(range)).backfill.occurrences[1]
+    assert.same({ "rerun", "success" }, { stale.action, stale.state })
+    assert.matches("the pipeline has changed", stale.stale)
+    assert.equal("other_eu_2026-11-20", box:document("show", "last").run.params.target)
+    assert.equal("leave", box:document(table.unpack(range)).backfill.occurrences[1].action)
+    box:run { "p", "--at", "2026-11-20", "-p", "target=mine" } -- what is given tells runs apart
+    assert.equal(3, #box:document("runs").runs)
+  end)
+
   it("sees the interval of each occurrence of a backfill", function()
     of(TASK, [[ params = { hours = tg.list { of = tg.string {}, default = function(_, run)
       return { run.interval.start:sub(12, 13), run.interval["end"]:sub(12, 13) } end } }, ]])

@@ -284,6 +284,19 @@ static void tells_the_secrets_of_a_run(void **state) {
   json_decref(schema);
 }
 
+static void compares_runs_by_what_is_not_computed(void **state) {
+  (void)state;
+  json_t *schema = schema_read(computed_text);
+  char *text = tg_params_identity(schema, NULL, 0, "{\"a\":1,\"b\":\"x\"}");
+  assert_string_equal(text, "{\"b\":\"x\"}");
+  free(text);
+  const char *const given[] = {"a=1"};
+  text = tg_params_identity(schema, given, 1, "{\"a\":1,\"b\":\"x\"}");
+  assert_string_equal(text, "{\"a\":1,\"b\":\"x\"}");
+  free(text);
+  json_decref(schema);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(gives_every_parameter_sorted_by_name),
@@ -304,6 +317,7 @@ int main(void) {
       cmocka_unit_test(keeps_the_place_of_a_secret),
       cmocka_unit_test(does_not_tell_what_was_given_as_a_secret),
       cmocka_unit_test(tells_the_secrets_of_a_run),
+      cmocka_unit_test(compares_runs_by_what_is_not_computed),
       cmocka_unit_test(checks_defaults_too),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
