@@ -40,22 +40,31 @@ static int arena_grow(struct tg_arena *arena, size_t need) {
   return 0;
 }
 
-void *tg_arena_alloc(struct tg_arena *arena, size_t size) {
-  const size_t align = alignof(max_align_t);
-  bool is_absurd = size > SIZE_MAX - align;
-  size = size ? (size + align - 1) & ~(align - 1) : align;
-  if (is_absurd || (arena->size - arena->used < size && arena_grow(arena, size) != 0)) {
+// Takes `size` bytes, which are not set.
+static void *bytes_take(struct tg_arena *arena, size_t size) {
+  if (arena->size - arena->used < size && arena_grow(arena, size) != 0) {
     arena->is_failed = true;
     return NULL;
   }
   void *result = arena->blocks->bytes + arena->used;
   arena->used += size;
-  return memset(result, 0, size);
+  return result;
 }
 
+void *tg_arena_alloc(struct tg_arena *arena, size_t size) {
+  const size_t align = alignof(max_align_t);
+  size_t used = (arena->used + align - 1) & ~(align - 1);
+  arena->used = used < arena->size ? used : arena->size;
+  void *result = bytes_take(arena, size ? size : 1);
+  return result ? memset(result, 0, size) : NULL;
+}
+
+// Texts follow each other without gaps: many are shorter than an alignment is wide.
 char *tg_arena_copy(struct tg_arena *arena, const char *text, size_t len) {
-  char *copy = tg_arena_alloc(arena, len + 1);
-  if (copy && len) memcpy(copy, text, len);
+  char *copy = bytes_take(arena, len + 1);
+  if (!copy) return NULL;
+  if (len) memcpy(copy, text, len);
+  copy[len] = 0;
   return copy;
 }
 

@@ -14,11 +14,14 @@ static void gives_zeroed_and_aligned_memory(void **state) {
   struct tg_arena arena;
   tg_arena_init(&arena);
   for (size_t size = 0; size < 3000; size += 7) {
+    const char *text = tg_arena_copy(&arena, "between", size % 8);
     char *bytes = tg_arena_alloc(&arena, size);
     assert_non_null(bytes);
+    assert_int_equal(strlen(text), size % 8);
     assert_int_equal((uintptr_t)bytes % _Alignof(max_align_t), 0);
     for (size_t i = 0; i < size; i++) assert_int_equal(bytes[i], 0);
     memset(bytes, 0xff, size);
+    assert_memory_equal(text, "between", size % 8);
   }
   tg_arena_deinit(&arena);
 }
