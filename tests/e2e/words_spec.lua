@@ -381,12 +381,3 @@ describe("parameters", function()
     assert.matches("%-p r=", result.err)
   end)
 end)
-
-describe("words of later versions", function()
-  it("are told as such", function()
-    of [[ tg.task "m" { run = function(ctx) ctx:approve { by = "ops" } end }, ]]
-    local result = box:tidegate("run", "p")
-    assert.equal(1, result.code)
-    assert.matches("ctx:approve is not part of this version", result.err .. result.out)
-  end)
-end)
