@@ -139,10 +139,8 @@ static void committed(void *self, struct tg_batch *batch, const struct tg_error 
 
 static void start(struct tg_conductor *conductor, const struct tg_effect *effect) {
   struct tg_now now = now_get(conductor);
-  int64_t left = effect->deadline_ms - now.mono_ms;
-  int64_t deadline_at = effect->deadline_ms ? now.wall_ms + (left > 0 ? left : 0) : 0;
   tg_buf_clear(&conductor->context);
-  tg_context_write(effect->run, effect->unit, effect->number, now.wall_ms, deadline_at,
+  tg_context_write(effect->run, effect->unit, effect->number, now.wall_ms, effect->deadline_at,
                    &conductor->context);
   if (conductor->context.is_out_of_memory) {
     struct tg_error err;
@@ -159,7 +157,7 @@ static void start(struct tg_conductor *conductor, const struct tg_effect *effect
                                              .number = effect->number,
                                              .seed = effect->seed,
                                              .deadline_ms = effect->deadline_ms,
-                                             .deadline_at = deadline_at,
+                                             .deadline_at = effect->deadline_at,
                                              .context = is_whole ? conductor->context.data : NULL,
                                              .context_len = conductor->context.len});
 }

@@ -102,15 +102,18 @@ static void attempt_renew(struct tg_engine *engine, struct tg_live_task *t,
   t->started_at = engine->now.wall_ms;
 }
 
-// Gives the earliest end of all that bind an attempt: its own, and that of its run.
-static int64_t deadline_of(const struct tg_engine *engine, const struct tg_live_run *run,
-                           uint32_t unit) {
-  int64_t own = tg_live_notes(&run->tasks[unit])->deadline_at,
-          deadline = tg_plan_deadline(run->plan, &run->run);
-  if (deadline == INT64_MAX || tg_live_plan(run, unit)->is_teardown) return own;
-  int64_t left = deadline - engine->now.wall_ms;
-  int64_t end = tg_engine_after(engine->now.mono_ms, left);
-  return own && own < end ? own : end;
+// Tells an attempt the earliest end of all that bind it, its own and that of its run, on both
+// clocks.
+static void deadline_tell(const struct tg_engine *engine, const struct tg_live_run *run,
+                          uint32_t unit, struct tg_effect *start) {
+  struct tg_now now = engine->now;
+  int64_t own = tg_live_notes(&run->tasks[unit])->deadline_at;
+  int64_t run_at = tg_plan_deadline(run->plan, &run->run);
+  int64_t run_ms = tg_engine_after(now.mono_ms, run_at - now.wall_ms);
+  bool is_bound = run_at != INT64_MAX && !tg_live_plan(run, unit)->is_teardown;
+  bool is_of_run = is_bound && (!own || run_ms < own);
+  start->deadline_ms = is_of_run ? run_ms : own;
+  start->deadline_at = is_of_run ? run_at : own ? now.wall_ms + own - now.mono_ms : 0;
 }
 
 static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
@@ -139,13 +142,14 @@ static void attempt_start(struct tg_engine *engine, struct tg_live_run *run, uin
                                                       .run = run->run.number,
                                                       .unit = unit,
                                                       .attempt = handle});
-  tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_START,
-                                               .run = run,
-                                               .unit = unit,
-                                               .number = t->attempts,
-                                               .attempt = handle,
-                                               .deadline_ms = deadline_of(engine, run, unit),
-                                               .seed = tg_engine_seed(run, unit, t->attempts)});
+  struct tg_effect start = {.kind = TG_EFFECT_START,
+                            .run = run,
+                            .unit = unit,
+                            .number = t->attempts,
+                            .attempt = handle,
+                            .seed = tg_engine_seed(run, unit, t->attempts)};
+  deadline_tell(engine, run, unit, &start);
+  tg_engine_effect(engine, &start);
   tg_engine_tell(engine, run, unit);
   starts_timer_arm(engine);
 }

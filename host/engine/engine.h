@@ -148,6 +148,7 @@ struct tg_effect {
   uint64_t attempt; // handle
   uint64_t seed;
   int64_t deadline_ms; // of an attempt: the earliest of all that bind it; monotonic, 0 for none
+  int64_t deadline_at; // and on the wall clock
   int code;            // of a cancel, or of a step that is refused
   uint64_t request;    // of a step
   const char *text;    // of a step: its result, or why it is refused; NULL: it is to be done

@@ -41,6 +41,7 @@ static void an_attempt_ends_with_the_earliest_of_all(void **state) {
                     "d retry=3 total=20000", "e retry=3 total=20000 timeout=5000", NULL),
            0);
   assert_int_equal(left_of("a"), 10000);
+  assert_int_equal(rig_attempt_of(&rig, "a")->deadline_at, rig.now.wall_ms + 10000);
   assert_int_equal(left_of("b"), 60000);
   assert_int_equal(left_of("c"), 60000);
   assert_int_equal(left_of("d"), 20000);
@@ -59,6 +60,7 @@ static void a_run_has_what_its_parent_has_left(void **state) {
   (void)state;
   run_plan(rig_plan("\"timeout_ms\":60000", "a", NULL), 7000);
   assert_int_equal(left_of("a"), 7000);
+  assert_int_equal(rig_attempt_of(&rig, "a")->deadline_at, rig.deadline_at); // to the millisecond
   rig_pass(&rig, 7000);
   rig_fail(&rig, "a", TG_ECANCELLED);
   rig_settle(&rig);

@@ -403,7 +403,8 @@ static void started(struct rig *rig, const struct tg_effect *effect) {
                                                              .task = t->task,
                                                              .item = t->item,
                                                              .number = effect->number,
-                                                             .deadline_ms = effect->deadline_ms};
+                                                             .deadline_ms = effect->deadline_ms,
+                                                             .deadline_at = effect->deadline_at};
   rig->in_flight++;
   if (rig->in_flight > rig->in_flight_max) rig->in_flight_max = rig->in_flight;
   word(rig, "start:%s#%u", name, effect->number);

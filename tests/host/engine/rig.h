@@ -21,7 +21,7 @@
 struct rig_attempt {
   uint64_t handle, seed;
   uint32_t unit, task, item, number;
-  int64_t deadline_ms;
+  int64_t deadline_ms, deadline_at;
   int cancel_code;
   bool is_over;
 };
