@@ -280,7 +280,9 @@ static int fallback_release(struct tg_live_run *live, uint32_t task, bool is_nee
 static int fallbacks_ended(struct tg_live_run *live, uint32_t task) {
   const struct tg_plan_task *plan = &live->plan->tasks[task];
   if (plan->fallback_of != TG_NO_TASK) stood_in(live, plan->fallback_of);
-  bool is_held = plan->fallback != TG_NO_TASK && !live->tasks[task].is_fallback;
+  // What is cancelled has a spare that is cancelled with it; in recovery it may have fallen before.
+  bool is_held = plan->fallback != TG_NO_TASK && !live->tasks[task].is_fallback &&
+                 live->tasks[task].state != TG_TASK_CANCELLED;
   return is_held ? fallback_release(live, task, false) : TG_OK;
 }
 

@@ -304,7 +304,7 @@ bool tg_engine_wait_timeout(struct tg_engine *engine, struct tg_live_run *run, u
 void tg_engine_wait_over(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
   struct tg_live_task *t = &run->tasks[unit];
   if (!t->is_parked) return;
-  t->notes->retry_at = engine->now.wall_ms;
+  t->notes->retry_at = 1; // it is due, whatever becomes of the wall clock
   if (t->state == TG_TASK_WAITING && !t->is_deciding)
     tg_engine_check(engine, tg_live_make_ready(run, unit));
 }

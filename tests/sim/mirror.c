@@ -27,6 +27,7 @@ static const char *steps_fault(const struct tg_live_task *live, const struct sim
 
 static uint32_t number_of(const struct sim_unit *unit) {
   if (unit->flight) return unit->flight->number;
+  if (unit->asking) return unit->asking;
   return unit->is_parked ? unit->parked_number : sim_last_number(unit);
 }
 

@@ -36,7 +36,8 @@ struct look {
 };
 
 static bool is_open(const struct sim_unit *unit) {
-  return !tg_task_state_is_terminal(unit->state) && !unit->flight && !unit->pending;
+  return !tg_task_state_is_terminal(unit->state) && !unit->flight && !unit->pending &&
+         !unit->asking;
 }
 
 static bool is_cut(const struct look *look, const struct sim_unit *unit) {
@@ -78,7 +79,7 @@ static void places_count(struct look *look, const struct sim_items *items) {
     struct sim_unit *item = &items->units[i];
     if (tg_task_state_is_terminal(item->state)) continue;
     bool wants = is_fresh(look, item);
-    bool has = !wants && (item->flight || item->pending || has_tried(item));
+    bool has = !wants && (item->flight || item->pending || item->asking || has_tried(item));
     struct places *places = wants ? &look->wanted : &look->places;
     places->all += wants || has;
     places->of_key[key_of(items, item)] += wants || has;
@@ -295,7 +296,7 @@ static const char *idle_fault(const struct sim *sim, struct sim_run *run,
   if (is_late) return "runs and its time is over";
   if (unit->is_untold) return "has ended and nobody is told";
   if (a && !is_recorded(sim, unit)) return "runs for long and nobody can see it";
-  if (tg_task_state_is_terminal(unit->state) || unit->flight) return NULL;
+  if (tg_task_state_is_terminal(unit->state) || unit->flight || unit->asking) return NULL;
   const char *wait = sim_wait_lasts(sim, unit);
   if (wait) return wait;
   const struct sim_task *task = sim_task_of(run, unit);

@@ -85,6 +85,7 @@ static struct sim_retry retry_make(struct sim_random *random) {
     if (class != TG_CLASS_CANCELLED && sim_random_chance(random, 600))
       retry.classes |= UINT32_C(1) << class;
   retry.classes |= UINT32_C(1) << TG_CLASS_TRANSIENT;
+  retry.asks = sim_random_chance(random, 150);
   return retry;
 }
 
@@ -180,7 +181,7 @@ static void retry_put(struct tg_buf *out, const struct sim_retry *retry) {
     tg_buf_putf(out, is_first ? "\"%s\"" : ",\"%s\"", tg_class_word((enum tg_class) class));
     is_first = false;
   }
-  tg_buf_puts(out, "]}");
+  tg_buf_puts(out, retry->asks ? "],\"decide\":\"policy\"}" : "]}");
 }
 
 static void map_put(struct tg_buf *out, const struct sim_map *map) {

@@ -24,6 +24,7 @@ struct sim_retry {
   uint32_t attempts, backoff, jitter; // backoff and jitter: places in their lists of words
   int64_t base_ms, cap_ms, total_ms;
   uint32_t factor, classes; // a bit for each class
+  bool asks;                // a policy is asked before it is tried again
 };
 
 struct sim_map {

@@ -367,6 +367,21 @@ tg_plant(wait_timer_lost FILE engine/steps.c SEEDS 2000
   TO [[park(engine, place, attempt, INT64_MAX)]])
 tg_plant(old_timer_cuts_short FILE engine/engine.c SEEDS 20000
   FROM [[if (is_another || tg_engine]] TO [[if (tg_engine]])
-tg_plant(wait_forgotten_by_host FILE engine/steps.c SEEDS 5000
+tg_plant(wait_forgotten_by_host FILE engine/steps.c SEEDS 30000
   FROM [[    tg_engine_wait_enter(engine, place->run, place->unit, position);]]
   TO [[    if (place->notes->steps[position].after) tg_engine_wait_enter(engine, place->run, place->unit, position);]])
+
+# --- Policies for retries ---
+
+tg_plant(policy_not_followed FILE engine/retries.c SEEDS 1000
+  FROM [[if (!input->decision.code && input->decision.is_retry) {]] TO [[if (!input->decision.code) {]])
+tg_plant(policy_failure_retries FILE engine/retries.c SEEDS 1000
+  FROM [[if (!input->decision.code && input->decision.is_retry) {]] TO [[if (input->decision.is_retry) {]])
+tg_plant(policy_delay_ignored FILE engine/retries.c SEEDS 1000
+  FROM [[int64_t delay_ms = asked_ms >= 0 ? asked_ms : asking->delay_ms;]]
+  TO [[int64_t delay_ms = asked_ms >= 0 ? asking->delay_ms : asking->delay_ms;]])
+tg_plant(fallen_not_known FILE engine/live.c SEEDS 30000
+  FROM [[!live->tasks[task].is_fallback &&
+                 live->tasks[task].state != TG_TASK_CANCELLED;]] TO [[!live->tasks[task].is_fallback;]])
+tg_plant(wake_by_wall_clock FILE engine/waits.c SEEDS 20000
+  FROM [[t->notes->retry_at = 1;]] TO [[t->notes->retry_at = engine->now.wall_ms;]])

@@ -202,7 +202,8 @@ const char *sim_budget_fault(struct sim *sim, struct sim_run *run, const struct 
   uint32_t max = run->pipeline->retries_max;
   bool is_used_up = max && run->granted >= max;
   if (record->stop)
-    return is_used_up || (r && r->rules.has_budget) || sim_run_end(run) != INT64_MAX
+    return is_used_up || sim_task_of(run, unit)->retry.asks || (r && r->rules.has_budget) ||
+                   sim_run_end(run) != INT64_MAX
                ? NULL
                : "is refused a retry without a budget or a time limit";
   if (record->state != TG_ATTEMPT_FAILED || !record->retry_at || record->is_fallback_next)

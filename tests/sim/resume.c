@@ -12,6 +12,7 @@ static void *must(void *memory) {
 static void unit_forget(struct sim_unit *unit) {
   unit->flight = NULL;
   unit->is_parked = unit->is_untold = false;
+  unit->asking = 0;
   unit->wake_mono_ms = 0;
   unit->losses = unit->pending = 0;
   for (uint32_t i = 0; unit->items && i < unit->items->count; i++)
@@ -21,6 +22,7 @@ static void unit_forget(struct sim_unit *unit) {
 void sim_books_forget(struct sim *sim) {
   size_t kept = 0;
   sim->last_run = 0;
+  sim->asked_count = sim->asking_count = 0;
   for (size_t i = 0; i < sim->run_count; i++) {
     struct sim_run *run = sim->runs[i];
     if (!run->is_durable) {

@@ -83,12 +83,16 @@ static const char *retry_fault(const struct sim_run *run, const struct sim_unit 
   bool is_in = !is_late(run, task, (double)record->ended_at + most + 1);
   bool must = is_counted && total == TOTAL_IN && is_in && !record->stop;
   bool may = is_counted && total != TOTAL_OVER && !record->stop;
+  bool asks = retry->asks && !sim_is_fallback_due(unit) && !record->is_fallback_next;
+  const char *fault = asks && may ? sim_policy_fault(told, record) : NULL;
+  if (fault) return fault;
+  if (retry->asks) must = false;
   if (sim_is_fallback_due(unit))
     return record->retry_at || record->is_fallback_next ? "goes on after its last resort" : NULL;
   if (record->is_fallback_next) {
     if (!task->has_fallback && task->spare == SIM_NONE) return "has no fallback";
-    if (record->retry_at != (task->has_fallback ? record->ended_at : 0))
-      return "does not fall back at once";
+    int64_t at = told->is_answered ? told->answered_at : record->ended_at;
+    if (record->retry_at != (task->has_fallback ? at : 0)) return "does not fall back at once";
     return must ? "falls back while it may be tried again" : NULL;
   }
   if (!record->retry_at) {
@@ -97,7 +101,9 @@ static const char *retry_fault(const struct sim_run *run, const struct sim_unit 
   }
   if (!may) return "is tried again and should not be";
   if (is_late(run, task, (double)record->retry_at)) return "is to be tried again after its run";
-  if (!is_delay_right(retry, tries, record->retry_at - record->ended_at, asked_ms))
+  int64_t from = asks ? told->answered_at : record->ended_at;
+  if (asks && told->delay_ms >= 0) return NULL;
+  if (!is_delay_right(retry, tries, record->retry_at - from, asked_ms))
     return "is tried again after a wrong time";
   return NULL;
 }
@@ -143,7 +149,9 @@ static const char *attempt_fault(struct sim *sim, const struct sim_run *run, str
     return told->err.code || told->is_mistold ? "is a success and was none" : NULL;
   if (!told->err.code) return "is no success and was one";
   if (record->state == TG_ATTEMPT_CANCELLED)
-    return told->was_stopped || unit->is_parked ? NULL : "is cancelled and its run is not";
+    return told->was_stopped || unit->is_parked || sim_check_is_stopped(sim, run)
+               ? NULL
+               : "is cancelled and its run is not";
   if (told->was_stopped) return "has failed though its run was stopped";
   if (record->failure.code != told->err.code || record->failure.class != told->err.class)
     return "has failed in another way than it told";

@@ -27,8 +27,9 @@ static bool is_approval(const struct tg_step *step) {
 }
 
 const struct tg_step *sim_open_wait(const struct sim_unit *unit) {
-  const struct tg_step *last = unit->step_count ? &unit->steps[unit->step_count - 1] : NULL;
-  return last && last->wait && !last->result ? last : NULL;
+  bool is_there = unit->parked_at < unit->step_count;
+  const struct tg_step *step = is_there ? &unit->steps[unit->parked_at] : NULL;
+  return step && step->wait && !step->result ? step : NULL;
 }
 
 // --- Events ---

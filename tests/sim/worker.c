@@ -272,6 +272,7 @@ void sim_worker_cancel(struct sim *sim, const struct tg_effect *effect) {
     bool is_over_first = a->unit->deadline_mono_ms && over_at < step->wake_at;
     a->wake_wall_ms = is_over_first ? over_at : step->wake_at;
     a->is_parking = true;
+    a->unit->parked_at = a->at;
     sim_person_asked(sim, a);
   }
   if (!a->cancel_code) {

@@ -30,6 +30,11 @@ static void pending_count(struct sim *sim, const struct tg_batch *batch, int by)
     struct sim_run *run;
     struct sim_unit *unit = sim_record_unit(sim, record, &run);
     if (unit && is_change(record)) unit->pending += (uint32_t)by;
+    bool is_end = unit && is_change(record) && record->kind == TG_RECORD_ATTEMPT;
+    if (is_end && unit->asking == record->attempt.number) {
+      unit->asking = 0;
+      sim->asking_count--;
+    }
   }
 }
 
@@ -141,7 +146,9 @@ static void effect_do(struct sim *sim, const struct tg_effect *effect) {
     if (run) sim_check_told(sim, effect, run);
     break;
   case TG_EFFECT_RESOURCE:
-  case TG_EFFECT_DECIDE: // no task of a simulation asks
+    break;
+  case TG_EFFECT_DECIDE:
+    sim_policy_asked(sim, effect, run);
     break;
   }
 }
@@ -159,7 +166,7 @@ static void times_over(struct sim *sim) {
 
 // After a step whose effects were all carried out.
 static void step_check(struct sim *sim, const struct tg_effect *effects, size_t count) {
-  bool is_quiet = !sim->flight_count && !sim->batch_count;
+  bool is_quiet = !sim->flight_count && !sim->batch_count && !sim->asking_count;
   if (tg_engine_is_quiet(sim->engine) != is_quiet)
     sim_fail(sim, is_quiet ? "the engine is not quiet" : "the engine is quiet and should not be");
   if (sim_is_told(sim)) sim_check_order(sim, effects, count);
@@ -261,6 +268,9 @@ static void event_do(struct sim *sim, const struct sim_event *event) {
     break;
   case SIM_BACKFILL:
     sim_operator_begin(sim, event->number, true);
+    break;
+  case SIM_DECIDE:
+    sim_policy_answers(sim, event->number);
     break;
   case SIM_ARRIVE:
     sim_event_arrive(sim, event->number);

@@ -41,6 +41,7 @@ enum sim_event_kind {
   SIM_ARRIVE,    // an event comes from outside
   SIM_LOOK,      // the engine asked for events that have come
   SIM_APPROVE,   // a person answers
+  SIM_DECIDE,    // a policy for retries answers
   SIM_RESUME,    // a run of an earlier host is taken up
   SIM_CANCEL,    // somebody cancels a run
   SIM_JUMP,      // the wall clock is set
@@ -61,12 +62,14 @@ struct sim_event {
 /// What an attempt has told the engine.
 struct sim_told {
   uint32_t number;
-  uint32_t host;       // that it told
-  struct tg_error err; // without a text
-  bool is_mistold;     // a success that the engine must refuse
-  bool has_trace;      // it told where
-  bool is_bystander;   // it was lost, and not by its own fault
-  bool was_stopped;    // its run was being stopped when it told
+  uint32_t host;                 // that it told
+  struct tg_error err;           // without a text
+  bool is_mistold;               // a success that the engine must refuse
+  bool has_trace;                // it told where
+  bool is_answered, may_retry;   // by the policy that was asked
+  int64_t delay_ms, answered_at; // of the answer, -1 for the backoff's; wall
+  bool is_bystander;             // it was lost, and not by its own fault
+  bool was_stopped;              // its run was being stopped when it told
   const char *result, *chosen;
   uint32_t item_count; // of a map's items
 };
@@ -90,9 +93,12 @@ struct sim_unit {
   int64_t parked_mono_ms, jumped_ms; // jumped: by the wall clock before it was parked
   int64_t wake_mono_ms;              // not to start before, as far as this host knows
   int64_t deadline_mono_ms;          // of its attempt, sleeps included; 0 for none
-  uint32_t losses;  // attempts in a row that ended with their worker, by their own fault
-  bool is_untold;   // that it has ended, to those who watch
-  uint32_t pending; // records of its end, or of its attempt's, that are on their way
+  uint32_t losses; // attempts in a row that ended with their worker, by their own fault
+  uint64_t question;
+  uint32_t parked_at; // the step at which it is parked
+  uint32_t asking;    // number of the attempt of which a policy is asked, or 0
+  bool is_untold;     // that it has ended, to those who watch
+  uint32_t pending;   // records of its end, or of its attempt's, that are on their way
   // Of all.
   bool is_carried; // it was done by an earlier run
   uint64_t seed;   // of the attempt that was started last
@@ -171,7 +177,7 @@ struct sim_batch {
   int64_t durable_at_ms;
 };
 
-enum { SIM_EVENT_TYPES = 3, SIM_ARRIVALS_MAX = 64 };
+enum { SIM_QUESTIONS_MAX = 4096, SIM_EVENT_TYPES = 3, SIM_ARRIVALS_MAX = 64 };
 
 /// An event that has come; its number is its place + 1.
 struct sim_arrival {
@@ -233,6 +239,8 @@ struct sim {
   struct sim_resource resources[SIM_RESOURCES];
   struct sim_arrival arrivals[SIM_ARRIVALS_MAX];
   uint32_t arrival_count;
+  struct sim_unit *asked[SIM_QUESTIONS_MAX]; // by question - 1, of this host
+  uint32_t asked_count, asking_count;        // in all, and without an answer
   // Everything there is.
   struct sim_pipeline pipelines[3];
   uint32_t pipeline_count;
@@ -405,12 +413,20 @@ const char *sim_place_fault(const struct sim *sim, const struct sim_run *run);
 /// Says what is wrong with a run that ended without having begun, or NULL.
 const char *sim_never_begun_fault(const struct sim_run *run);
 
+// --- policies.c ---
+
+void sim_policy_asked(struct sim *sim, const struct tg_effect *effect, struct sim_run *run);
+void sim_policy_answers(struct sim *sim, uint64_t question);
+
+/// Says what is wrong with what followed the answer of a policy, or NULL.
+const char *sim_policy_fault(const struct sim_told *told, const struct tg_attempt *record);
+
 // --- waits.c ---
 
 /// Draws what a step waits for.
 const char *sim_wait_text(struct sim *sim, uint64_t chance);
 
-/// Gives the step at which a unit waits, if it does and has no result, or NULL.
+/// Gives the step at which a unit is parked, if it waits there and has no result, or NULL.
 const struct tg_step *sim_open_wait(const struct sim_unit *unit);
 
 void sim_event_arrive(struct sim *sim, uint64_t type);
