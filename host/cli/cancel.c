@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // cancel: ends a run, in whatever state. Where a host is at work it is asked; else this process
 // takes the run up for its teardowns. Whoever does it, this waits for the end.
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/cancel_unit.h"
 #include "cli/drive.h"
 #include "cli/exit.h"
 #include "cli/records.h"
@@ -186,6 +188,11 @@ static int run_cancel(struct target *target) {
 }
 
 static int cancel_run(const struct tg_args *args) {
+  if (tg_args_has(args, "task")) return tg_cancel_unit(args);
+  if (tg_args_has(args, "item")) {
+    fputs("tidegate: --item needs the --task that it is one of\n", stderr);
+    return TG_EXIT_USAGE;
+  }
   struct canceller canceller = {.args = args};
   struct target target;
   struct tg_run run = {0};
@@ -212,11 +219,21 @@ const struct tg_verb tg_verb_cancel = {
     .prose =
         "RUN is an id, a unique prefix of one, or \"last\". A host that is at work is asked and\n"
         "waited for; a run that was left by one that was killed is ended here. The exit code is 0\n"
-        "when the run is cancelled, 2 when it had ended before.",
+        "when the run is cancelled, 2 when it had ended before. With --task only that ends, and "
+        "its\n"
+        "child runs; what waits for it goes by its trigger rule, and the run fails in the end.",
+    .options =
+        (const struct tg_option[]){
+            {"task", 0, TG_OPTION_TEXT, "NAME", "only this task", NULL, NULL},
+            {"item", 0, TG_OPTION_TEXT, "N", "and of it, a map, only this item (from 0)", NULL,
+             NULL},
+            {NULL, 0, TG_OPTION_FLAG, NULL, NULL, NULL, NULL},
+        },
     .examples =
         (const struct tg_example[]){
             {"cancel last", "the newest run"},
             {"cancel 0193c8f2 -o json", "one run, and what became of it"},
+            {"cancel last --task publish --item 3", "one item of a map"},
             {NULL, NULL},
         },
     .run = cancel_run,

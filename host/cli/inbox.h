@@ -5,6 +5,7 @@
 // loses none, and what is done must bear to be done again.
 //
 //   <run>.cancel   the run is to end (requests.h)
+//   <run>+<task>+<item>.cancel-unit   only that is (requests.h)
 //   <id>.fill-*    what is to become of a backfill (requests.h)
 //   <id>.event     events, one JSON object a line (intake.h)
 //   <id>.approval  an answer to a task that waits for one (answers.h)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/requests.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "cli/inbox.h"
 #include "cli/intake.h"
@@ -61,6 +64,128 @@ int tg_run_cancel(struct tg_host *host, struct tg_history *history, const struct
     code = tg_run_cancel(host, history, &children[i], err);
   tg_arena_deinit(&arena);
   return code;
+}
+
+// --- Cancelling a unit ---
+
+static const char unit_kind[] = "cancel-unit";
+
+int tg_request_cancel_unit(const char *data, const struct tg_unit_cancel *unit,
+                           struct tg_error *err) {
+  char id[TG_ID_TEXT_LEN + 1], name[TG_ID_TEXT_LEN + 32];
+  tg_id_format(unit->run->id, id);
+  snprintf(name, sizeof name, "%s+%u+%u", id, unit->task, unit->item);
+  return tg_inbox_put(data, name, unit_kind, "", 0, err);
+}
+
+static void records_kept(void *self, struct tg_batch *batch, const struct tg_error *err) {
+  (void)self;
+  if (err) tg_log(TG_LOG_ERROR, "a cancel cannot be recorded: %s", err->text);
+  tg_batch_free(batch);
+}
+
+// Nobody works on the run: whoever takes it up finds that the unit is not to go on.
+static void left_unit_cancel(struct tg_host *host, const struct tg_unit_cancel *unit,
+                             const char *task) {
+  const struct tg_failure why = {
+      .code = TG_ECANCELLED, .class = TG_CLASS_CANCELLED, .text = reason};
+  struct tg_batch *batch = tg_batch_new();
+  struct tg_record record = {.kind = TG_RECORD_TASK,
+                             .task = {.run = unit->run->number,
+                                      .index = unit->task,
+                                      .name = task,
+                                      .state = TG_TASK_WAITING,
+                                      .failure = why}};
+  if (unit->item != TG_NO_ITEM)
+    record = (struct tg_record){
+        .kind = TG_RECORD_ITEM,
+        .item = {.run = unit->run->number,
+                 .task = unit->task,
+                 .index = unit->item,
+                 .state = TG_TASK_CANCELLED,
+                 .ended_at = tg_clock_wall_ms(tg_loop_clock(tg_host_services(host)->loop)),
+                 .failure = why}};
+  if (batch && !tg_batch_add(batch, &record))
+    tg_store_commit(tg_host_services(host)->store, batch, records_kept, NULL);
+  else
+    tg_batch_free(batch);
+}
+
+// Says whether the unit is there and has not ended.
+static bool unit_look(struct tg_history *history, const struct tg_unit_cancel *unit,
+                      const struct tg_plan *plan, struct tg_arena *arena) {
+  struct tg_task *tasks;
+  struct tg_map_items *maps;
+  struct tg_item *items;
+  size_t count;
+  if (unit->task >= plan->count) return false;
+  if (tg_history_tasks(history, unit->run->number, arena, &tasks, &count, NULL)) return false;
+  for (size_t i = 0; i < count; i++)
+    if (tasks[i].index == unit->task && tg_task_state_is_terminal(tasks[i].state)) return false;
+  if (unit->item == TG_NO_ITEM) return true;
+  bool is_there = false;
+  if (tg_history_map_items(history, unit->run->number, arena, &maps, &count, NULL)) return false;
+  for (size_t i = 0; i < count; i++)
+    is_there |= maps[i].task == unit->task && unit->item < maps[i].count;
+  if (tg_history_items(history, unit->run->number, arena, &items, &count, NULL)) return false;
+  for (size_t i = 0; i < count; i++)
+    if (items[i].task == unit->task && items[i].index == unit->item) return false;
+  return is_there;
+}
+
+static int unit_cancel(struct tg_host *host, struct tg_history *history,
+                       const struct tg_unit_cancel *unit, struct tg_arena *arena,
+                       struct tg_error *err) {
+  struct tg_conductor *conductor = tg_host_services(host)->conductor;
+  struct tg_launch launch;
+  if (tg_conductor_find_run(conductor, unit->run->number)) {
+    tg_conductor_input(conductor, &(struct tg_input){.kind = TG_INPUT_CANCEL,
+                                                     .cancel = {.run = unit->run->number,
+                                                                .code = TG_ECANCELLED,
+                                                                .reason = reason,
+                                                                .is_of_unit = true,
+                                                                .task = unit->task,
+                                                                .item = unit->item}});
+    return TG_OK;
+  }
+  tg_launch_init(&launch);
+  int code = tg_launch_bundle(&launch, NULL, history, unit->run->bundle, err);
+  if (!code && unit_look(history, unit, launch.plan, arena))
+    left_unit_cancel(host, unit, launch.plan->tasks[unit->task].name);
+  tg_launch_deinit(&launch);
+  return code;
+}
+
+static void unit_obey(struct tg_host *host, const char *name) {
+  struct tg_history *history = NULL;
+  struct tg_arena arena;
+  struct tg_run run;
+  struct tg_error err;
+  struct tg_unit_cancel unit = {.run = &run};
+  char id[TG_ID_TEXT_LEN + 1];
+  struct tg_id known;
+  snprintf(id, sizeof id, "%s", name);
+  if (strlen(name) <= TG_ID_TEXT_LEN || !tg_id_parse(id, &known) ||
+      sscanf(name + TG_ID_TEXT_LEN, "+%u+%u", &unit.task, &unit.item) != 2)
+    return;
+  tg_arena_init(&arena);
+  int code = tg_history_open(tg_host_services(host)->data, &history, &err);
+  if (!code) code = tg_history_run(history, id, &arena, &run, &err);
+  if (!code && !tg_run_state_is_terminal(run.state))
+    code = unit_cancel(host, history, &unit, &arena, &err);
+  if (code) tg_log(TG_LOG_WARN, "a task of run %s was to be cancelled: %s", id, err.text);
+  tg_history_close(history);
+  tg_arena_deinit(&arena);
+}
+
+static void units_obey(struct tg_host *host, struct tg_arena *arena) {
+  const char *data = tg_host_services(host)->data;
+  size_t count;
+  char **names = tg_inbox_list(data, unit_kind, arena, &count);
+  for (size_t i = 0; i < count; i++) {
+    unit_obey(host, names[i]);
+    tg_inbox_remove(data, names[i], unit_kind);
+  }
 }
 
 // --- Requests ---
@@ -174,6 +299,7 @@ void tg_requests_obey(struct tg_host *host) {
     if (tg_id_parse(names[i], &known)) request_obey(host, names[i]);
     tg_inbox_remove(data, names[i], "cancel");
   }
+  units_obey(host, &arena);
   fills_obey(host, TG_FILL_PAUSE, TG_FILL_PAUSED, &arena);
   fills_obey(host, TG_FILL_CANCEL, TG_FILL_CANCELLED, &arena);
   tg_arena_deinit(&arena);

@@ -12,6 +12,15 @@
 /// Errors: those of tg_file_write
 int tg_request_cancel(const char *data, const struct tg_run *run, struct tg_error *err);
 
+/// Asks the host to cancel a task of a run, or an item of it. Of a run that nobody works on it is
+/// recorded, and done when the run is continued.
+struct tg_unit_cancel {
+  const struct tg_run *run;
+  uint32_t task, item; // item: TG_NO_ITEM for the task
+};
+int tg_request_cancel_unit(const char *data, const struct tg_unit_cancel *unit,
+                           struct tg_error *err);
+
 /// Takes a request back.
 void tg_request_forget(const char *data, const struct tg_run *run);
 

@@ -87,12 +87,10 @@ static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
   tg_engine_record(engine, &lost);
 }
 
-// A run that was being stopped goes on to its end.
+// What was being cancelled goes on to its end.
 static void stop_resume(struct tg_engine *engine, struct tg_live_run *run, const char *reason) {
-  if (run->run.state == TG_RUN_CANCELLING)
-    run->stopped = run->run.failure;
-  else if (reason)
-    tg_engine_run_stop(engine, run, TG_ECANCELLED, reason);
+  if (!run->stopped.code && reason) tg_engine_run_stop(engine, run, TG_ECANCELLED, reason);
+  tg_engine_cuts_resume(engine, run);
 }
 
 // What had a place keeps it; what waited for one waits again, at its old place in the line.
@@ -109,6 +107,7 @@ void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input
   struct tg_live_run *run = run_add(engine, input->resume.run, input->resume.plan);
   if (!run) return;
   run->is_durable = run->is_replaying = true;
+  if (run->run.state == TG_RUN_CANCELLING) run->stopped = run->run.failure;
   for (size_t i = 0; i < input->resume.map_count; i++)
     apply(engine, run,
           &(struct tg_record){.kind = TG_RECORD_MAP_ITEMS, .map_items = input->resume.maps[i]});

@@ -188,7 +188,7 @@ static bool chain_expand(struct tg_engine *engine, struct tg_live_run *run, uint
 static bool may_start(const struct tg_live_run *run, uint32_t unit) {
   const struct tg_live_task *t = &run->tasks[unit];
   if (t->state != TG_TASK_READY || t->is_deciding) return false; // it was put in twice
-  return !tg_live_is_cut(run, t->task);
+  return !tg_live_is_cut(run, unit);
 }
 
 static bool is_more_urgent(const struct tg_ready *a, const struct tg_ready *b) {

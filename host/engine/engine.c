@@ -287,23 +287,27 @@ static void batch_apply(struct tg_engine *engine, struct tg_batch *batch) {
 
 // --- Cancelling ---
 
+struct tg_failure tg_engine_cancel_reason(const struct tg_live_run *run) {
+  return run->stopped.code ? run->stopped : run->cut;
+}
+
 // What was ended only to sleep will not go on: its try is over, too.
 static void parked_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
   struct tg_live_task *t = &run->tasks[unit];
   if (!t->is_parked) return;
   struct tg_record record = tg_engine_attempt_record(run, unit, TG_ATTEMPT_CANCELLED);
   record.attempt.ended_at = engine->now.wall_ms;
-  record.attempt.failure = run->stopped;
+  record.attempt.failure = tg_engine_cancel_reason(run);
   t->is_parked = false;
   tg_engine_wait_forget(engine, run, unit);
   tg_engine_record(engine, &record);
 }
 
-static void task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
+void tg_engine_task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
   char text[TG_ERROR_TEXT_MAX];
   struct tg_record record =
       tg_engine_task_record(run, task, TG_TASK_CANCELLED, engine->now.wall_ms);
-  record.task.failure = run->stopped;
+  record.task.failure = tg_engine_cancel_reason(run);
   if (tg_engine_held_text(engine, run, task, text, sizeof text)) record.task.failure.text = text;
   parked_cancel(engine, run, task);
   run->tasks[task].is_deciding = true;
@@ -333,27 +337,32 @@ static void open_cancel(struct tg_engine *engine, struct tg_live_run *run) {
     const struct tg_live_task *t = &run->tasks[i];
     if (!t->attempt && !t->map && !t->is_deciding && !is_kept(run, i) &&
         !tg_task_state_is_terminal((enum tg_task_state)t->state))
-      task_cancel(engine, run, i);
+      tg_engine_task_cancel(engine, run, i);
   }
+}
+
+void tg_engine_item_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
+  struct tg_live_task *t = &run->tasks[unit];
+  parked_cancel(engine, run, unit);
+  t->is_deciding = true;
+  tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_ITEM,
+                                               .item = {.run = run->run.number,
+                                                        .task = t->task,
+                                                        .index = t->item,
+                                                        .state = TG_TASK_CANCELLED,
+                                                        .attempts = t->attempts,
+                                                        .started_at = tg_live_first_started_at(t),
+                                                        .ended_at = engine->now.wall_ms,
+                                                        .failure = tg_engine_cancel_reason(run)}});
 }
 
 // Items that were let in and are not in flight will not be: their map must not wait for them.
 static void items_cancel(struct tg_engine *engine, struct tg_live_run *run) {
   for (uint32_t i = run->plan->count; i < run->count; i++) {
-    struct tg_live_task *t = &run->tasks[i];
+    const struct tg_live_task *t = &run->tasks[i];
     bool was_let_in = t->state == TG_TASK_READY || (t->state == TG_TASK_WAITING && t->attempts);
-    if (!was_let_in || t->is_deciding || !tg_live_is_cut(run, t->task)) continue;
-    parked_cancel(engine, run, i);
-    t->is_deciding = true;
-    tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_ITEM,
-                                                 .item = {.run = run->run.number,
-                                                          .task = t->task,
-                                                          .index = t->item,
-                                                          .state = TG_TASK_CANCELLED,
-                                                          .attempts = t->attempts,
-                                                          .started_at = tg_live_first_started_at(t),
-                                                          .ended_at = engine->now.wall_ms,
-                                                          .failure = run->stopped}});
+    if (was_let_in && !t->is_deciding && tg_live_is_cut(run, i))
+      tg_engine_item_cancel(engine, run, i);
   }
 }
 
@@ -382,6 +391,7 @@ void tg_engine_run_stop(struct tg_engine *engine, struct tg_live_run *run, int c
 // middle of its cancelling.
 static void stopped_cancel(struct tg_engine *engine) {
   for (struct tg_live_run *run = engine->runs; run; run = run->next) {
+    if (run->cut_count) tg_engine_cuts_advance(engine, run);
     if (!run->stopped.code || run->is_ending || !run->open) continue;
     open_cancel(engine, run);
     items_cancel(engine, run);
@@ -477,7 +487,11 @@ static void input_take(struct tg_engine *engine, const struct tg_input *input) {
     break;
   case TG_INPUT_CANCEL:
     run = tg_engine_find_run(engine, input->cancel.run);
-    if (run) tg_engine_run_stop(engine, run, input->cancel.code, input->cancel.reason);
+    if (run && input->cancel.is_of_unit)
+      tg_engine_cut(engine, run, tg_live_unit(run, input->cancel.task, input->cancel.item),
+                    input->cancel.reason);
+    else if (run)
+      tg_engine_run_stop(engine, run, input->cancel.code, input->cancel.reason);
     break;
   case TG_INPUT_STEP:
     tg_engine_step_take(engine, input);

@@ -41,7 +41,7 @@ enum tg_input_kind {
   TG_INPUT_RESULT,    // an attempt has ended
   TG_INPUT_COMMITTED, // a batch is durable
   TG_INPUT_TIMER,     // tg_engine_next_timer has come
-  TG_INPUT_CANCEL,    // a run is to end
+  TG_INPUT_CANCEL,    // a run is to end, or a unit of one
   TG_INPUT_STEP,      // an attempt comes to a step, ends one, sleeps, or waits
   TG_INPUT_EVENT,     // an event is durable
   TG_INPUT_APPROVAL,  // a person has answered
@@ -89,6 +89,8 @@ struct tg_input {
       uint64_t run;
       int code; // TG_ECANCELLED or TG_ETIMEOUT
       const char *reason;
+      bool is_of_unit;     // only a task of it, or an item
+      uint32_t task, item; // then; item: TG_NO_ITEM for the task, with all its items
     } cancel;
     struct {
       uint64_t attempt, request; // the request is told with the answer

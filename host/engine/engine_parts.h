@@ -5,6 +5,7 @@
 //   begin.c    runs are created and resumed
 //   overlap.c  runs wait for a place among those of their pipeline
 //   dispatch.c what is ready is started, as slots and pools allow
+//   cut.c      single units are cancelled
 //   finish.c   attempts, maps and runs end
 //   retries.c  whether an attempt that failed is followed by another
 //   guard.c    the breakers of resources, before an attempt and after it
@@ -96,6 +97,19 @@ void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint
 // Stops a run: what has not begun is cancelled, what runs is told to end, teardowns still run.
 void tg_engine_run_stop(struct tg_engine *engine, struct tg_live_run *run, int code,
                         const char *reason);
+
+// Why what is cancelled in a run is so.
+struct tg_failure tg_engine_cancel_reason(const struct tg_live_run *run);
+
+// Ends a unit that has no attempt in flight as cancelled.
+void tg_engine_task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task);
+void tg_engine_item_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
+
+// Cancels a unit of a run; its attempt is told to end. The others go by their trigger rules.
+void tg_engine_cut(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
+                   const char *reason);
+void tg_engine_cuts_advance(struct tg_engine *engine, struct tg_live_run *run);
+void tg_engine_cuts_resume(struct tg_engine *engine, struct tg_live_run *run);
 
 // Arms the time limit of a run that begins, or goes on.
 void tg_engine_run_arm(struct tg_engine *engine, const struct tg_live_run *run);

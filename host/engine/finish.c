@@ -36,7 +36,7 @@ static bool failed_decide(struct tg_engine *engine, struct tg_live_run *run, uin
   struct tg_live_notes *notes = tg_engine_note(engine, t);
   if (!notes) return true;
   if (err->class != TG_CLASS_LOST) notes->worker_losses = 0;
-  if (tg_live_is_cut(run, t->task)) {
+  if (tg_live_is_cut(run, unit)) {
     attempt->state = TG_ATTEMPT_CANCELLED;
     return true;
   }
@@ -131,7 +131,7 @@ static void item_record(struct tg_engine *engine, struct tg_live_run *run, uint3
                                       .ended_at = engine->now.wall_ms,
                                       .output = result && *result ? result : NULL,
                                       .failure = attempt->attempt.failure}};
-  if (state == TG_TASK_CANCELLED) record.item.failure = run->stopped;
+  if (state == TG_TASK_CANCELLED) record.item.failure = tg_engine_cancel_reason(run);
   put(engine, &record);
 }
 
@@ -144,7 +144,8 @@ static void task_record(struct tg_engine *engine, struct tg_live_run *run, uint3
   struct tg_record record = tg_engine_task_record(run, task, state, engine->now.wall_ms);
   record.task.output = result && *result ? result : NULL;
   record.task.chosen = chosen;
-  record.task.failure = state == TG_TASK_CANCELLED ? run->stopped : attempt->attempt.failure;
+  record.task.failure =
+      state == TG_TASK_CANCELLED ? tg_engine_cancel_reason(run) : attempt->attempt.failure;
   put(engine, &record);
 }
 
@@ -272,7 +273,7 @@ void tg_engine_result(struct tg_engine *engine, uint64_t handle, const struct tg
     engine->running--;
   }
   tg_engine_guard_report(engine, run, unit, ticket, &outcome->err);
-  if (t->is_parked && !tg_live_is_cut(run, t->task)) {
+  if (t->is_parked && !tg_live_is_cut(run, unit)) {
     parked(engine, run, unit);
     return;
   }
@@ -291,7 +292,7 @@ static void fallen_fill(const struct tg_live_run *run, uint32_t task, struct tg_
     record->output = run->tasks[run->plan->tasks[task].fallback].output;
   else
     record->failure = record->state == TG_TASK_CANCELLED
-                          ? run->stopped
+                          ? tg_engine_cancel_reason(run)
                           : tg_live_notes(&run->tasks[task])->failure;
 }
 
@@ -313,7 +314,7 @@ static struct tg_failure map_failure(const struct tg_live_run *run, uint32_t tas
   const struct tg_live_map *map = run->tasks[task].map;
   for (uint32_t i = 0; i < map->count; i++) {
     const struct tg_live_task *item = &run->tasks[map->first + i];
-    if (item->state != TG_TASK_FAILED) continue;
+    if (item->state != TG_TASK_FAILED && item->state != TG_TASK_CANCELLED) continue;
     struct tg_failure failure = tg_live_notes(item)->failure;
     snprintf(text, size, "%u of %u items failed; item %u: %s", map->failed, map->count, i + 1,
              failure.text ? failure.text : tg_code_text(failure.code));
@@ -331,7 +332,7 @@ static void map_record(struct tg_engine *engine, struct tg_live_run *run, uint32
   tg_buf_init(&output, (size_t)TG_RESULT_BYTES_MAX);
   if (state == TG_TASK_SUCCESS) tg_live_map_put_output(run, task, &output);
   if (state == TG_TASK_FAILED) record.task.failure = map_failure(run, task, text, sizeof text);
-  if (state == TG_TASK_CANCELLED) record.task.failure = run->stopped;
+  if (state == TG_TASK_CANCELLED) record.task.failure = tg_engine_cancel_reason(run);
   if (output.is_out_of_memory) {
     tg_engine_fail(engine, TG_ENOMEM, "no memory for the outputs of a map");
   } else if (output.is_failed) {
@@ -375,7 +376,7 @@ static struct tg_failure run_failure(const struct tg_live_run *run, char *text, 
   bool is_mixed = false;
   for (uint32_t i = 0; i < run->plan->count; i++) {
     const struct tg_live_task *t = &run->tasks[i];
-    if (t->state != TG_TASK_FAILED) continue;
+    if (t->state != TG_TASK_FAILED && !(t->is_cut && t->state == TG_TASK_CANCELLED)) continue;
     const struct tg_failure *own = &tg_live_notes(t)->failure;
     bool is_first = failure.code == TG_OK;
     is_mixed |= !is_first && failure.code != own->code;

@@ -163,7 +163,9 @@ static int task_consider(struct tg_live_run *live, uint32_t task) {
   return TG_OK;
 }
 
-bool tg_live_is_cut(const struct tg_live_run *live, uint32_t task) {
+bool tg_live_is_cut(const struct tg_live_run *live, uint32_t unit) {
+  uint32_t task = live->tasks[unit].task;
+  if (live->tasks[unit].is_cut || live->tasks[task].is_cut) return true;
   return live->stopped.code && !live->plan->tasks[task].is_teardown;
 }
 
@@ -224,6 +226,7 @@ void tg_live_free(struct tg_live_run *live) {
   free(live->tasks);
   free(live->priorities);
   free(live->settled);
+  free(live->cuts);
   tg_ready_deinit(&live->ready);
   for (uint32_t i = 0; live->held && i < tg_live_held_count(live->plan); i++)
     tg_ready_deinit(&live->held[i]);
@@ -317,10 +320,19 @@ static int failure_set(struct tg_live_task *t, const struct tg_failure *failure)
   return failure->text && !notes->failure.text ? TG_ENOMEM : TG_OK;
 }
 
+// What was cancelled, or was to be, stays so; why is kept with the run.
+static void cut_apply(struct tg_live_run *live, uint32_t unit, const struct tg_failure *why) {
+  live->tasks[unit].is_cut = true;
+  if (live->cut.code) return;
+  live->cut = *why;
+  live->cut.text = tg_arena_strdup(&live->arena, why->text);
+}
+
 static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   if (record->index >= live->plan->count) return TG_OK;
   struct tg_live_task *t = &live->tasks[record->index];
   if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
+  if (record->failure.code == TG_ECANCELLED) cut_apply(live, record->index, &record->failure);
   if (!tg_task_state_is_terminal(record->state)) return TG_OK; // a start, which may be forgotten
   t->state = (uint8_t)record->state;
   t->is_deciding = false;
@@ -395,7 +407,10 @@ static int attempt_apply(struct tg_live_run *live, const struct tg_attempt *reco
   if (!t->started_at) t->started_at = record->started_at;
   if (t->map) return TG_OK; // it is known in recovery that this one expanded its map
   if (t->item != TG_NO_ITEM && tg_live_map_tried(live, unit)) return TG_ENOMEM;
-  if (record->state == TG_ATTEMPT_RUNNING) return TG_OK;
+  if (record->state == TG_ATTEMPT_RUNNING) {
+    if (record->failure.code == TG_ECANCELLED) cut_apply(live, unit, &record->failure);
+    return TG_OK;
+  }
   t->is_deciding = false;
   t->is_recorded = false;
   struct tg_live_notes *notes = record->state == TG_ATTEMPT_SUCCESS ? t->notes : tg_live_note(t);

@@ -60,6 +60,7 @@ struct tg_live_task {
   bool is_idle : 1;     // its attempt waits for a child run and takes no slot
   bool is_fallback : 1; // the next attempt is the last resort
   bool is_held : 1;     // it waits for its resource's breaker, or did before its attempt
+  bool is_cut : 1;      // it was cancelled, or is as soon as its attempt has ended
   bool is_let_in : 1;   // of an item: it takes one of its map's places
   uint32_t success, failed, skipped; // upstream tasks that ended so
   uint32_t branches;                 // that lead to it and have not ended
@@ -86,11 +87,14 @@ struct tg_live_run {
   uint32_t retries,
       retries_deciding;      // granted, by the records; and those whose record is on its way
   struct tg_failure stopped; // why it is being cancelled; code 0 if it is not
-  bool is_durable;           // its creation is; nothing starts before
-  bool is_admitted;          // it has, or had, a place among the runs of its pipeline
-  bool is_stuck;             // while overlap.c looks: it may wait for ever
-  bool is_ending;            // its end is recorded but not durable
-  bool is_replaying;         // it is made again from its records: items are let in afterwards
+  struct tg_failure cut;     // why units of it were; code 0 if none was
+  uint32_t *cuts;            // those that have not ended
+  uint32_t cut_count, cut_cap;
+  bool is_durable;   // its creation is; nothing starts before
+  bool is_admitted;  // it has, or had, a place among the runs of its pipeline
+  bool is_stuck;     // while overlap.c looks: it may wait for ever
+  bool is_ending;    // its end is recorded but not durable
+  bool is_replaying; // it is made again from its records: items are let in afterwards
   struct tg_live_run *next, *next_queued;
 };
 
@@ -127,8 +131,9 @@ uint32_t tg_live_unit(const struct tg_live_run *live, uint32_t task, uint32_t it
 /// Says what has become of a task by its trigger rule and by what became of its upstreams.
 enum tg_trigger_verdict tg_live_judge(const struct tg_live_run *live, uint32_t task);
 
-/// Says whether a task is not to go on: its run is being cancelled, and it is no teardown.
-bool tg_live_is_cut(const struct tg_live_run *live, uint32_t task);
+/// Says whether a unit is not to go on: it was cancelled itself, or its map was, or its run is
+/// being cancelled and it is no teardown.
+bool tg_live_is_cut(const struct tg_live_run *live, uint32_t unit);
 
 /// Says whether a unit has failed and another task stands in for it.
 bool tg_live_has_fallen(const struct tg_live_run *live, uint32_t unit);

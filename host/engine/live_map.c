@@ -182,7 +182,10 @@ int tg_live_map_ended(struct tg_live_run *live, uint32_t unit, enum tg_task_stat
   t->state = (uint8_t)state;
   map->done++;
   if (state == TG_TASK_FAILED) failure_count(live, map);
-  if (state == TG_TASK_CANCELLED) map->cancelled++;
+  if (state == TG_TASK_CANCELLED) {
+    map->cancelled++;
+    if (!tg_live_is_cut(live, map->task)) failure_count(live, map); // it did not succeed
+  }
   int code = was_let_in ? place_freed(live, map, t->item) : TG_OK;
   if (!code) code = admit(live, map);
   return code ? code : chains_tell(live, t->task, t->item, state);
@@ -268,7 +271,7 @@ bool tg_live_map_is_over(const struct tg_live_run *live, uint32_t task) {
 enum tg_task_state tg_live_map_state(const struct tg_live_run *live, uint32_t task) {
   const struct tg_plan_map *plan = plan_of(live, task);
   const struct tg_live_map *map = live->tasks[task].map;
-  if (map->cancelled || (tg_live_is_cut(live, task) && map->done < map->count))
+  if (tg_live_is_cut(live, task) && (map->cancelled || map->done < map->count))
     return TG_TASK_CANCELLED;
   bool tolerates = plan->fail_after > 0 || plan->fail_share > 0;
   if (map->is_stopped || (map->failed && !tolerates)) return TG_TASK_FAILED;

@@ -159,7 +159,7 @@ void tg_engine_retry_decided(struct tg_engine *engine, const struct tg_input *in
   if (run) {
     struct tg_record record = asking->held->records[0];
     struct tg_attempt *attempt = &record.attempt;
-    if (tg_live_is_cut(run, run->tasks[asking->unit].task))
+    if (tg_live_is_cut(run, asking->unit))
       attempt->state = TG_ATTEMPT_CANCELLED;
     else
       answer_take(engine, run, asking, attempt, input);

@@ -412,8 +412,7 @@ void tg_engine_approval(struct tg_engine *engine, const struct tg_input *input) 
   const struct tg_live_task *t = &run->tasks[unit];
   const struct tg_live_step *step = open_step(t, &position);
   if (!step || step->is_decided || position != input->approval.position) return;
-  if (tg_task_state_is_terminal((enum tg_task_state)t->state) || tg_live_is_cut(run, t->task))
-    return;
+  if (tg_task_state_is_terminal((enum tg_task_state)t->state) || tg_live_is_cut(run, unit)) return;
   json_t *document = wait_read(engine, step->wait);
   if (is_kind(document, "approval")) decide(engine, run, unit, position, input->approval.result, 0);
   json_decref(document);

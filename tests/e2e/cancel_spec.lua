@@ -133,9 +133,9 @@ describe("cancel", function()
     host_kill()
     assert.equal(0, box:tidegate("cancel", "last").code)
     assert.same({ "cancelled", "cancelled" }, (function()
-      local states = {}
-      for state in box:sql("SELECT state FROM runs"):gmatch "%S+" do states[#states + 1] = state end
-      return states
+      local found = {}
+      for state in box:sql("SELECT state FROM runs"):gmatch "%S+" do found[#found + 1] = state end
+      return found
     end)())
     assert.same({ "down" }, box:lines "files/down")
   end)
@@ -164,5 +164,75 @@ describe("cancel", function()
     assert.equal("running", box:document("show", "last").run.state)
     assert.equal(0, box:tidegate("cancel", "last").code)
     assert.equal(1, ended_code())
+  end)
+
+  describe("of a task", function()
+    it("ends it, and what waits for it goes by its rule", function()
+      of [[
+        tg.cmd "slow" { argv = { "sh", "-c", "echo $$ >files/pid; exec sleep 60" } },
+        tg.task "after" { after = "slow", run = function() end },
+        tg.task "whatever" { after = "slow", when = "all_done", run = function() return 1 end },
+      ]]
+      start()
+      assert.equal(2, box:tidegate("cancel", "last", "--task", "slwo").code)
+      assert.equal(2, box:tidegate("cancel", "last", "--item", "1").code)
+      assert.equal(2, box:tidegate("cancel", "last", "--task", "slow", "--item", "1").code)
+      local result = box:tidegate("cancel", "last", "--task", "slow")
+      assert.equal(0, result.code, result.err)
+      assert.equal(1, ended_code())
+      local by_name, run = states()
+      assert.same({ slow = "cancelled", after = "upstream_failed", whatever = "success" }, by_name)
+      assert.same({ "failed", "slow: cancelled from the command line" },
+        { run.state, run.error.message })
+      assert.is_false(is_alive(box:read("files/pid"):match "%d+"))
+      assert.equal(2, box:tidegate("cancel", "last", "--task", "slow").code)
+    end)
+
+    it("ends its child run with it", function()
+      of [[ tg.run "child" { pipeline = "c" },
+        tg.task "after" { after = "child", when = "all_done", run = function() end }, ]]
+      box:pipeline("c", SLOW)
+      start()
+      assert.equal(0, box:tidegate("cancel", "last", "--task", "child").code)
+      assert.equal(1, ended_code())
+      local by_name, run = states()
+      assert.same({ child = "cancelled", after = "success" }, by_name)
+      assert.equal("cancelled", run.children[1].state)
+      assert.same({ "down" }, box:lines "files/down")
+    end)
+
+    it("or of an item of a map", function()
+      of [[
+        tg.map "m" { over = function() return { 0, 1, 2 } end, fail_after = 2, run = function(ctx, n)
+          if n == 1 then
+            require("tidegate.file").write("files/pid", "x")
+            ctx:sleep "1h"
+          end
+          return n
+        end },
+      ]]
+      project.shell(("cd %s && (%s >files/out 2>files/err; echo $? >files/code) >/dev/null 2>&1 &")
+        :format(project.quote(box.dir), project.command { "run", "p" }))
+      wait_for "files/pid"
+      local result = box:tidegate("cancel", "last", "--task", "m", "--item", "1")
+      assert.equal(0, result.code, result.err)
+      assert.equal(0, ended_code())
+      local run = box:document("show", "last").run
+      assert.same({ 0, 2 }, { run.tasks[1].output[1], run.tasks[1].output[3] })
+      assert.equal("cancelled", box:sql "SELECT state FROM items WHERE item = 1")
+    end)
+
+    it("of a run that nobody works on is done when it is continued", function()
+      of(SLOW)
+      start()
+      host_kill()
+      local result = box:tidegate("cancel", "last", "--task", "slow")
+      assert.equal(0, result.code, result.err)
+      assert.matches("when the run is continued", result.err)
+      local run = box:run()
+      assert.same({ up = "success", slow = "cancelled", after = "upstream_failed", down = "success" },
+        run.states)
+      assert.equal("failed", run.state)
+    end)
   end)
 end)

@@ -196,7 +196,7 @@ tg_plant(teardown_skipped FILE engine/engine.c SEEDS 2000
 tg_plant(teardown_of_teardown FILE engine/engine.c SEEDS 20000
   FROM [[(run->plan->tasks[task].is_teardown &&]] TO [[(false && run->plan->tasks[task].is_teardown &&]])
 tg_plant(teardown_woken_never FILE engine/finish.c SEEDS 20000
-  FROM [[if (t->is_parked && !tg_live_is_cut(run, t->task)) {]]
+  FROM [[if (t->is_parked && !tg_live_is_cut(run, unit)) {]]
   TO [[if (t->is_parked && !run->stopped.code) {]])
 tg_plant(teardown_forgotten FILE engine/live.c SEEDS 20000
   FROM [[if (record->attempts > t->attempts) t->attempts = record->attempts;]] TO [[]])
@@ -242,7 +242,7 @@ tg_plant(carried_chain_too_early FILE engine/live_map.c SEEDS 5000
 tg_plant(carried_chain_never FILE engine/live.c SEEDS 5000
   FROM [[if (!code) code = tg_live_map_admit(live, down.nodes[i]);]] TO [[]])
 tg_plant(resumed_to_cancel_goes_on FILE engine/begin.c SEEDS 1000
-  FROM [[else if (reason)]] TO [[else if (reason && !*reason)]])
+  FROM [[!run->stopped.code && reason)]] TO [[!run->stopped.code && reason && !*reason)]])
 
 # --- Resources and budgets ---
 
@@ -323,7 +323,7 @@ tg_plant(starts_not_recorded FILE engine/dispatch.c SEEDS 1000
 tg_plant(traceback_lost FILE engine/finish.c SEEDS 100
   FROM [[outcome->traceback && *outcome->traceback ? outcome->traceback : NULL]] TO [[NULL]])
 tg_plant(reason_lost FILE engine/finish.c SEEDS 1000
-  FROM [[if (state == TG_TASK_CANCELLED) record.item.failure = run->stopped;]]
+  FROM [[if (state == TG_TASK_CANCELLED) record.item.failure = tg_engine_cancel_reason(run);]]
   TO [[if (state == TG_TASK_CANCELLED) record.item.failure = (struct tg_failure){0};]])
 tg_plant(parked_end_lost FILE engine/engine.c SEEDS 5000
   FROM [[  record.attempt.ended_at = engine->now.wall_ms;]] TO [[]])
@@ -332,7 +332,7 @@ tg_plant(parent_lost FILE engine/live.c SEEDS 1000
   TO [[live->run.parent = NULL;]])
 tg_plant(item_began_never FILE engine/engine.c SEEDS 1000
   FROM [[.started_at = tg_live_first_started_at(t),
-                                                          .ended_at]] TO [[.ended_at]])
+                                                        .ended_at]] TO [[.ended_at]])
 
 # --- Tasks that stand in ---
 

@@ -737,6 +737,16 @@ void rig_cancel(struct rig *rig, int code) {
                                .cancel = {.run = 1, .code = code, .reason = "somebody asked"}});
 }
 
+void rig_cut(struct rig *rig, uint32_t task, uint32_t item) {
+  step(rig, &(struct tg_input){.kind = TG_INPUT_CANCEL,
+                               .cancel = {.run = 1,
+                                          .code = TG_ECANCELLED,
+                                          .reason = "somebody asked",
+                                          .is_of_unit = true,
+                                          .task = task,
+                                          .item = item}});
+}
+
 void rig_drain(struct rig *rig) {
   step(rig, &(struct tg_input){.kind = TG_INPUT_DRAIN});
 }

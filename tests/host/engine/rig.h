@@ -128,6 +128,7 @@ void rig_pass(struct rig *rig, int64_t ms);
 bool rig_timer(struct rig *rig);
 
 void rig_cancel(struct rig *rig, int code);
+void rig_cut(struct rig *rig, uint32_t task, uint32_t item);
 void rig_drain(struct rig *rig);
 
 /// Compares what the engine wanted since the last call.

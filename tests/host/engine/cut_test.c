@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "host/engine/rig.h"
+
+static struct rig rig;
+
+static void close_rig(void) {
+  struct tg_plan *plan = rig.plan;
+  rig_deinit(&rig);
+  tg_plan_free(plan);
+}
+
+static void run_plan(struct tg_plan *plan, uint32_t slots) {
+  rig_init(&rig, plan, slots);
+  rig_run(&rig);
+  rig_commit(&rig);
+  tg_buf_clear(&rig.trace);
+}
+
+static void done(const char *task) {
+  rig_success(&rig, task);
+  rig_settle(&rig);
+}
+
+static void cut(const char *task, uint32_t item) {
+  rig_cut(&rig, tg_plan_find(rig.plan, task), item);
+  rig_settle(&rig);
+}
+
+static enum tg_task_state state_of(const char *task) {
+  return rig.store.tasks[tg_plan_find(rig.plan, task)].state;
+}
+
+static void crash(void) {
+  static struct rig next;
+  rig_init(&next, rig.plan, 10);
+  next.now = rig.now;
+  rig_resume(&next, &rig.store);
+  rig_deinit(&rig);
+  rig = next;
+  rig_settle(&rig);
+}
+
+static void a_task_at_work_is_told_to_end_and_the_others_follow_their_rules(void **state) {
+  (void)state;
+  run_plan(rig_plan(NULL, "a", "b after=a", "c after=a when=all_done", "d", NULL), 10);
+  rig_cut(&rig, 0, TG_NO_ITEM);
+  rig_expect(&rig, "cancel:a=cancelled commit");
+  rig_settle(&rig);
+  rig_fail(&rig, "a", TG_ECANCELLED);
+  rig_settle(&rig);
+  assert_int_equal(state_of("a"), TG_TASK_CANCELLED);
+  assert_int_equal(state_of("b"), TG_TASK_UPSTREAM_FAILED);
+  done("c");
+  done("d");
+  assert_int_equal(rig.end, TG_RUN_FAILED);
+  assert_int_equal(rig.end_code, TG_ECANCELLED);
+  close_rig();
+}
+
+static void what_has_not_begun_ends_at_once(void **state) {
+  (void)state;
+  run_plan(rig_plan("\"tasks\":1", "a priority=9", "b after=a", "ready", NULL), 10);
+  cut("b", TG_NO_ITEM);
+  cut("ready", TG_NO_ITEM);
+  assert_int_equal(state_of("b"), TG_TASK_CANCELLED);
+  assert_int_equal(state_of("ready"), TG_TASK_CANCELLED);
+  done("a");
+  assert_int_equal(rig.attempt_count, 1);
+  assert_int_equal(rig.end, TG_RUN_FAILED);
+  close_rig();
+}
+
+static void a_retry_and_a_sleep_are_not_waited_for(void **state) {
+  (void)state;
+  run_plan(rig_plan(NULL, "a retry=2", "b", NULL), 10);
+  rig_fail(&rig, "a", TG_EIO);
+  rig_settle(&rig);
+  rig_sleep(&rig, "b", "s", 100000);
+  rig_settle(&rig);
+  rig_fail(&rig, "b", TG_ECANCELLED);
+  rig_settle(&rig);
+  cut("a", TG_NO_ITEM);
+  cut("b", TG_NO_ITEM);
+  assert_int_equal(state_of("a"), TG_TASK_CANCELLED);
+  assert_int_equal(state_of("b"), TG_TASK_CANCELLED);
+  assert_true(rig.has_ended);
+  while (rig_timer(&rig)) continue;
+  assert_int_equal(rig.attempt_count, 2);
+  close_rig();
+}
+
+static void one_whose_end_is_on_its_way_is_cancelled_before_its_retry(void **state) {
+  (void)state;
+  run_plan(rig_plan(NULL, "a retry=2", NULL), 10);
+  rig_fail(&rig, "a", TG_EIO);
+  cut("a", TG_NO_ITEM);
+  assert_int_equal(state_of("a"), TG_TASK_CANCELLED);
+  close_rig();
+}
+
+static void an_item_counts_as_failed(void **state) {
+  (void)state;
+  run_plan(rig_plan(NULL, "m map=1 limit=2 fail_after=2", "n after=m", NULL), 10);
+  rig_success_of(&rig, "m", "{\"items\":[0,1,2,3]}", NULL);
+  rig_settle(&rig);
+  cut("m", 0); // at work
+  cut("m", 3); // not let in
+  rig_fail(&rig, "m[0]", TG_ECANCELLED);
+  rig_settle(&rig);
+  assert_int_equal(rig_store_item(&rig.store, 0, 0)->state, TG_TASK_CANCELLED);
+  assert_int_equal(rig_store_item(&rig.store, 0, 3)->state, TG_TASK_CANCELLED);
+  done("m[1]");
+  assert_int_equal(state_of("m"), TG_TASK_FAILED);
+  assert_int_equal(state_of("n"), TG_TASK_UPSTREAM_FAILED);
+  close_rig();
+}
+
+static void a_map_may_do_without_an_item(void **state) {
+  (void)state;
+  run_plan(rig_plan(NULL, "m map=1 fail_after=2", NULL), 10);
+  rig_success_of(&rig, "m", "{\"items\":[0,1]}", NULL);
+  rig_settle(&rig);
+  cut("m", 0);
+  rig_fail(&rig, "m[0]", TG_ECANCELLED);
+  rig_settle(&rig);
+  done("m[1]");
+  assert_int_equal(state_of("m"), TG_TASK_SUCCESS);
+  assert_int_equal(rig.end, TG_RUN_SUCCESS);
+  close_rig();
+}
+
+static void a_map_is_cancelled_with_all_its_items(void **state) {
+  (void)state;
+  for (int crashes = 0; crashes < 2; crashes++) {
+    run_plan(rig_plan(NULL, "m map=1 limit=2", "n after=m when=all_done", NULL), 10);
+    rig_success_of(&rig, "m", "{\"items\":[0,1,2,3]}", NULL);
+    rig_settle(&rig);
+    done("m[0]");
+    cut("m", TG_NO_ITEM);
+    assert_true(rig_runs(&rig, "m[1]"));
+    assert_int_equal(rig_attempt_of(&rig, "m[1]")->cancel_code, TG_ECANCELLED);
+    if (crashes) {
+      crash();
+    } else {
+      rig_fail(&rig, "m[1]", TG_ECANCELLED);
+      rig_fail(&rig, "m[2]", TG_ECANCELLED);
+      rig_settle(&rig);
+    }
+    assert_int_equal(state_of("m"), TG_TASK_CANCELLED);
+    done("n");
+    assert_int_equal(rig.end, TG_RUN_FAILED);
+    close_rig();
+  }
+}
+
+static void it_is_durable_at_once(void **state) {
+  (void)state;
+  run_plan(rig_plan(NULL, "a", "m map=1", "b after=a when=all_done", NULL), 10);
+  rig_success_of(&rig, "m", "{\"items\":[0,1]}", NULL);
+  rig_settle(&rig);
+  cut("a", TG_NO_ITEM);
+  cut("m", 1);
+  crash(); // before either has ended
+  assert_false(rig_runs(&rig, "a"));
+  assert_false(rig_runs(&rig, "m[1]"));
+  assert_int_equal(state_of("a"), TG_TASK_CANCELLED);
+  assert_int_equal(rig_store_item(&rig.store, 1, 1)->state, TG_TASK_CANCELLED);
+  done("m[0]");
+  done("b");
+  assert_int_equal(state_of("m"), TG_TASK_FAILED);
+  close_rig();
+}
+
+static void what_has_ended_stays_so(void **state) {
+  (void)state;
+  run_plan(rig_plan(NULL, "a", "b after=a", NULL), 10);
+  done("a");
+  cut("a", TG_NO_ITEM);
+  rig_cut(&rig, 7, TG_NO_ITEM);
+  rig_cut(&rig, 0, 3);
+  done("b");
+  assert_int_equal(rig.end, TG_RUN_SUCCESS);
+  close_rig();
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_task_at_work_is_told_to_end_and_the_others_follow_their_rules),
+      cmocka_unit_test(what_has_not_begun_ends_at_once),
+      cmocka_unit_test(a_retry_and_a_sleep_are_not_waited_for),
+      cmocka_unit_test(one_whose_end_is_on_its_way_is_cancelled_before_its_retry),
+      cmocka_unit_test(an_item_counts_as_failed),
+      cmocka_unit_test(a_map_may_do_without_an_item),
+      cmocka_unit_test(a_map_is_cancelled_with_all_its_items),
+      cmocka_unit_test(it_is_durable_at_once),
+      cmocka_unit_test(what_has_ended_stays_so),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
