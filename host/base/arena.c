@@ -30,7 +30,7 @@ static int arena_grow(struct tg_arena *arena, size_t need) {
   size_t size = arena->size ? arena->size * 2 : FIRST_BLOCK;
   if (size > LARGEST_BLOCK) size = LARGEST_BLOCK;
   if (size < need) size = need;
-  if (size > SIZE_MAX - sizeof(struct tg_arena_block)) return -1;
+  if (size > PTRDIFF_MAX - sizeof(struct tg_arena_block)) return -1; // nothing is larger
   struct tg_arena_block *block = malloc(sizeof *block + size);
   if (!block) return -1;
   block->next = arena->blocks;
@@ -61,7 +61,7 @@ void *tg_arena_alloc(struct tg_arena *arena, size_t size) {
 
 // Texts follow each other without gaps: many are shorter than an alignment is wide.
 char *tg_arena_copy(struct tg_arena *arena, const char *text, size_t len) {
-  char *copy = bytes_take(arena, len + 1);
+  char *copy = bytes_take(arena, len < SIZE_MAX ? len + 1 : len);
   if (!copy) return NULL;
   if (len) memcpy(copy, text, len);
   copy[len] = 0;
