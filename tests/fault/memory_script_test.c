@@ -99,6 +99,8 @@ static int load(struct tg_worker *worker) {
   tg_wire_put_u8(&body, 1);
   tg_wire_put_text(&body, "pipelines/p.lua");
   tg_wire_put_i64(&body, INT64_C(1790000000000));
+  tg_wire_put_i64(&body, TG_BUNDLE_STATE_BYTES_MAX);
+  tg_wire_put_i64(&body, TG_BUNDLE_BUILD_MS);
   tg_wire_put_u32(&body, 1);
   tg_wire_put_text(&body, "entry:");
   tg_wire_put_text(&body, "pipelines/p.lua");
