@@ -57,6 +57,16 @@ static void state_put(const struct tg_run *run, const struct tg_output *output,
   tg_buf_putc(out, '\n');
 }
 
+// The data that the run is about.
+static void interval_put(struct tg_buf *out, const struct tg_run *run) {
+  char start[TG_TIME_TEXT_LEN + 1], end[TG_TIME_TEXT_LEN + 1], text[2 * sizeof start + 8];
+  if (!run->interval_end) return;
+  tg_time_format(run->interval_start, start);
+  tg_time_format(run->interval_end, end);
+  snprintf(text, sizeof text, "%s to %s", start, end);
+  head_put(out, "interval", text);
+}
+
 static void head_lines_put(const struct tg_view *view, const struct tg_output *output,
                            struct tg_buf *out) {
   const struct tg_run *run = &view->run;
@@ -71,8 +81,8 @@ static void head_lines_put(const struct tg_view *view, const struct tg_output *o
   time_put(out, "started", run->started_at);
   time_put(out, "ended", run->ended_at);
   if (deadline != INT64_MAX) time_put(out, "deadline", deadline);
-  time_put(out, "for", run->logical_at);
-  time_put(out, "until", run->interval_end);
+  time_put(out, "logical", run->logical_at);
+  interval_put(out, run);
   if (run->partition) head_put(out, "partition", run->partition);
   head_put(out, "trigger", run->trigger);
   if (run->rerun_of) head_put(out, "rerun of", run->rerun_of);

@@ -55,6 +55,8 @@ describe("backfill", function()
     assert.equal(list.occurrences[4].run, box:document("show", "last").run.id)
     assert.matches("has succeeded already",
       box:tidegate("run", "p", "--at", "2026-11-02T05:00:00Z").err)
+    assert.matches("\ninterval +2026%-11%-04T05:00:00.000Z to 2026%-11%-05T05:00:00.000Z\n",
+      box:tidegate("show", "last").out)
   end)
 
   it("leaves what succeeded and reruns what failed, from its failure", function()
