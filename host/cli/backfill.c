@@ -381,7 +381,7 @@ static int resume_run(const struct tg_args *args) {
   struct tg_records records;
   struct tg_args again = {0};
   struct tg_arena arena;
-  struct tg_fill fill;
+  struct tg_fill fill = {0};
   struct tg_error err;
   tg_arena_init(&arena);
   int exit_code = tg_records_open(&records, args);

@@ -55,7 +55,7 @@ int tg_backfill_again(const struct tg_args *args, const struct tg_fill *fill,
   size_t count = json_array_size(words);
   const char **argv = tg_arena_alloc(arena, (count + 1) * sizeof *argv);
   int code = argv ? TG_OK : tg_error_set(err, TG_ENOMEM, "out of memory");
-  for (size_t i = 0; i < count && !code; i++)
+  for (size_t i = 0; i < count && argv; i++)
     argv[i] = tg_arena_strdup(arena, json_string_value(json_array_get(words, i)));
   if (!code) code = tg_args_parse(again, tg_verbs, (int)count, argv, err);
   json_decref(own);

@@ -217,7 +217,7 @@ static int limits_read(struct reader *reader, const char *pointer, const json_t 
 static int milli_read(struct reader *reader, const char *pointer, const json_t *value,
                       void *target) {
   double number = json_number_value(value);
-  if (!json_is_number(value) || !(number >= 0 && number <= TG_BUDGET_MILLI_MAX / 1000))
+  if (!json_is_number(value) || !(number >= 0 && number * 1000 <= TG_BUDGET_MILLI_MAX))
     return wrong_type(reader, pointer, "a number from 0 to 1000000");
   *(int64_t *)target = (int64_t)(number * 1000 + 0.5);
   return TG_OK;

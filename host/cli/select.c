@@ -71,8 +71,9 @@ static enum tg_mark task_mark(const struct tg_plan *plan, const struct tg_earlie
 // Adds the tasks before and after those that are marked, which stay as they are.
 static int ways_mark(const struct tg_plan *plan, bool has_upstream, bool has_downstream,
                      uint8_t *marks, struct tg_error *err) {
-  uint8_t *up = malloc(plan->count * 2u), *down = up + plan->count;
+  uint8_t *up = malloc(plan->count * 2u);
   if (!up) return tg_error_set(err, TG_ENOMEM, "no memory for a selection");
+  uint8_t *down = up + plan->count;
   memcpy(up, marks, plan->count);
   memcpy(down, marks, plan->count);
   if (has_upstream) tg_graph_mark_ancestors(&plan->graph, up);
@@ -116,7 +117,7 @@ static uint8_t mark_or(uint8_t a, uint8_t b) {
 static int terms_mark(const struct tg_plan *plan, const struct tg_earlier *earlier, char *terms,
                       uint8_t *marks, struct tg_error *err) {
   memset(marks, strspn(terms, ",") < strlen(terms), plan->count); // commas alone are no terms
-  uint8_t *own = malloc(plan->count);
+  uint8_t *own = calloc(plan->count, 1);
   if (!own) return tg_error_set(err, TG_ENOMEM, "no memory for a selection");
   char *save = NULL;
   int code = TG_OK;

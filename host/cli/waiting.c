@@ -25,13 +25,13 @@ static void condition_put(struct tg_buf *out, const char *name, const char *sign
 }
 
 static void event_put(struct tg_buf *out, const json_t *wait) {
+  json_t *match = json_object_get(wait, "match"), *value;
   const char *path;
-  json_t *value;
   bool is_open = false;
   tg_buf_putf(out, "an event %s", text_of(wait, "type"));
   condition_put(out, "source", " ", json_object_get(wait, "source"), &is_open);
   condition_put(out, "subject", " ", json_object_get(wait, "subject"), &is_open);
-  json_object_foreach(json_object_get(wait, "match"), path, value) {
+  json_object_foreach(match, path, value) {
     condition_put(out, path, " = ", value, &is_open);
   }
   if (is_open) tg_buf_putc(out, ')');

@@ -711,14 +711,13 @@ int tg_plan_parse_tasks(struct tg_plan *plan, const char *text, size_t len, stru
 }
 
 int tg_plan_parse(const char *text, size_t len, struct tg_plan **out, struct tg_error *err) {
-  struct tg_plan *plan;
-  int code = tg_plan_parse_head(text, len, &plan, err);
+  int code = tg_plan_parse_head(text, len, out, err);
   if (code) return code;
-  code = tg_plan_parse_tasks(plan, text, len, err);
-  if (code)
-    tg_plan_free(plan);
-  else
-    *out = plan;
+  code = tg_plan_parse_tasks(*out, text, len, err);
+  if (code) {
+    tg_plan_free(*out);
+    *out = NULL;
+  }
   return code;
 }
 

@@ -32,13 +32,17 @@ static uint32_t number_take(struct tg_plan_span *in) {
   return number;
 }
 
+static bool stands_for_itself(char c) {
+  return c > ' ' && c < 0x7f && !strchr("\"\\/", c);
+}
+
 // Takes a string of what stands for itself, quotes included.
 static struct tg_plan_span word_take(struct tg_plan_span *in) {
   struct tg_plan_span word = {0};
   text_take(in, "\"");
+  if (!in->at) return word;
   word.at = in->at;
-  while (in->at && in->at<in->end && * in->at> ' ' && *in->at < 0x7f && !strchr("\"\\/", *in->at))
-    in->at++;
+  while (in->at < in->end && stands_for_itself(*in->at)) in->at++;
   word.end = in->at;
   if (word.end - word.at > TG_NAME_BYTES_MAX || word.end == word.at) in->at = NULL;
   text_take(in, "\"");

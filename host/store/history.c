@@ -486,7 +486,7 @@ int tg_history_fill(struct tg_history *history, const char *name, struct tg_aren
                     struct tg_fill *fill, struct tg_error *err) {
   bool is_last = strcmp(name, "last") == 0;
   struct tg_fill *fills;
-  size_t count, found = 0;
+  size_t count = 0, found = 0;
   int code = tg_history_fills(history, arena, &fills, &count, err);
   for (size_t i = 0; i < count && !code && !(is_last && found); i++) {
     char id[TG_ID_TEXT_LEN + 1];
