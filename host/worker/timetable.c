@@ -17,7 +17,7 @@ static int blackout_add(struct tg_calendar *calendar, const char *text, struct t
   char start[64];
   size_t len = strcspn(text, "/");
   int64_t from, to;
-  if (text[len] && len < sizeof start) {
+  if (len < sizeof start && text[len]) {
     memcpy(start, text, len);
     start[len] = 0;
     if (tg_time_parse(start, &from) && tg_time_parse(text + len + 1, &to))
