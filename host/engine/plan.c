@@ -380,8 +380,7 @@ static int task_get(struct reading *r, const json_t *object, struct tg_graph_bui
   task->name = text_get(r->plan, object, "name");
   const char *word = json_string_value(json_object_get(object, "word"));
   task->word = task_word_get(r, word ? word : "", word ? strlen(word) : 0);
-  task->doc = text_get(r->plan, object, "doc");
-  task->when = (enum tg_trigger_rule)when;
+  task->when = (uint8_t)when;
   task->line = (uint32_t)line;
   task->priority = (int32_t)priority;
   if (!*task->name || strlen(task->name) > TG_NAME_BYTES_MAX || strchr(task->name, '/'))
@@ -389,7 +388,7 @@ static int task_get(struct reading *r, const json_t *object, struct tg_graph_bui
   code = word_get(r, object, "runner", "script", runner_parse, &runner);
   if (!code && runner == TG_RUNNER_COMMAND)
     code = command_get(r, json_object_get(object, "command"), &task->command);
-  task->runner = (enum tg_runner_kind)runner;
+  task->runner = (uint8_t)runner;
   task->is_setup = json_is_true(json_object_get(object, "setup"));
   task->is_teardown = json_is_true(json_object_get(object, "teardown"));
   const char *decide =

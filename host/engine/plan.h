@@ -75,7 +75,7 @@ struct tg_plan_pool {
 };
 
 struct tg_plan_task {
-  const char *name, *word, *doc;
+  const char *name, *word;
   const uint32_t *to;                    // of a branch: the tasks it chooses among
   const char *retry_decide;              // the policy that is asked about each retry, or NULL
   const struct tg_retry_policy *retry;   // tasks of the same policy that follow each other share it
@@ -87,12 +87,13 @@ struct tg_plan_task {
   int64_t timeout_ms; // 0 for none
   uint32_t line, to_count, pool_count;
   int32_t priority;
-  enum tg_trigger_rule when;
-  enum tg_runner_kind runner;
   uint32_t resource;    // index in the plan's, or TG_NO_RESOURCE
   uint32_t fallback;    // the task that stands in for it when it has failed, or TG_NO_TASK
   uint32_t fallback_of; // the task that it stands in for, or TG_NO_TASK
-  bool is_setup, is_teardown, has_fallback; // a function of its own as its last resort
+  uint8_t when;         // enum tg_trigger_rule
+  uint8_t runner;       // enum tg_runner_kind
+  bool is_setup : 1, is_teardown : 1;
+  bool has_fallback : 1; // a function of its own as its last resort
 };
 
 struct tg_plan {

@@ -109,7 +109,6 @@ static void reads_what_the_other_parser_reads(void **state) {
     assert_int_equal(up.count, tg_graph_upstream(&plans[1]->graph, i).count);
     assert_string_equal(a->name, b->name);
     assert_string_equal(a->word, b->word);
-    assert_string_equal(a->doc, b->doc);
     assert_int_equal(a->line, b->line);
     assert_int_equal(a->when, b->when);
     assert_int_equal(a->runner, b->runner);
