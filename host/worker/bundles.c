@@ -33,6 +33,7 @@ struct load {
   void *self;
   bool is_sent, is_overdue;
   bool is_again; // a build whose first worker was lost
+  bool is_clean; // its worker has seen no other script
   struct tg_timer *deadline;
   struct load *next;
 };
@@ -45,6 +46,7 @@ struct tg_bundles {
   struct version *versions;
   struct load *loads; // in the order in which they were asked for
   uint64_t last_handle;
+  uint64_t touched; // a bit per slot whose worker was given a script
 };
 
 static void *must(void *memory) {
@@ -294,6 +296,8 @@ static void load_send(struct load *load) {
   struct tg_error err;
   struct tg_buf *out = tg_process_begin(load->process, TG_MESSAGE_LOAD);
   load->is_sent = true;
+  load->is_clean = !(load->bundles->touched >> tg_process_slot(load->process) & 1);
+  load->bundles->touched |= UINT64_C(1) << tg_process_slot(load->process);
   tg_wire_put_u64(out, version->handle);
   tg_wire_put_u8(out, (uint8_t)version->kind);
   tg_wire_put_u8(out, load->built != NULL);
@@ -421,7 +425,9 @@ int tg_bundles_loaded(struct tg_bundles *bundles, struct tg_process *process,
   load->version->workers |= UINT64_C(1) << tg_process_slot(process);
   if (load->built) {
     load->version->face.plan = must(tg_arena_copy(&load->version->arena, plan.data, plan.len));
-    load->version->face.is_repeatable = is_repeatable;
+    // A script that got hold of its worker could tell any plan for those after it: what such a
+    // worker says holds for this host only.
+    load->version->face.is_repeatable = is_repeatable && load->is_clean;
   }
   // What only the host can read in a plan is checked here, as if the worker had.
   bool is_pipeline = load->built && load->version->face.kind == TG_BUNDLE_PIPELINE;
@@ -548,6 +554,7 @@ void tg_bundles_worker_gone(struct tg_bundles *bundles, struct tg_process *proce
                             const char *why) {
   for (struct version *version = bundles->versions; version; version = version->next)
     version->workers &= ~(UINT64_C(1) << tg_process_slot(process));
+  bundles->touched &= ~(UINT64_C(1) << tg_process_slot(process));
   struct load *load;
   while ((load = load_of(bundles, process))) {
     load_remove(load);

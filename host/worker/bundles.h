@@ -24,7 +24,8 @@ struct tg_version {
   const char *entry;  // path in the project
   const char *plan;   // JSON, as the worker gave it; NULL for a policy that no worker has built
   int64_t built_at;   // ms; what scripts take for now when they are loaded
-  bool is_repeatable; // this program gives the same plan whenever it builds the same files
+  bool is_repeatable; // this program gives the same plan whenever it builds the same files; known
+                      // only from a worker that saw no script before
   bool is_stored;     // it came out of the store
   struct tg_source *sources;
   size_t count;

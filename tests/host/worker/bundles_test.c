@@ -139,6 +139,21 @@ static void what_is_as_it_was_is_not_built_again(void **state) {
   assert_string_equal(stand_task(&stand, "a")->output, "\"found\"");
 }
 
+// A script that got hold of its worker could tell any plan for those that are built after it.
+static void what_a_worker_says_after_another_script_is_for_this_host_only(void **state) {
+  (void)state;
+  stand_write(&stand, "pipelines/other.lua", "return 'no pipeline'");
+  stand_write(&stand, "pipelines/p.lua", asking);
+  stand_open(&stand, 1);
+  free(stand_faults(&stand, "pipelines/other.lua"));
+  stand_build(&stand);
+  assert_int_equal(workers_count(), 1);
+  store_it();
+  next_host();
+  assert_false(stand.version->is_stored);
+  assert_int_equal(workers_count(), 1);
+}
+
 static void what_was_known_is_built_when_a_file_has_changed(void **state) {
   (void)state;
   stand_write(&stand, "pipelines/p.lua", asking);
@@ -261,6 +276,7 @@ int main(int argc, char **argv) {
       STAND_TEST(faults_are_told_and_the_worker_goes_on),
       STAND_TEST(a_file_that_is_not_there_is_a_fault),
       STAND_TEST(what_is_as_it_was_is_not_built_again),
+      STAND_TEST(what_a_worker_says_after_another_script_is_for_this_host_only),
       STAND_TEST(what_was_known_is_built_when_a_file_has_changed),
       STAND_TEST(a_file_that_was_looked_for_in_vain_is_found_once_it_is_there),
       STAND_TEST(what_looked_at_the_time_is_built_again),
