@@ -32,6 +32,7 @@ struct tg_attempt_log {
   bool is_head_full;  // from then on lines go to the tail
   struct tg_buf tail; // whole lines, at most twice what is kept of them
   struct stream streams[2];
+  char time[TG_TIME_TEXT_LEN + 1]; // of the call: its lines came together
 };
 
 struct tg_attempt_log *tg_attempt_log_new(const char *data, const char *run, const char *task,
@@ -83,27 +84,34 @@ static struct tg_buf *place_for(struct tg_attempt_log *log, size_t len) {
   return &log->tail;
 }
 
+static bool is_control(char c) {
+  return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
+}
+
 // Formats a line, of which `whole` bytes were printed.
-static void line_format(struct tg_buf *out, const char *stream, const char *text, size_t len,
-                        size_t whole) {
+static void line_format(const struct tg_attempt_log *log, struct tg_buf *out, const char *stream,
+                        const char *text, size_t len, size_t whole) {
   size_t kept = len < (size_t)TG_LOG_LINE_BYTES_MAX ? len : (size_t)TG_LOG_LINE_BYTES_MAX;
-  char time[TG_TIME_TEXT_LEN + 1];
-  tg_time_format(tg_clock_wall_ms(tg_clock_system()), time);
-  tg_buf_putf(out, "%s %s ", time, stream);
-  for (size_t i = 0; i < kept; i++) {
-    unsigned char c = (unsigned char)text[i];
-    if ((c >= 0x20 && c != 0x7f) || c == '\t')
-      tg_buf_putc(out, (char)c);
-    else
-      tg_buf_putf(out, "\\x%02x", c);
+  tg_buf_put(out, log->time, TG_TIME_TEXT_LEN);
+  tg_buf_putc(out, ' ');
+  tg_buf_puts(out, stream);
+  tg_buf_putc(out, ' ');
+  for (size_t i = 0, plain; i < kept; i += plain) {
+    for (plain = 0; i + plain < kept && !is_control(text[i + plain]);) plain++;
+    tg_buf_put(out, text + i, plain);
+    if (i + plain < kept) tg_buf_putf(out, "\\x%02x", (unsigned char)text[i + plain++]);
   }
   if (kept < whole) tg_buf_putf(out, " (%zu bytes of this line dropped)", whole - kept);
   tg_buf_putc(out, '\n');
 }
 
+static void time_take(struct tg_attempt_log *log) {
+  tg_time_format(tg_clock_wall_ms(tg_clock_system()), log->time);
+}
+
 static void line_put(struct tg_attempt_log *log, const char *stream, const char *text, size_t len,
                      size_t whole) {
-  line_format(place_for(log, len), stream, text, len, whole);
+  line_format(log, place_for(log, len), stream, text, len, whole);
 }
 
 static void write_out(struct tg_attempt_log *log, struct tg_buf *out) {
@@ -127,6 +135,7 @@ static void flush(struct tg_attempt_log *log) {
 
 void tg_attempt_log_line(struct tg_attempt_log *log, const char *stream, const char *text,
                          size_t len) {
+  time_take(log);
   while (len) {
     const char *end = memchr(text, '\n', len);
     size_t line = end ? (size_t)(end - text) : len;
@@ -166,6 +175,7 @@ static bool has_open_line(const struct stream *stream) {
 }
 
 void tg_attempt_log_output(struct tg_attempt_log *log, int stream, const char *bytes, size_t len) {
+  time_take(log);
   while (len) {
     const char *end = memchr(bytes, '\n', len);
     size_t part = end ? (size_t)(end - bytes) : len;
@@ -181,6 +191,7 @@ void tg_attempt_log_output(struct tg_attempt_log *log, int stream, const char *b
 
 const char *tg_attempt_log_last(struct tg_attempt_log *log, int stream, size_t *len) {
   struct stream *s = &log->streams[stream];
+  time_take(log);
   if (has_open_line(s)) stream_line(log, stream);
   *len = s->last.len;
   return tg_buf_text(&s->last);
@@ -188,6 +199,7 @@ const char *tg_attempt_log_last(struct tg_attempt_log *log, int stream, size_t *
 
 void tg_attempt_log_free(struct tg_attempt_log *log) {
   if (!log) return;
+  time_take(log);
   for (int i = 0; i < 2; i++)
     if (has_open_line(&log->streams[i])) stream_line(log, i);
   flush(log);
@@ -196,7 +208,7 @@ void tg_attempt_log_free(struct tg_attempt_log *log) {
     char text[128];
     int len = snprintf(text, sizeof text, "%" PRId64 " lines (%" PRId64 " bytes) dropped",
                        log->dropped_lines, log->dropped_bytes);
-    line_format(&log->out, "warn", text, (size_t)len, (size_t)len);
+    line_format(log, &log->out, "warn", text, (size_t)len, (size_t)len);
     flush(log);
   }
   write_out(log, &log->tail);

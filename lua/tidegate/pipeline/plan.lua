@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- The plan: all that the host knows of a pipeline, as plain data that becomes JSON. Names of tasks
 --- are indexes in it, from 0, and every duration ends in _ms. A task tells only what is not usual:
---- without word it is a tg.task, without runner a script, without when its rule is all_success, without retry it is tried
---- once, and what else is missing is empty or 0.
+--- without word it is a tg.task, without runner a script, without when its rule is all_success,
+--- without retry it is tried once, and what else is missing is empty or 0.
 local faults = require "tidegate.faults"
 local json = require "tidegate.json"
 local plain = require "tidegate.plain"

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host/worker/stand.h"
 
@@ -110,15 +111,17 @@ static void store_it(void) {
   assert_int_equal(stand.end, TG_RUN_SUCCESS);
 }
 
-static void next_host(void) {
-  stand_close(&stand);
-  stand_open(&stand, 1);
-  stand_build(&stand);
-}
-
 static size_t workers_count(void) {
   pid_t pids[8];
   return stand_workers(pids, 8);
+}
+
+// The workers of the host before have been ended, but may still be seen for a moment.
+static void next_host(void) {
+  stand_close(&stand);
+  for (int i = 0; i < 10000 && workers_count(); i++) usleep(1000);
+  stand_open(&stand, 1);
+  stand_build(&stand);
 }
 
 static void what_is_as_it_was_is_not_built_again(void **state) {
