@@ -11,8 +11,6 @@
 #include "base/map.h"
 #include "cli/secrets.h"
 
-enum { TASKS_AT_ONCE = 32 };
-
 struct tg_host {
   struct tg_services services;
   struct tg_files files;
@@ -134,9 +132,8 @@ static int store_open(struct tg_host *host, const struct tg_project *project,
   if (!code) code = tg_history_open(project->data, &host->history, err);
   if (!code) code = tg_history_last_number(host->history, &last, err);
   if (code) return code;
-  uint32_t tasks = project->limits.tasks ? project->limits.tasks : TASKS_AT_ONCE;
-  services->conductor =
-      tg_conductor_new(services->loop, services->store, tasks, last, failed, host, err);
+  services->conductor = tg_conductor_new(services->loop, services->store, tg_project_slots(project),
+                                         last, failed, host, err);
   if (!services->conductor) return TG_ENOMEM;
   pools_bring(host);
   code = resources_bring(host, project, host->history, err);

@@ -17,7 +17,7 @@
 #include "cli/exit.h"
 #include "model/yaml.h"
 
-enum { PATH_BYTES_MAX = 4096, KEYS_MAX = 16, LIMIT_MAX = 100000 };
+enum { PATH_BYTES_MAX = 4096, KEYS_MAX = 16, LIMIT_MAX = 100000, TASKS_AT_ONCE = 32 };
 
 static const char settings_file[] = "tidegate.yaml";
 
@@ -450,6 +450,10 @@ int tg_project_open(struct tg_project *project, const char *root, const char *da
   }
   if (!code && env) code = overlay_read(project, env, err);
   return code;
+}
+
+uint32_t tg_project_slots(const struct tg_project *project) {
+  return project->limits.tasks ? project->limits.tasks : TASKS_AT_ONCE;
 }
 
 void tg_project_deinit(struct tg_project *project) {

@@ -66,6 +66,9 @@ int tg_project_open(struct tg_project *project, const char *root, const char *da
                     struct tg_error *err);
 void tg_project_deinit(struct tg_project *project);
 
+/// Gives how many attempts a host of the project runs at once.
+uint32_t tg_project_slots(const struct tg_project *project);
+
 /// Opens the project that the global options ask for; says on stderr what is wrong.
 ///
 /// Shape:  returns an exit code, TG_EXIT_SUCCESS when it is open

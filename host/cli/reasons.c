@@ -19,8 +19,8 @@ enum {
   TEXT_BYTES_MAX = 4096,
 };
 
-void tg_tell(struct tg_teller *teller, const char *task, const char *kind, int64_t since,
-             int64_t until, const char *format, ...) {
+json_t *tg_tell(struct tg_teller *teller, const char *task, const char *kind, int64_t since,
+                int64_t until, const char *format, ...) {
   char text[TEXT_BYTES_MAX];
   va_list args;
   va_start(args, format);
@@ -31,7 +31,9 @@ void tg_tell(struct tg_teller *teller, const char *task, const char *kind, int64
       json_pack("{s:s?, s:s, s:o, s:o, s:o, s:o}", "task", task, "kind", kind, "since",
                 tg_view_time_json(since), "until", tg_view_time_json(until), "duration_ms",
                 until ? json_integer(until - since) : json_null(), "text", tg_view_text_json(text));
-  if (!reason || json_array_append_new(teller->list, reason) != 0) teller->is_failed = true;
+  if (reason && json_array_append_new(teller->list, reason) == 0) return reason;
+  teller->is_failed = true;
+  return NULL;
 }
 
 static const struct tg_task *task_at(const struct tg_teller *teller, uint32_t task) {
@@ -56,10 +58,9 @@ static size_t attempts_begin(const struct tg_view *view, uint32_t task) {
   return low;
 }
 
-// Gives the attempts of a task, as the first and how many there are; those of the items of a map,
-// which follow its own, are not among them.
-static const struct tg_attempt *attempts_of(const struct tg_teller *teller, uint32_t task,
-                                            size_t *count) {
+// Those of the items of a map follow its own.
+const struct tg_attempt *tg_attempts_of(const struct tg_teller *teller, uint32_t task,
+                                        size_t *count) {
   const struct tg_view *view = teller->view;
   size_t begin = attempts_begin(view, task);
   *count = 0;
@@ -72,7 +73,7 @@ static const struct tg_attempt *attempts_of(const struct tg_teller *teller, uint
 // Gives the first attempt of a task, or NULL.
 static const struct tg_attempt *first_attempt(const struct tg_teller *teller, uint32_t task) {
   size_t count;
-  return attempts_of(teller, task, &count);
+  return tg_attempts_of(teller, task, &count);
 }
 
 // Gives when a task was past waiting: its first attempt, or its end without one; else 0.
@@ -212,8 +213,6 @@ static void slot_tell(struct tg_teller *teller, uint32_t task) {
   if (first && !first->was_held && first->started_at - ready >= SLOT_MS_MIN)
     tg_tell(teller, name, "slot", ready, first->started_at, "waited for a free place to run%s",
             needs);
-  else if (!first && task_at(teller, task)->state == TG_TASK_READY)
-    tg_tell(teller, name, "slot", ready, 0, "waits for a free place to run%s", needs);
 }
 
 // Tells of the task that this one stands in for; false when there is none, or it is needed.
@@ -223,7 +222,7 @@ static bool fallback_tell(struct tg_teller *teller, uint32_t task) {
   const struct tg_task *other = task_at(teller, owner);
   const char *name = task_at(teller, task)->name;
   size_t count;
-  const struct tg_attempt *attempts = attempts_of(teller, owner, &count);
+  const struct tg_attempt *attempts = tg_attempts_of(teller, owner, &count);
   bool is_needed = tg_view_stand_in(teller->view, owner) != TG_NO_TASK;
   int64_t created_at = teller->view->run.created_at;
   if (is_needed)
@@ -246,7 +245,7 @@ static void stand_in_tell(struct tg_teller *teller, uint32_t task) {
   if (stand_in == TG_NO_TASK) return;
   const struct tg_task *other = task_at(teller, stand_in);
   size_t count;
-  const struct tg_attempt *attempts = attempts_of(teller, task, &count);
+  const struct tg_attempt *attempts = tg_attempts_of(teller, task, &count);
   tg_tell(teller, task_at(teller, task)->name, "fallback", attempts[count - 1].ended_at,
           other->ended_at, "its fallback %s stands in for it: %s", other->name,
           tg_task_state_word(other->state));
@@ -307,21 +306,66 @@ static void attempt_tell(struct tg_teller *teller, const struct tg_attempt *atte
             attempt->number, kind, state);
 }
 
+// Counts the tries up to an attempt, which is what its policy goes by.
+static uint32_t tries_to(const struct tg_attempt *first, const struct tg_attempt *last) {
+  uint32_t tries = 0;
+  for (; first <= last; first++) tries += first->state == TG_ATTEMPT_FAILED;
+  return tries;
+}
+
+// Says what gave the delay to the next attempt: the task's policy, its backoff, or the remote.
+static void delay_say(const struct tg_teller *teller, const struct tg_attempt *attempt,
+                      char text[TG_ERROR_TEXT_MAX]) {
+  const struct tg_plan_task *plan = &teller->view->plan->tasks[attempt->task];
+  char backoff[TG_DURATION_TEXT_MAX], delay[TG_DURATION_TEXT_MAX];
+  int64_t given = attempt->retry_at - attempt->ended_at;
+  const struct tg_attempt *first = first_attempt(teller, attempt->task);
+  struct tg_retry_decision own =
+      tg_retry_decide(plan->retry, tries_to(first, attempt), attempt->failure.class, attempt->seed,
+                      0, attempt->ended_at - first->started_at);
+  tg_duration_format(own.delay_ms, backoff);
+  tg_duration_format(given, delay);
+  text[0] = 0;
+  bool is_decided = attempt->state == TG_ATTEMPT_FAILED && own.stop == TG_RETRY_STOP_NOT;
+  if (!is_decided || attempt->is_fallback_next) return;
+  if (plan->retry_decide)
+    snprintf(text, TG_ERROR_TEXT_MAX, ": %s by policy %s", delay, plan->retry_decide);
+  else if (given > own.delay_ms)
+    snprintf(text, TG_ERROR_TEXT_MAX, ": the remote asked for %s, the backoff gives %s", delay,
+             backoff);
+  else if (given == own.delay_ms)
+    snprintf(text, TG_ERROR_TEXT_MAX, ": %s by its backoff (%s)", backoff,
+             tg_backoff_word(plan->retry->backoff));
+}
+
+// Tells of a next attempt that has no record yet; when its instant has come it only waits for room.
+static void next_tell(struct tg_teller *teller, const struct tg_attempt *attempt) {
+  char why[TG_ERROR_TEXT_MAX], time[TG_TIME_TEXT_LEN + 1];
+  bool is_due = teller->takers && teller->takers->now >= attempt->retry_at;
+  tg_time_format(attempt->retry_at, time);
+  delay_say(teller, attempt, why);
+  json_t *reason = tg_tell(teller, task_at(teller, attempt->task)->name, "retry", attempt->ended_at,
+                           is_due ? attempt->retry_at : 0, "%s for attempt %u until %s%s",
+                           is_due ? "waited" : "waits", attempt->number + 1, time, why);
+  json_object_set_new(reason, "retry_at", tg_view_time_json(attempt->retry_at));
+}
+
 // Tells of the time between an attempt and the next; `next` is NULL for the last.
 static void retry_tell(struct tg_teller *teller, const struct tg_attempt *attempt,
                        const struct tg_attempt *next) {
   const struct tg_task *task = task_at(teller, attempt->task);
+  char why[TG_ERROR_TEXT_MAX] = "";
+  if (next && attempt->retry_at) delay_say(teller, attempt, why);
   if (next)
     tg_tell(teller, task->name, "retry", attempt->ended_at, next->started_at,
-            "waited for attempt %u", next->number);
+            "waited for attempt %u%s", next->number, why);
   else if (attempt->retry_at && !tg_task_state_is_terminal(task->state))
-    tg_tell(teller, task->name, "retry", attempt->ended_at, 0, "waits for attempt %u",
-            attempt->number + 1);
+    next_tell(teller, attempt);
 }
 
 static void attempts_tell(struct tg_teller *teller, uint32_t task) {
   size_t count;
-  const struct tg_attempt *attempts = attempts_of(teller, task, &count);
+  const struct tg_attempt *attempts = tg_attempts_of(teller, task, &count);
   for (size_t i = 0; i < count; i++) {
     was_held_tell(teller, &attempts[i], i ? &attempts[i - 1] : NULL);
     decisions_tell(teller, task, attempts[i].number);
@@ -348,16 +392,14 @@ static const char *stop_text(const struct tg_teller *teller, uint32_t task,
                              char text[TG_ERROR_TEXT_MAX]) {
   const struct tg_retry_policy *policy = teller->view->plan->tasks[task].retry;
   size_t count;
-  const struct tg_attempt *first = attempts_of(teller, task, &count);
-  uint32_t tries = 0;
-  for (size_t i = 0; i < count; i++) tries += first[i].state == TG_ATTEMPT_FAILED;
+  const struct tg_attempt *first = tg_attempts_of(teller, task, &count);
   const struct tg_attempt *last = count ? &first[count - 1] : NULL;
   if (!last || last->state != TG_ATTEMPT_FAILED) return "";
   if (last->stop) {
     snprintf(text, TG_ERROR_TEXT_MAX, "; %s", last->stop);
     return text;
   }
-  switch (tg_retry_decide(policy, tries, last->failure.class, last->seed, 0,
+  switch (tg_retry_decide(policy, tries_to(first, last), last->failure.class, last->seed, 0,
                           last->ended_at - first->started_at)
               .stop) {
   case TG_RETRY_STOP_CLASS:
@@ -397,13 +439,16 @@ static json_t *finish(struct tg_teller *teller) {
 static void work_tell(struct tg_teller *teller, uint32_t task) {
   slot_tell(teller, task);
   attempts_tell(teller, task);
+  int64_t since = ready_at(teller, task);
+  if (tg_is_ready(teller, task, &since)) tg_tell_lacks(teller, task, since);
   stand_in_tell(teller, task);
   held_tell(teller, task);
   tg_tell_work(teller, task, ready_at(teller, task));
 }
 
-json_t *tg_reasons_of_task(const struct tg_view *view, uint32_t task) {
-  struct tg_teller teller = {.view = view, .list = json_array()};
+json_t *tg_reasons_of_task(const struct tg_view *view, const struct tg_takers *takers,
+                           uint32_t task) {
+  struct tg_teller teller = {.view = view, .takers = takers, .list = json_array()};
   if (carried_tell(&teller, task)) return finish(&teller);
   tg_tell_overlap(&teller);
   upstreams_tell(&teller, task);
@@ -453,16 +498,25 @@ static uint32_t last_ended(const struct tg_view *view) {
 }
 
 static void open_tell(struct tg_teller *teller) {
+  uint32_t ready_count = 0;
+  int64_t since = teller->view->run.created_at;
   for (uint32_t i = 0; i < teller->view->task_count; i++) {
     enum tg_task_state state = teller->view->tasks[i].state;
     // One that went to rest at once has no record of its attempt.
     size_t step_count;
     bool was_begun = first_attempt(teller, i) || tg_view_steps(teller->view, i, &step_count);
     bool is_held = tg_view_held_by(teller->view, i) != NULL;
-    if (state == TG_TASK_RUNNING || state == TG_TASK_READY || is_held ||
-        (state == TG_TASK_WAITING && was_begun))
+    int64_t ready_since = teller->view->run.created_at;
+    bool is_ready = !was_begun && !is_held && tg_is_ready(teller, i, &ready_since);
+    ready_count += is_ready;
+    if (is_ready) since = ready_since;
+    if (state == TG_TASK_RUNNING || is_held || (state == TG_TASK_WAITING && was_begun) ||
+        (is_ready && ready_count <= NAMES_SHOWN_MAX))
       chain_tell(teller, i);
   }
+  if (ready_count > NAMES_SHOWN_MAX)
+    tg_tell(teller, NULL, "slot", since, 0, "%u more tasks could start and have not",
+            ready_count - NAMES_SHOWN_MAX);
 }
 
 // Tells what did not run because something else failed.
@@ -484,8 +538,8 @@ static void blocked_tell(struct tg_teller *teller) {
   tg_buf_deinit(&names);
 }
 
-json_t *tg_reasons_of_run(const struct tg_view *view) {
-  struct tg_teller teller = {.view = view, .list = json_array()};
+json_t *tg_reasons_of_run(const struct tg_view *view, const struct tg_takers *takers) {
+  struct tg_teller teller = {.view = view, .takers = takers, .list = json_array()};
   const struct tg_run *run = &view->run;
   uint32_t failed = first_failed(view);
   tg_tell_overlap(&teller);

@@ -69,8 +69,10 @@ static void steps_tell(struct tg_teller *teller, uint32_t task) {
     if (step->wait)
       wait_tell(teller, name, step);
     else if (step->wake_at)
-      tg_tell(teller, name, "sleep", step->intended_at, is_now ? 0 : step->wake_at,
-              "%s until %s (%s)", is_now ? "sleeps" : "slept", time, step->name);
+      json_object_set_new(tg_tell(teller, name, "sleep", step->intended_at,
+                                  is_now ? 0 : step->wake_at, "%s until %s (%s)",
+                                  is_now ? "sleeps" : "slept", time, step->name),
+                          "wake_at", tg_view_time_json(step->wake_at));
     else
       tg_tell(teller, name, "step", step->intended_at, step->ended_at, "step %s: %s", step->name,
               step->result ? "done" : "begun");
@@ -93,9 +95,14 @@ static void children_tell(struct tg_teller *teller, uint32_t task) {
     char id[TG_ID_TEXT_LEN + 1];
     if (!is_child_of(&view->children[i], name)) continue;
     tg_id_format(run->id, id);
-    tg_tell(teller, name, "child", run->created_at, run->ended_at, "child run %s of %s: %s%s%s", id,
-            run->pipeline, tg_run_state_word(run->state), run->failure.text ? ": " : "",
-            run->failure.text ? run->failure.text : "");
+    // What a script started with wait = false is not waited for, and nobody knows which that is.
+    bool is_waited_for = !run->ended_at && strcmp(view->plan->tasks[task].word, "run") == 0 &&
+                         !tg_task_state_is_terminal(view->tasks[task].state);
+    json_t *reason = tg_tell(
+        teller, name, "child", run->created_at, run->ended_at, "%schild run %s of %s: %s%s%s",
+        is_waited_for ? "waits for " : "", id, run->pipeline, tg_run_state_word(run->state),
+        run->failure.text ? ": " : "", run->failure.text ? run->failure.text : "");
+    json_object_set_new(reason, "run", json_string(id));
   }
 }
 
@@ -103,4 +110,5 @@ void tg_tell_work(struct tg_teller *teller, uint32_t task, int64_t ready_at) {
   steps_tell(teller, task);
   children_tell(teller, task);
   items_tell(teller, task, ready_at);
+  tg_tell_items(teller, task, ready_at);
 }

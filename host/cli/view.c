@@ -47,7 +47,8 @@ static int maps_read(struct tg_view *view, struct tg_history *history, struct tg
   if (!view->maps) return tg_error_set(err, TG_ENOMEM, "no memory for the maps of a run");
   for (size_t i = 0; i < count; i++)
     if (maps[i].task < view->task_count)
-      view->maps[maps[i].task] = (struct tg_view_map){.is_expanded = true, .count = maps[i].count};
+      view->maps[maps[i].task] =
+          (struct tg_view_map){.is_expanded = true, .count = maps[i].count, .keys = maps[i].keys};
   for (size_t i = 0; i < view->item_count; i++) {
     if (view->items[i].task >= view->task_count) continue;
     struct tg_view_map *map = &view->maps[view->items[i].task];

@@ -15,6 +15,7 @@
 struct tg_view_map {
   bool is_expanded;
   uint32_t count, success, failed, skipped, cancelled;
+  const char *keys; // JSON list by which items are limited, or NULL
 };
 
 /// A run that was started by a task of the run, or of a run below it.

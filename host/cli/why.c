@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "cli/exit.h"
 #include "cli/reasons.h"
 #include "cli/records.h"
 #include "cli/table.h"
@@ -67,9 +68,10 @@ static int text_print(const struct tg_view *view, const json_t *reasons,
   return code;
 }
 
-static int reasons_print(const struct tg_view *view, uint32_t task,
+static int reasons_print(const struct tg_view *view, const struct tg_takers *takers, uint32_t task,
                          const struct tg_output *output) {
-  json_t *reasons = task == UINT32_MAX ? tg_reasons_of_run(view) : tg_reasons_of_task(view, task);
+  json_t *reasons =
+      task == UINT32_MAX ? tg_reasons_of_run(view, takers) : tg_reasons_of_task(view, takers, task);
   if (output->format != TG_FORMAT_TEXT || !reasons)
     return tg_output_list(output, "reasons", reasons);
   int code = text_print(view, reasons, output);
@@ -77,14 +79,24 @@ static int reasons_print(const struct tg_view *view, uint32_t task,
   return code;
 }
 
+static int takers_read(struct tg_takers *takers, const struct tg_view *view,
+                       const struct tg_records *records) {
+  struct tg_error err;
+  int code = tg_takers_read(takers, view, records->history, &records->project, &err);
+  return code ? tg_exit_report(&err) : TG_EXIT_SUCCESS;
+}
+
 static int why_run(const struct tg_args *args) {
   struct tg_records records;
   struct tg_view view = {0};
+  struct tg_takers takers = {0};
   uint32_t task;
   int exit_code = tg_records_open(&records, args);
   if (!exit_code) exit_code = tg_records_view(&records, args, &view);
   if (!exit_code) exit_code = tg_records_task(args, &view, &task);
-  if (!exit_code) exit_code = reasons_print(&view, task, &records.output);
+  if (!exit_code) exit_code = takers_read(&takers, &view, &records);
+  if (!exit_code) exit_code = reasons_print(&view, &takers, task, &records.output);
+  tg_takers_deinit(&takers);
   tg_view_deinit(&view);
   tg_records_close(&records);
   return exit_code;
@@ -99,7 +111,11 @@ const struct tg_verb tg_verb_why = {
     .prose =
         "Of a run: the chain of tasks that decided its end. Of a task: its upstreams, its trigger\n"
         "rule, its attempts, and what policies and checks said. RUN is an id, a unique prefix\n"
-        "of one, or \"last\".",
+        "of one, or \"last\". Of what could start now and has not it names the slot, pool or "
+        "limit\n"
+        "that it waits for, and who is in it. limits.tasks and pools are those of tidegate.yaml "
+        "as\n"
+        "it is now; what runs for less than 100 ms is not known yet.",
     .examples =
         (const struct tg_example[]){
             {"why last", "what decided the newest run"},

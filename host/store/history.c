@@ -329,14 +329,32 @@ static void attempt_read(struct query *q, void *item) {
   };
 }
 
+#define ATTEMPT_COLUMNS                                                                            \
+  "run, task, number, state, worker, seed, started_at, ended_at, retry_at, error_code,"            \
+  " error_class, error_message, traceback, item, is_fallback_next, was_held, stop"
+
 int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                         struct tg_attempt **attempts, size_t *count, struct tg_error *err) {
   return run_collect(history,
-                     "SELECT run, task, number, state, worker, seed, started_at, ended_at,"
-                     " retry_at, error_code, error_class, error_message, traceback, item,"
-                     " is_fallback_next, was_held, stop FROM"
-                     " attempts WHERE run = ?1 ORDER BY task, item, number",
+                     "SELECT " ATTEMPT_COLUMNS " FROM attempts WHERE run = ?1"
+                     " ORDER BY task, item, number",
                      run, arena, sizeof **attempts, attempt_read, (void **)attempts, count, err);
+}
+
+int tg_history_running(struct tg_history *history, int64_t now, struct tg_arena *arena,
+                       struct tg_attempt **attempts, size_t *count, struct tg_error *err) {
+  struct query q;
+  int code = query_start(history,
+                         "SELECT " ATTEMPT_COLUMNS " FROM attempts WHERE state = 'running'"
+                         " AND run IN (SELECT number FROM runs WHERE ended_at IS NULL)"
+                         " AND NOT EXISTS (SELECT 1 FROM steps AS s WHERE s.run = attempts.run"
+                         " AND s.task = attempts.task AND s.item = attempts.item"
+                         " AND s.result IS NULL AND (s.wait IS NOT NULL OR s.wake_at > ?1))"
+                         " ORDER BY run, task, item",
+                         arena, &q, err);
+  if (code) return code;
+  sqlite3_bind_int64(q.statement, 1, now);
+  return query_collect(&q, sizeof **attempts, attempt_read, (void **)attempts, count, err);
 }
 
 static void decision_read(struct query *q, void *item) {

@@ -62,6 +62,10 @@ int tg_history_step(struct tg_history *history, uint64_t run, uint32_t task, uin
                     struct tg_error *err); // TG_ENOT_FOUND when there is none
 int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                         struct tg_attempt **attempts, size_t *count, struct tg_error *err);
+/// Gives the attempts of all open runs that run, but those that sleep or wait for an event or a
+/// person at the instant `now`, in the order of run, task and item.
+int tg_history_running(struct tg_history *history, int64_t now, struct tg_arena *arena,
+                       struct tg_attempt **attempts, size_t *count, struct tg_error *err);
 int tg_history_decisions(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                          struct tg_decision **decisions, size_t *count, struct tg_error *err);
 int tg_history_checks(struct tg_history *history, uint64_t run, struct tg_arena *arena,

@@ -182,10 +182,10 @@ static void tells_of_attempts_and_the_wait_between_them(void **state) {
   attempt_add(f, BRONZE, 1, 500, 1000, 5000, TG_ESCRIPT, "bad luck");
   attempt_add(f, BRONZE, 2, 5000, 8000, 0, TG_ESCRIPT, "no luck");
   view_read(f);
-  expect(tg_reasons_of_task(&f->view, BRONZE),
+  expect(tg_reasons_of_task(&f->view, NULL, BRONZE),
          "slot 05:00:00.000 500 waited for a free place to run\n"
          "attempt 05:00:00.500 500 attempt 1: failed (script, class transient): bad luck\n"
-         "retry 05:00:01.000 4000 waited for attempt 2\n"
+         "retry 05:00:01.000 4000 waited for attempt 2: 4.0s by its backoff (constant)\n"
          "attempt 05:00:05.000 3000 attempt 2: failed (script, class transient): no luck\n"
          "end 05:00:08.000 0 ended failed; its 2 attempts were used up\n");
 }
@@ -196,7 +196,7 @@ static void says_why_there_was_no_further_attempt(void **state) {
   task_add(f, BRONZE, TG_TASK_FAILED, 1, 0, 1000, NULL);
   attempt_add(f, BRONZE, 1, 0, 1000, 0, TG_ESQL, "no such table");
   view_read(f);
-  expect(tg_reasons_of_task(&f->view, BRONZE),
+  expect(tg_reasons_of_task(&f->view, NULL, BRONZE),
          "attempt 05:00:00.000 1000 attempt 1: failed (sql, class permanent): no such table\n"
          "end 05:00:01.000 0 ended failed; the class permanent is not tried again\n");
 }
@@ -212,13 +212,13 @@ static void follows_a_failure_to_the_end_of_the_run(void **state) {
   attempt_add(f, BRONZE, 1, 0, 1000, 0, TG_OK, NULL);
   attempt_add(f, SILVER, 1, 1000, 3000, 0, TG_ESCRIPT, "broken");
   view_read(f);
-  expect(tg_reasons_of_run(&f->view),
+  expect(tg_reasons_of_run(&f->view, NULL),
          "attempt 05:00:00.000 1000 attempt 1: success\n"
          "attempt 05:00:01.000 2000 attempt 1: failed (script, class transient): broken\n"
          "end 05:00:03.000 0 ended failed; it has no retry\n"
          "end 05:00:03.100 0 3 tasks did not run because of a failed upstream: way, heavy, light\n"
          "end 05:00:03.100 0 the run ended failed: silver: broken\n");
-  expect(tg_reasons_of_task(&f->view, WAY),
+  expect(tg_reasons_of_task(&f->view, NULL, WAY),
          "upstream 05:00:00.000 3000 waited for silver: failed\n"
          "rule 05:00:03.000 0 rule all_success cannot be met any more: of 1 upstream 0 success, 1 "
          "failed, 0 skipped\n"
@@ -249,13 +249,13 @@ static void tells_what_a_branch_and_its_policy_decided(void **state) {
                                             .decided_at = start_ms + 2500}};
   record_add(f, &decision);
   view_read(f);
-  expect(tg_reasons_of_task(&f->view, HEAVY),
+  expect(tg_reasons_of_task(&f->view, NULL, HEAVY),
          "upstream 05:00:00.000 3000 waited for way: success\n"
          "decision 05:00:02.500 0 policy route_by_volume (version 0123456789ab) decided light: few "
          "rows\n"
          "branch 05:00:03.000 0 branch way chose [\"light\"]\n"
          "end 05:00:03.000 0 ended skipped\n");
-  expect(tg_reasons_of_run(&f->view),
+  expect(tg_reasons_of_run(&f->view, NULL),
          "attempt 05:00:00.000 1000 attempt 1: success\n"
          "attempt 05:00:01.000 1000 attempt 1: success\n"
          "decision 05:00:02.500 0 policy route_by_volume (version 0123456789ab) decided light: few "
@@ -280,7 +280,7 @@ static void names_the_checks_that_failed(void **state) {
     record_add(f, &check);
   }
   view_read(f);
-  expect(tg_reasons_of_task(&f->view, BRONZE),
+  expect(tg_reasons_of_task(&f->view, NULL, BRONZE),
          "check 05:00:01.000 0 check rows ended failed, its action is fail: it is 0\n"
          "attempt 05:00:00.000 1000 attempt 1: failed (contract, class contract): 1 of 2 checks "
          "failed\n"
@@ -293,10 +293,12 @@ static void tells_what_an_open_run_waits_for(void **state) {
   task_add(f, BRONZE, TG_TASK_WAITING, 1, 0, 0, NULL);
   attempt_add(f, BRONZE, 1, 0, 1000, 5000, TG_ESCRIPT, "bad luck");
   view_read(f);
-  expect(tg_reasons_of_run(&f->view),
+  expect(tg_reasons_of_run(&f->view, NULL),
          "attempt 05:00:00.000 1000 attempt 1: failed (script, class transient): bad luck\n"
-         "retry 05:00:01.000 - waits for attempt 2\n");
-  expect(tg_reasons_of_task(&f->view, SILVER),
+         "retry 05:00:01.000 - waits for attempt 2 until 2026-11-20T05:00:05.000Z: 4.0s by its "
+         "backoff "
+         "(constant)\n");
+  expect(tg_reasons_of_task(&f->view, NULL, SILVER),
          "upstream 05:00:00.000 - waits for bronze, which is waiting\n"
          "rule 05:00:00.000 - rule all_success is still open: of 1 upstream 0 success, 0 failed, "
          "0 skipped\n");

@@ -166,6 +166,44 @@ static void gives_attempts_in_full(void **state) {
   tg_history_close(history);
 }
 
+static void names_what_runs_now_in_all_open_runs(void **state) {
+  struct scene *scene = *state;
+  struct tg_record records[16] = {0};
+  size_t used = 0;
+  for (uint64_t run = 1; run <= 3; run++) { // 2 has ended
+    records[used] = full_run();
+    records[used].run.number = run;
+    records[used].run.id.bytes[0] = (unsigned char)run;
+    records[used].run.child_key = NULL;
+    records[used].run.rerun = (uint32_t)run;
+    records[used++].run.ended_at = run == 2 ? 9 : 0;
+    for (uint32_t task = 0; task < 2; task++)
+      records[used++] = (struct tg_record){
+          .kind = TG_RECORD_ATTEMPT,
+          .attempt = {.run = run, .task = task, .item = TG_NO_ITEM, .number = 1}};
+  }
+  for (size_t i = 0; i < used; i++)
+    if (records[i].kind == TG_RECORD_ATTEMPT) records[i].attempt.state = TG_ATTEMPT_RUNNING;
+  records[2].attempt.state = TG_ATTEMPT_SUCCESS; // of run 1
+  records[used++] = (struct tg_record){
+      .kind = TG_RECORD_STEP,
+      .step = {.run = 3, .task = 0, .item = TG_NO_ITEM, .name = "s", .wake_at = 1000}};
+  assert_int_equal(scene_put(scene, records, used), TG_OK);
+  struct tg_history *history = scene_history(scene);
+  for (int64_t now = 999; now <= 1000; now++) { // it sleeps until 1000
+    struct tg_attempt *attempts;
+    size_t count;
+    assert_int_equal(
+        tg_history_running(history, now, &scene->arena, &attempts, &count, &scene->err), TG_OK);
+    assert_int_equal(count, now < 1000 ? 2 : 3);
+    assert_int_equal(attempts[0].run, 1);
+    assert_int_equal(attempts[0].task, 0);
+    assert_int_equal(attempts[count - 1].run, 3);
+    assert_int_equal(attempts[count - 1].task, 1);
+  }
+  tg_history_close(history);
+}
+
 static void gives_decisions_in_full_and_in_order(void **state) {
   struct scene *scene = *state;
   struct tg_record records[] = {
@@ -393,6 +431,7 @@ int main(void) {
       SCENE_TEST(what_was_fixed_by_the_first_record_stays),
       SCENE_TEST(gives_tasks_in_full),
       SCENE_TEST(gives_attempts_in_full),
+      SCENE_TEST(names_what_runs_now_in_all_open_runs),
       SCENE_TEST(gives_decisions_in_full_and_in_order),
       SCENE_TEST(gives_checks_in_order),
       SCENE_TEST(gives_asset_versions_in_order),

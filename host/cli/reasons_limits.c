@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "cli/reasons_parts.h"
+
+enum { TAKERS_SHOWN_MAX = 3, KEYS_SHOWN_MAX = 3, LIST_BYTES_MAX = 2048 };
+
+// --- Whether a task could start ---
+
+static bool has_rule_met(const struct tg_view *view, uint32_t task) {
+  struct tg_trigger_counts counts = tg_view_counts(view, task);
+  return tg_trigger_judge(view->plan->tasks[task].when, &counts) == TG_TRIGGER_READY;
+}
+
+// Says whether a run may start tasks at all: it has begun and is not being stopped.
+static bool is_going(const struct tg_run *run) {
+  return run->state == TG_RUN_RUNNING && !run->failure.code;
+}
+
+static bool is_needed(const struct tg_view *view, uint32_t task) {
+  uint32_t owner = view->plan->tasks[task].fallback_of;
+  bool is_spare = owner != TG_NO_TASK && tg_view_stand_in(view, owner) == TG_NO_TASK;
+  return !is_spare && !tg_view_is_carried(view, task) &&
+         !tg_task_state_is_terminal(view->tasks[task].state);
+}
+
+static void later(int64_t *since, int64_t at) {
+  if (at > *since) *since = at;
+}
+
+// Says whether a task's last step is one at which it rests.
+static bool rests(const struct tg_teller *teller, uint32_t task, int64_t *since) {
+  size_t count;
+  const struct tg_step *steps = tg_view_steps(teller->view, task, &count);
+  for (size_t i = 0; i < count; i++) {
+    bool is_open = steps[i].wait && !steps[i].result;
+    if (steps[i].item != TG_NO_ITEM) continue;
+    if (is_open || steps[i].wake_at > teller->takers->now) return true;
+    later(since, steps[i].wait ? steps[i].ended_at : steps[i].wake_at);
+  }
+  return false;
+}
+
+// Says whether a task has an attempt that keeps it from starting: it runs, or its retry is not due.
+static bool is_tried(const struct tg_teller *teller, uint32_t task, int64_t *since) {
+  size_t count;
+  const struct tg_attempt *attempts = tg_attempts_of(teller, task, &count);
+  for (size_t i = 0; i < count; i++) {
+    if (!attempts[i].ended_at || attempts[i].retry_at > teller->takers->now) return true;
+    later(since, attempts[i].retry_at);
+  }
+  return false;
+}
+
+bool tg_is_ready(const struct tg_teller *teller, uint32_t task, int64_t *since) {
+  const struct tg_view *view = teller->view;
+  if (!teller->takers || !is_going(&view->run) || !is_needed(view, task)) return false;
+  if (view->maps[task].is_expanded || !has_rule_met(view, task)) return false;
+  if (tg_view_held_by(view, task)) return false;
+  later(since, view->run.started_at);
+  return !rests(teller, task, since) && !is_tried(teller, task, since);
+}
+
+// --- Who is in the way ---
+
+static void taker_put(const struct tg_teller *teller, const struct tg_taker *taker, uint32_t share,
+                      struct tg_buf *names) {
+  const char *task = taker->plan->tasks[taker->task].name;
+  char id[TG_ID_TEXT_LEN + 1];
+  bool is_own = taker->run->number == teller->view->run.number;
+  tg_id_format(taker->run->id, id);
+  tg_buf_putf(names, "%s%s%s%s", names->len ? ", " : "", is_own ? "" : taker->run->pipeline,
+              is_own ? "" : "/", task);
+  if (taker->item != TG_NO_ITEM) tg_buf_putf(names, "[%u]", taker->item);
+  if (!is_own) tg_buf_putf(names, " of run %s", id);
+  if (share > 1) tg_buf_putf(names, " (%u)", share);
+}
+
+static json_t *taker_json(const struct tg_taker *taker, uint32_t share) {
+  char id[TG_ID_TEXT_LEN + 1];
+  tg_id_format(taker->run->id, id);
+  return json_pack("{s:s, s:s, s:s, s:o, s:I}", "run", id, "pipeline", taker->run->pipeline, "task",
+                   taker->plan->tasks[taker->task].name, "item",
+                   taker->item == TG_NO_ITEM ? json_null() : json_integer(taker->item), "slots",
+                   (json_int_t)share);
+}
+
+// Names the first of those that hold it and says how many more there are; gives them all.
+static json_t *takers_put(const struct tg_teller *teller, const struct tg_lack *lack,
+                          struct tg_buf *names) {
+  const struct tg_takers *takers = teller->takers;
+  json_t *list = json_array();
+  for (size_t i = 0; i < takers->count; i++) {
+    uint32_t share = tg_taker_share(&takers->all[i], lack, &teller->view->run);
+    if (!share) continue;
+    json_array_append_new(list, taker_json(&takers->all[i], share));
+    if (json_array_size(list) <= TAKERS_SHOWN_MAX) taker_put(teller, &takers->all[i], share, names);
+  }
+  if (json_array_size(list) > TAKERS_SHOWN_MAX)
+    tg_buf_putf(names, " and %zu more", json_array_size(list) - TAKERS_SHOWN_MAX);
+  return list;
+}
+
+// --- Telling ---
+
+static const char *const lack_kinds[] = {"slot", "tasks", "pool"};
+
+static json_t *lack_say(struct tg_teller *teller, const char *name, int64_t since,
+                        const struct tg_lack *lack, const char *names) {
+  const char *kind = lack_kinds[lack->kind];
+  const char *by = lack->taken ? " by " : "";
+  switch (lack->kind) {
+  case TG_LACK_SLOT:
+    return tg_tell(teller, name, kind, since, 0,
+                   "waits for a slot of the host: %u of %u are taken%s%s%s", lack->taken,
+                   lack->size, by, names, lack->is_lane ? "; a backfill leaves one free" : "");
+  case TG_LACK_TASKS:
+    return tg_tell(teller, name, kind, since, 0,
+                   "waits for limits.tasks of the pipeline: %u of %u tasks run: %s", lack->taken,
+                   lack->size, names);
+  case TG_LACK_POOL:
+    return tg_tell(teller, name, kind, since, 0,
+                   "waits for pool %s: %u of %u slots are taken%s%s; it needs %u", lack->pool,
+                   lack->taken, lack->size, by, names, lack->needs);
+  }
+  return NULL;
+}
+
+static void lack_tell(struct tg_teller *teller, const char *name, int64_t since,
+                      const struct tg_lack *lack) {
+  struct tg_buf names;
+  tg_buf_init(&names, LIST_BYTES_MAX);
+  json_t *list = takers_put(teller, lack, &names);
+  json_t *reason = lack_say(teller, name, since, lack, tg_buf_text(&names));
+  json_t *fields = json_pack("{s:s?, s:I, s:I, s:I, s:o}", "pool", lack->pool, "size",
+                             (json_int_t)lack->size, "taken", (json_int_t)lack->taken, "needs",
+                             (json_int_t)lack->needs, "taken_by", list);
+  if (!fields || (reason && json_object_update(reason, fields))) teller->is_failed = true;
+  json_decref(fields);
+  tg_buf_deinit(&names);
+}
+
+// Gives whether there is anything that it lacks.
+static bool lacks_tell(struct tg_teller *teller, uint32_t task, int64_t since) {
+  const struct tg_view *view = teller->view;
+  struct tg_lack lacks[TG_LACKS_MAX];
+  uint32_t count = tg_takers_lack(teller->takers, &view->run, view->plan, task, lacks);
+  for (uint32_t i = 0; i < count; i++) lack_tell(teller, view->tasks[task].name, since, &lacks[i]);
+  return count > 0;
+}
+
+void tg_tell_lacks(struct tg_teller *teller, uint32_t task, int64_t since) {
+  bool has_pools = teller->view->plan->tasks[task].pool_count > 0;
+  if (!lacks_tell(teller, task, since))
+    tg_tell(teller, teller->view->tasks[task].name, "slot", since, 0,
+            "could start, and the records show no limit that is reached: its start is not recorded "
+            "yet%s, or no host is at work",
+            has_pools ? ", an older one waits for the same pool" : "");
+}
+
+// --- The items of a map ---
+
+// How it stands with an item that has not ended.
+enum { ITEM_OVER, ITEM_WAITS, ITEM_AT_WORK, ITEM_NOT_DUE };
+
+struct items {
+  const struct tg_view_map *map;
+  const struct tg_plan_map *plan;
+  unsigned char *how; // of each item
+  uint32_t waiting, at_work;
+};
+
+static bool is_stopped(const struct items *items) {
+  const struct tg_plan_map *plan = items->plan;
+  uint32_t failed = items->map->failed;
+  return (plan->fail_after && failed >= plan->fail_after) ||
+         (plan->fail_share > 0 && failed > plan->fail_share * items->map->count);
+}
+
+// An item of a chain follows that of the map before it.
+static void chain_mark(const struct tg_view *view, struct items *items) {
+  size_t count;
+  if (items->plan->over == TG_NO_TASK) return;
+  const struct tg_item *before = tg_view_items(view, items->plan->over, &count);
+  for (uint32_t i = 0; i < items->map->count; i++) items->how[i] = ITEM_NOT_DUE;
+  for (size_t i = 0; i < count; i++)
+    if (before[i].index < items->map->count && before[i].state == TG_TASK_SUCCESS)
+      items->how[before[i].index] = ITEM_WAITS;
+}
+
+static void items_mark(const struct tg_view *view, uint32_t task, struct items *items) {
+  size_t count;
+  memset(items->how, ITEM_WAITS, items->map->count);
+  chain_mark(view, items);
+  const struct tg_step *steps = tg_view_steps(view, task, &count);
+  for (size_t i = 0; i < count; i++)
+    if (steps[i].item < items->map->count) items->how[steps[i].item] = ITEM_AT_WORK;
+  for (size_t i = 0; i < view->attempt_count; i++)
+    if (view->attempts[i].task == task && view->attempts[i].item < items->map->count)
+      items->how[view->attempts[i].item] = ITEM_AT_WORK;
+  const struct tg_item *over = tg_view_items(view, task, &count);
+  for (size_t i = 0; i < count; i++)
+    if (over[i].index < items->map->count) items->how[over[i].index] = ITEM_OVER;
+  for (uint32_t i = 0; i < items->map->count; i++) {
+    items->waiting += items->how[i] == ITEM_WAITS;
+    items->at_work += items->how[i] == ITEM_AT_WORK;
+  }
+}
+
+static void limit_tell(struct tg_teller *teller, const char *name, int64_t since,
+                       const struct items *items) {
+  struct tg_buf names;
+  json_t *list = json_array();
+  tg_buf_init(&names, LIST_BYTES_MAX);
+  for (uint32_t i = 0; i < items->map->count; i++) {
+    if (items->how[i] != ITEM_AT_WORK) continue;
+    json_array_append_new(list, json_integer(i));
+    if (json_array_size(list) > TAKERS_SHOWN_MAX) continue;
+    tg_buf_putf(&names, "%s%s[%u]", names.len ? ", " : "", name, i);
+  }
+  if (json_array_size(list) > TAKERS_SHOWN_MAX)
+    tg_buf_putf(&names, " and %zu more", json_array_size(list) - TAKERS_SHOWN_MAX);
+  json_t *reason =
+      tg_tell(teller, name, "limit", since, 0,
+              "%u item%s wait%s for the map's limit: %u of %u are at work: %s", items->waiting,
+              items->waiting == 1 ? "" : "s", items->waiting == 1 ? "s" : "", items->at_work,
+              items->plan->limit, tg_buf_text(&names));
+  json_t *fields =
+      json_pack("{s:I, s:I, s:I, s:o}", "size", (json_int_t)items->plan->limit, "taken",
+                (json_int_t)items->at_work, "waiting", (json_int_t)items->waiting, "items", list);
+  if (!fields || (reason && json_object_update(reason, fields))) teller->is_failed = true;
+  json_decref(fields);
+  tg_buf_deinit(&names);
+}
+
+static void key_tell(struct tg_teller *teller, const char *name, int64_t since,
+                     const struct items *items, const char *key, json_t *counts) {
+  json_int_t waiting = json_integer_value(json_array_get(counts, 0));
+  json_int_t at_work = json_integer_value(json_array_get(counts, 1));
+  json_t *reason =
+      tg_tell(teller, name, "key", since, 0,
+              "%lld item%s of key \"%.200s\" wait%s for limit_per_key: %lld of %u are at work",
+              (long long)waiting, waiting == 1 ? "" : "s", key, waiting == 1 ? "s" : "",
+              (long long)at_work, items->plan->limit_per_key);
+  json_t *fields =
+      json_pack("{s:s, s:I, s:I, s:I}", "key", key, "size", (json_int_t)items->plan->limit_per_key,
+                "taken", at_work, "waiting", waiting);
+  if (!fields || (reason && json_object_update(reason, fields))) teller->is_failed = true;
+  json_decref(fields);
+}
+
+// Counts by key: {key: [waiting, at work]}, in the order of the items.
+static json_t *keys_count(const struct items *items, const json_t *keys) {
+  json_t *by_key = json_object();
+  for (uint32_t i = 0; i < items->map->count; i++) {
+    const char *key = json_string_value(json_array_get(keys, i));
+    bool waits = items->how[i] == ITEM_WAITS;
+    if (!key || (!waits && items->how[i] != ITEM_AT_WORK)) continue;
+    json_t *counts = json_object_get(by_key, key);
+    if (!counts) {
+      counts = json_pack("[i, i]", 0, 0);
+      json_object_set_new(by_key, key, counts);
+    }
+    json_t *count = json_array_get(counts, waits ? 0 : 1);
+    json_integer_set(count, json_integer_value(count) + 1);
+  }
+  return by_key;
+}
+
+// Tells of the first keys whose places are taken; gives how many items wait for one of them.
+static uint32_t keys_tell(struct tg_teller *teller, const char *name, int64_t since,
+                          const struct items *items) {
+  const char *key;
+  json_t *counts;
+  uint32_t told = 0, held = 0;
+  if (!items->plan->limit_per_key || !items->map->keys) return 0;
+  json_t *keys = json_loads(items->map->keys, 0, NULL);
+  json_t *by_key = keys_count(items, keys);
+  json_object_foreach(by_key, key, counts) {
+    json_int_t waiting = json_integer_value(json_array_get(counts, 0));
+    json_int_t at_work = json_integer_value(json_array_get(counts, 1));
+    if (!waiting || at_work < items->plan->limit_per_key) continue;
+    held += (uint32_t)waiting;
+    if (told++ < KEYS_SHOWN_MAX) key_tell(teller, name, since, items, key, counts);
+  }
+  json_decref(by_key);
+  json_decref(keys);
+  return held;
+}
+
+// Says whether a map may let in more of its items, if there are any.
+static bool lets_in(const struct tg_view *view, uint32_t task, const struct items *items) {
+  if (!items->plan || !items->map->is_expanded || is_stopped(items)) return false;
+  bool is_whole = items->plan->over != TG_NO_TASK && !items->plan->is_depth;
+  return is_going(&view->run) && is_needed(view, task) && (!is_whole || has_rule_met(view, task));
+}
+
+void tg_tell_items(struct tg_teller *teller, uint32_t task, int64_t since) {
+  const struct tg_view *view = teller->view;
+  const char *name = view->tasks[task].name;
+  struct items items = {.map = &view->maps[task], .plan = view->plan->tasks[task].map};
+  if (!teller->takers || !lets_in(view, task, &items)) return;
+  items.how = calloc((size_t)items.map->count + 1, 1);
+  if (!items.how) {
+    teller->is_failed = true;
+    return;
+  }
+  items_mark(view, task, &items);
+  uint32_t held = keys_tell(teller, name, since, &items);
+  if (items.waiting > held && items.plan->limit && items.at_work >= items.plan->limit)
+    limit_tell(teller, name, since, &items);
+  else if (items.waiting > held)
+    lacks_tell(teller, task, since);
+  free(items.how);
+}
