@@ -515,8 +515,8 @@ static void open_tell(struct tg_teller *teller) {
       chain_tell(teller, i);
   }
   if (ready_count > NAMES_SHOWN_MAX)
-    tg_tell(teller, NULL, "slot", since, 0, "%u more tasks could start and have not",
-            ready_count - NAMES_SHOWN_MAX);
+    tg_tell(teller, NULL, "slot", since, 0, "%u more task%s could start but did not yet",
+            ready_count - NAMES_SHOWN_MAX, ready_count - NAMES_SHOWN_MAX == 1 ? "" : "s");
 }
 
 // Tells what did not run because something else failed.

@@ -115,6 +115,18 @@ describe("why", function()
     assert.same({ 1, 1 }, { reason.size, reason.taken })
   end)
 
+  it("tells of the first tasks that wait, and how many more there are", function()
+    local tasks = { 'tg.cmd "a" { argv = { "sleep", "60" }, priority = 1 },' }
+    for i = 1, 7 do tasks[#tasks + 1] = ('tg.cmd "w%d" { argv = { "true" } },'):format(i) end
+    box = project.of(table.concat(tasks, "\n"))
+    box:write("tidegate.yaml", YAML .. "limits: { tasks: 1 }\n")
+    running(1)
+    local reasons = open_reasons "slot"
+    assert.equal(6, #reasons)
+    assert.same({ "w1", "w5" }, { reasons[1].task, reasons[5].task })
+    assert.equal("2 more tasks could start but did not yet", reasons[6].text)
+  end)
+
   it("names a map's limit and the items that are in it", function()
     box = project.of [[
       tg.map "m" { over = function() return { 1, 2, 3, 4, 5 } end, limit = 2,
