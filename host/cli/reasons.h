@@ -20,7 +20,7 @@
 // Some have more fields: slot, tasks and pool, while they last, "size", "taken", "needs", "pool"
 // and "taken_by", a list of {"run", "pipeline", "task", "item", "slots"}; limit "size", "taken",
 // "waiting" and "items"; key "key", "size", "taken" and "waiting"; retry "retry_at"; sleep
-// "wake_at"; child "run".
+// "wake_at"; child "run". Of items retry and sleep have "item", the first, and "waiting", how many.
 #pragma once
 
 #include <jansson.h>

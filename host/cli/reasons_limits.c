@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/units.h"
 #include "cli/reasons_parts.h"
 
 enum { TAKERS_SHOWN_MAX = 3, KEYS_SHOWN_MAX = 3, LIST_BYTES_MAX = 2048 };
@@ -290,6 +291,52 @@ static uint32_t keys_tell(struct tg_teller *teller, const char *name, int64_t si
   return held;
 }
 
+// Items that wait for an instant, told as one: the first of them, and how many there are.
+struct resting {
+  uint32_t count, first;
+  int64_t since, until;
+};
+
+static void rest_add(struct resting *resting, uint32_t item, int64_t since, int64_t until) {
+  if (!resting->count++ || until < resting->until)
+    resting->first = item, resting->since = since, resting->until = until;
+}
+
+static void resting_tell(struct tg_teller *teller, const char *name, const char *kind,
+                         const char *what, const char *field, const struct resting *resting) {
+  char time[TG_TIME_TEXT_LEN + 1];
+  if (!resting->count) return;
+  tg_time_format(resting->until, time);
+  json_t *reason =
+      tg_tell(teller, name, kind, resting->since, 0, "%u item%s %s, %s[%u] until %s",
+              resting->count, resting->count == 1 ? "" : "s", what, name, resting->first, time);
+  json_t *fields = json_pack("{s:o, s:I, s:I}", field, tg_view_time_json(resting->until), "item",
+                             (json_int_t)resting->first, "waiting", (json_int_t)resting->count);
+  if (!fields || (reason && json_object_update(reason, fields))) teller->is_failed = true;
+  json_decref(fields);
+}
+
+static void items_rest_tell(struct tg_teller *teller, uint32_t task, const struct items *items) {
+  const struct tg_view *view = teller->view;
+  const char *name = view->tasks[task].name;
+  int64_t now = teller->takers->now;
+  struct resting retries = {0}, sleeps = {0};
+  size_t count;
+  const struct tg_step *steps = tg_view_steps(view, task, &count);
+  for (size_t i = 0; i < count; i++)
+    if (steps[i].item < items->map->count && items->how[steps[i].item] == ITEM_AT_WORK &&
+        !steps[i].wait && steps[i].wake_at > now)
+      rest_add(&sleeps, steps[i].item, steps[i].intended_at, steps[i].wake_at);
+  for (size_t i = 0; i < view->attempt_count; i++) {
+    const struct tg_attempt *attempt = &view->attempts[i];
+    if (attempt->task == task && attempt->item < items->map->count &&
+        items->how[attempt->item] == ITEM_AT_WORK && attempt->retry_at > now)
+      rest_add(&retries, attempt->item, attempt->ended_at, attempt->retry_at);
+  }
+  resting_tell(teller, name, "sleep", "asleep", "wake_at", &sleeps);
+  resting_tell(teller, name, "retry", "waiting for a next attempt", "retry_at", &retries);
+}
+
 // Says whether a map may let in more of its items, if there are any.
 static bool lets_in(const struct tg_view *view, uint32_t task, const struct items *items) {
   if (!items->plan || !items->map->is_expanded || is_stopped(items)) return false;
@@ -308,6 +355,7 @@ void tg_tell_items(struct tg_teller *teller, uint32_t task, int64_t since) {
     return;
   }
   items_mark(view, task, &items);
+  items_rest_tell(teller, task, &items);
   uint32_t held = keys_tell(teller, name, since, &items);
   if (items.waiting > held && items.plan->limit && items.at_work >= items.plan->limit)
     limit_tell(teller, name, since, &items);

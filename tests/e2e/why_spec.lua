@@ -170,6 +170,20 @@ describe("why", function()
     assert.same({}, open_reasons("slot", "a"))
   end)
 
+  it("tells of the items that wait for an instant as one", function()
+    box = project.of [[
+      tg.map "m" { over = function() return { 1, 2, 3, 4, 5 } end,
+        retry = { attempts = 2, base = "10m", jitter = "none" },
+        run = function(ctx, item) if item < 3 then ctx:sleep("60s") else error "no luck" end end },
+    ]]
+    begin("SELECT (SELECT count(*) FROM steps WHERE wake_at) || ' ' || count(*) FROM attempts " ..
+      "WHERE retry_at", "2 3")
+    local sleep, retry = reason_of("sleep", "m"), reason_of("retry", "m")
+    assert.equal(("2 items asleep, m[%d] until %s"):format(sleep.item, sleep.wake_at), sleep.text)
+    assert.matches("^3 items waiting for a next attempt, m%[%d%] until ", retry.text)
+    assert.same({ 2, 3 }, { sleep.waiting, retry.waiting })
+  end)
+
   it("says until when a task sleeps", function()
     box = project.of [[
       tg.task "a" { run = function(ctx) ctx:sleep("60s") return 1 end },
