@@ -29,7 +29,8 @@ static int names_check(const struct tg_plan *plan, struct tg_error *err) {
   size_t cap = 4;
   while (cap < 2 * (size_t)plan->count) cap *= 2;
   uint32_t *slots = calloc(cap, sizeof *slots);
-  int code = slots ? TG_OK : tg_error_set(err, TG_ENOMEM, "no memory for a plan");
+  int code = TG_OK;
+  if (!slots) return tg_error_set(err, TG_ENOMEM, "no memory for a plan");
   for (uint32_t i = 0; i < plan->count && !code; i++) {
     const char *name = plan->tasks[i].name;
     uint32_t *slot = name_slot(plan, slots, cap - 1, name);
