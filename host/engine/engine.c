@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/engine.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/engine_parts.h"
@@ -79,123 +78,7 @@ bool tg_engine_has_runs(const struct tg_engine *engine) {
   return engine->runs != NULL;
 }
 
-// --- What the parts share ---
-
-void tg_engine_fail(struct tg_engine *engine, int code, const char *what) {
-  if (engine->code) return;
-  engine->code = code;
-  tg_error_set(engine->err, code, "the engine stops: %s", what);
-}
-
-void tg_engine_check(struct tg_engine *engine, int code) {
-  if (code) tg_engine_fail(engine, code, tg_code_text(code));
-}
-
-void tg_engine_effect(struct tg_engine *engine, const struct tg_effect *effect) {
-  if (engine->effect_count == engine->effect_cap) {
-    size_t cap = engine->effect_cap ? engine->effect_cap * 2 : 16;
-    struct tg_effect *effects = realloc(engine->effects, cap * sizeof *effects);
-    if (!effects) {
-      tg_engine_fail(engine, TG_ENOMEM, "out of memory");
-      return;
-    }
-    engine->effects = effects;
-    engine->effect_cap = cap;
-  }
-  engine->effects[engine->effect_count++] = *effect;
-}
-
-// Items are told through the progress of their map.
-void tg_engine_tell(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
-  if (run->tasks[unit].item != TG_NO_ITEM) return;
-  tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_TASK,
-                                               .run = run,
-                                               .unit = unit,
-                                               .number = run->tasks[unit].attempts});
-}
-
-struct tg_live_notes *tg_engine_note(struct tg_engine *engine, struct tg_live_task *t) {
-  struct tg_live_notes *notes = tg_live_note(t);
-  if (!notes) tg_engine_fail(engine, TG_ENOMEM, "out of memory");
-  return notes;
-}
-
-struct tg_batch *tg_engine_batch(struct tg_engine *engine) {
-  if (engine->open) return engine->open;
-  engine->open = tg_batch_new();
-  if (engine->open)
-    engine->open->may_wait = true;
-  else
-    tg_engine_fail(engine, TG_ENOMEM, "out of memory");
-  return engine->open;
-}
-
-void tg_engine_record_later(struct tg_engine *engine, const struct tg_record *record) {
-  struct tg_batch *batch = tg_engine_batch(engine);
-  if (batch) tg_engine_check(engine, tg_batch_add(batch, record));
-}
-
-void tg_engine_record(struct tg_engine *engine, const struct tg_record *record) {
-  tg_engine_record_later(engine, record);
-  if (engine->open) engine->open->may_wait = false;
-}
-
-void tg_engine_timer(struct tg_engine *engine, const struct tg_engine_timer *timer) {
-  tg_engine_check(engine, tg_timers_add(&engine->timers, timer));
-}
-
-int64_t tg_engine_after(int64_t instant_ms, int64_t wait_ms) {
-  if (wait_ms <= 0) return instant_ms;
-  return wait_ms < INT64_MAX - instant_ms ? instant_ms + wait_ms : INT64_MAX;
-}
-
-uint64_t tg_engine_seed(const struct tg_live_run *run, uint32_t unit, uint32_t number) {
-  const struct tg_live_task *t = &run->tasks[unit];
-  uint64_t seed = UINT64_C(0x9e3779b97f4a7c15) * (number + 1u) ^ (uint64_t)t->task << 32;
-  seed ^= UINT64_C(0xd6e8feb86659fd93) * (t->item + UINT64_C(1));
-  for (int i = 0; i < 16; i++) seed = (seed ^ run->run.id.bytes[i]) * UINT64_C(0x100000001b3);
-  seed ^= seed >> 29;
-  return seed & INT64_MAX; // as SQLite keeps it
-}
-
-struct tg_record tg_engine_task_record(const struct tg_live_run *run, uint32_t task,
-                                       enum tg_task_state state, int64_t ended_at) {
-  const struct tg_live_task *t = &run->tasks[task];
-  return (struct tg_record){.kind = TG_RECORD_TASK,
-                            .task = {.run = run->run.number,
-                                     .index = task,
-                                     .name = run->plan->tasks[task].name,
-                                     .state = state,
-                                     .attempts = t->attempts,
-                                     .started_at = tg_live_first_started_at(t),
-                                     .ended_at = ended_at}};
-}
-
-struct tg_record tg_engine_attempt_record(const struct tg_live_run *run, uint32_t unit,
-                                          enum tg_attempt_state state) {
-  const struct tg_live_task *t = &run->tasks[unit];
-  return (struct tg_record){.kind = TG_RECORD_ATTEMPT,
-                            .attempt = {.run = run->run.number,
-                                        .task = t->task,
-                                        .item = t->item,
-                                        .number = t->attempts,
-                                        .state = state,
-                                        .seed = tg_engine_seed(run, unit, t->attempts),
-                                        .started_at = t->started_at,
-                                        .was_held = t->is_held}};
-}
-
-// The instant says which retry the timer is for: one that was woken earlier may wait for the next.
-void tg_engine_retry_arm(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
-  int64_t retry_at = tg_live_notes(&run->tasks[unit])->retry_at;
-  if (retry_at == INT64_MAX) return; // nothing but an event or a person ends the wait
-  int64_t at_ms = tg_engine_after(engine->now.mono_ms, retry_at - engine->now.wall_ms);
-  tg_engine_timer(engine, &(struct tg_engine_timer){.at_ms = at_ms,
-                                                    .kind = TG_TIMER_RETRY,
-                                                    .run = run->run.number,
-                                                    .unit = unit,
-                                                    .attempt = (uint64_t)retry_at});
-}
+// --- Going on ---
 
 static void run_advance(struct tg_engine *engine, struct tg_live_run *run) {
   if (!run->is_admitted && !run->stopped.code) return; // it waits for its place, or is skipped
@@ -283,119 +166,6 @@ static void batch_apply(struct tg_engine *engine, struct tg_batch *batch) {
     if (run) record_apply(engine, run, &batch->records[i]);
   }
   tg_batch_free(batch);
-}
-
-// --- Cancelling ---
-
-struct tg_failure tg_engine_cancel_reason(const struct tg_live_run *run) {
-  return run->stopped.code ? run->stopped : run->cut;
-}
-
-// What was ended only to sleep will not go on: its try is over, too.
-static void parked_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
-  struct tg_live_task *t = &run->tasks[unit];
-  if (!t->is_parked) return;
-  struct tg_record record = tg_engine_attempt_record(run, unit, TG_ATTEMPT_CANCELLED);
-  record.attempt.ended_at = engine->now.wall_ms;
-  record.attempt.failure = tg_engine_cancel_reason(run);
-  t->is_parked = false;
-  tg_engine_wait_forget(engine, run, unit);
-  tg_engine_record(engine, &record);
-}
-
-void tg_engine_task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task) {
-  char text[TG_ERROR_TEXT_MAX];
-  struct tg_record record =
-      tg_engine_task_record(run, task, TG_TASK_CANCELLED, engine->now.wall_ms);
-  record.task.failure = tg_engine_cancel_reason(run);
-  if (tg_engine_held_text(engine, run, task, text, sizeof text)) record.task.failure.text = text;
-  parked_cancel(engine, run, task);
-  run->tasks[task].is_deciding = true;
-  tg_engine_record(engine, &record);
-}
-
-// Of a teardown that waits itself it is not known yet.
-static bool may_have_begun(const struct tg_live_run *run, uint32_t task) {
-  const struct tg_live_task *t = &run->tasks[task];
-  return t->attempts || t->map || t->state == TG_TASK_SUCCESS ||
-         (run->plan->tasks[task].is_teardown &&
-          !tg_task_state_is_terminal((enum tg_task_state)t->state));
-}
-
-// A teardown still runs if something was begun that it tears down.
-static bool is_kept(const struct tg_live_run *run, uint32_t task) {
-  if (!run->plan->tasks[task].is_teardown) return false;
-  struct tg_graph_slice up = tg_graph_upstream(&run->plan->graph, task);
-  for (uint32_t i = 0; i < up.count; i++)
-    if (may_have_begun(run, up.nodes[i])) return true;
-  return false;
-}
-
-// What is not in flight ends here; expanded maps end when the last of their items has.
-static void open_cancel(struct tg_engine *engine, struct tg_live_run *run) {
-  for (uint32_t i = 0; i < run->plan->count; i++) {
-    const struct tg_live_task *t = &run->tasks[i];
-    if (!t->attempt && !t->map && !t->is_deciding && !is_kept(run, i) &&
-        !tg_task_state_is_terminal((enum tg_task_state)t->state))
-      tg_engine_task_cancel(engine, run, i);
-  }
-}
-
-void tg_engine_item_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit) {
-  struct tg_live_task *t = &run->tasks[unit];
-  parked_cancel(engine, run, unit);
-  t->is_deciding = true;
-  tg_engine_record(engine, &(struct tg_record){.kind = TG_RECORD_ITEM,
-                                               .item = {.run = run->run.number,
-                                                        .task = t->task,
-                                                        .index = t->item,
-                                                        .state = TG_TASK_CANCELLED,
-                                                        .attempts = t->attempts,
-                                                        .started_at = tg_live_first_started_at(t),
-                                                        .ended_at = engine->now.wall_ms,
-                                                        .failure = tg_engine_cancel_reason(run)}});
-}
-
-// Items that were let in and are not in flight will not be: their map must not wait for them.
-static void items_cancel(struct tg_engine *engine, struct tg_live_run *run) {
-  for (uint32_t i = run->plan->count; i < run->count; i++) {
-    const struct tg_live_task *t = &run->tasks[i];
-    bool was_let_in = t->state == TG_TASK_READY || (t->state == TG_TASK_WAITING && t->attempts);
-    if (was_let_in && !t->is_deciding && tg_live_is_cut(run, i))
-      tg_engine_item_cancel(engine, run, i);
-  }
-}
-
-// That a run is being stopped is recorded with what it ends at once, so that a host that takes it
-// up after a crash goes on stopping it.
-void tg_engine_run_stop(struct tg_engine *engine, struct tg_live_run *run, int code,
-                        const char *reason) {
-  if (run->stopped.code || run->is_ending) return;
-  if (!run->is_admitted) tg_engine_queue_take(engine, run);
-  run->stopped = (struct tg_failure){
-      .code = code, .class = tg_code_class(code), .text = tg_arena_strdup(&run->arena, reason)};
-  struct tg_record record = {.kind = TG_RECORD_RUN, .run = run->run};
-  record.run.state = TG_RUN_CANCELLING;
-  record.run.failure = run->stopped;
-  tg_engine_record(engine, &record);
-  for (uint32_t i = 0; i < run->count; i++)
-    if (run->tasks[i].attempt && !tg_live_plan(run, i)->is_teardown)
-      tg_engine_effect(engine, &(struct tg_effect){.kind = TG_EFFECT_CANCEL,
-                                                   .run = run,
-                                                   .unit = i,
-                                                   .attempt = run->tasks[i].attempt,
-                                                   .code = TG_ECANCELLED});
-}
-
-// Also of a run whose tasks were deciding when it was cancelled, and of one that is resumed in the
-// middle of its cancelling.
-static void stopped_cancel(struct tg_engine *engine) {
-  for (struct tg_live_run *run = engine->runs; run; run = run->next) {
-    if (run->cut_count) tg_engine_cuts_advance(engine, run);
-    if (!run->stopped.code || run->is_ending || !run->open) continue;
-    open_cancel(engine, run);
-    items_cancel(engine, run);
-  }
 }
 
 // --- Timers ---
@@ -530,7 +300,7 @@ static void open_commit(struct tg_engine *engine) {
 
 static void advance(struct tg_engine *engine) {
   tg_engine_queue_advance(engine);
-  stopped_cancel(engine);
+  tg_engine_stopped_cancel(engine);
   runs_advance(engine);
   tg_engine_resources_record(engine);
   open_commit(engine);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's own parts, which only its files include:
 //
-//   engine.c   inputs in, effects out, timers, cancelling
+//   engine.c   inputs in, effects out, timers
 //   begin.c    runs are created and resumed
 //   overlap.c  runs wait for a place among those of their pipeline
 //   dispatch.c what is ready is started, as slots and pools allow
@@ -11,6 +11,8 @@
 //   guard.c    the breakers of resources, before an attempt and after it
 //   steps.c    what an attempt remembers on its way
 //   waits.c    waiting for events and for people
+//   stop.c     runs are stopped: cancelled, or their time is over
+//   effects.c  what all of them do: records, effects, timers, faults
 #pragma once
 
 #include "base/limits.h"
@@ -103,6 +105,9 @@ struct tg_failure tg_engine_cancel_reason(const struct tg_live_run *run);
 
 // Ends a unit that has no attempt in flight as cancelled.
 void tg_engine_task_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t task);
+
+// Records what waited for the end of something else in a run that is being stopped.
+void tg_engine_stopped_cancel(struct tg_engine *engine);
 void tg_engine_item_cancel(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit);
 
 // Cancels a unit of a run; its attempt is told to end. The others go by their trigger rules.

@@ -69,7 +69,7 @@ tg_plant(retry_after_ignored FILE engine/finish.c SEEDS 1000
   FROM [[err->retry_after_ms, elapsed]] TO [[0, elapsed]])
 tg_plant(number_used_again FILE engine/live.c SEEDS 1000
   FROM [[if (record->number > t->attempts) t->attempts = record->number;]] TO [[]])
-tg_plant(cancel_not_told FILE engine/engine.c SEEDS 1000
+tg_plant(cancel_not_told FILE engine/stop.c SEEDS 1000
   FROM [[if (run->tasks[i].attempt && !tg_live_plan(run, i)->is_teardown)]]
   TO [[if (run->tasks[i].attempt > 9 && !tg_live_plan(run, i)->is_teardown)]])
 
@@ -85,7 +85,7 @@ tg_plant(total_time_ignored FILE engine/finish.c SEEDS 2000
 tg_plant(fallback_never FILE engine/finish.c SEEDS 1000
   FROM [[if (is_last) last_resort]]
   TO [[if (is_last && run->tasks[unit].attempts > 1) last_resort]])
-tg_plant(seed_of_memory FILE engine/engine.c SEEDS 100
+tg_plant(seed_of_memory FILE engine/effects.c SEEDS 100
   FROM [[  seed ^= seed >> 29;]] TO [[  seed ^= (uint64_t)(uintptr_t)run;]])
 tg_plant(seed_of_time FILE engine/dispatch.c SEEDS 2000
   FROM [[.seed = tg_engine_seed(run, unit, t->attempts)}]]
@@ -191,9 +191,9 @@ tg_plant(told_too_early FILE engine/finish.c SEEDS 1000
 
 # --- Teardowns ---
 
-tg_plant(teardown_skipped FILE engine/engine.c SEEDS 2000
+tg_plant(teardown_skipped FILE engine/stop.c SEEDS 2000
   FROM [[if (may_have_begun(run, up.nodes[i])) return true;]] TO [[]])
-tg_plant(teardown_of_teardown FILE engine/engine.c SEEDS 20000
+tg_plant(teardown_of_teardown FILE engine/stop.c SEEDS 20000
   FROM [[(run->plan->tasks[task].is_teardown &&]] TO [[(false && run->plan->tasks[task].is_teardown &&]])
 tg_plant(teardown_woken_never FILE engine/finish.c SEEDS 20000
   FROM [[if (t->is_parked && !tg_live_is_cut(run, unit)) {]]
@@ -212,7 +212,7 @@ tg_plant(attempts_forgotten FILE engine/begin.c SEEDS 1000
   FROM [[i < input->resume.attempt_count]] TO [[i + 1 < input->resume.attempt_count]])
 tg_plant(cancel_forgotten FILE engine/begin.c SEEDS 5000
   FROM [[run->stopped = run->run.failure;]] TO [[return;]])
-tg_plant(cancel_not_recorded FILE engine/engine.c SEEDS 5000
+tg_plant(cancel_not_recorded FILE engine/stop.c SEEDS 5000
   FROM [[  record.run.state = TG_RUN_CANCELLING;]] TO [[]])
 tg_plant(item_let_in_twice FILE engine/live.c SEEDS 5000
   FROM [[if (t->item != TG_NO_ITEM && tg_live_map_tried(live, unit)) return TG_ENOMEM;]] TO [[]])
@@ -325,12 +325,12 @@ tg_plant(traceback_lost FILE engine/finish.c SEEDS 100
 tg_plant(reason_lost FILE engine/finish.c SEEDS 1000
   FROM [[if (state == TG_TASK_CANCELLED) record.item.failure = tg_engine_cancel_reason(run);]]
   TO [[if (state == TG_TASK_CANCELLED) record.item.failure = (struct tg_failure){0};]])
-tg_plant(parked_end_lost FILE engine/engine.c SEEDS 5000
+tg_plant(parked_end_lost FILE engine/stop.c SEEDS 5000
   FROM [[  record.attempt.ended_at = engine->now.wall_ms;]] TO [[]])
 tg_plant(parent_lost FILE engine/live.c SEEDS 1000
   FROM [[live->run.parent = tg_arena_strdup(&live->arena, run->parent);]]
   TO [[live->run.parent = NULL;]])
-tg_plant(item_began_never FILE engine/engine.c SEEDS 1000
+tg_plant(item_began_never FILE engine/stop.c SEEDS 1000
   FROM [[.started_at = tg_live_first_started_at(t),
                                                         .ended_at]] TO [[.ended_at]])
 
