@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every part of the engine does in the end: a record is put into the open batch, an effect is
 // left for the driver, a timer is armed, or a fault is noted.
+#include <stdlib.h>
 
 #include "engine/engine_parts.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stopping: a run that is cancelled, or whose time is over, ends what is open in it. Its teardowns
 // still run.
-
 #include "engine/engine_parts.h"
 
 struct tg_failure tg_engine_cancel_reason(const struct tg_live_run *run) {
