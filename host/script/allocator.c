@@ -3,9 +3,44 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 void tg_allocator_init(struct tg_allocator *allocator, int64_t cap) {
   *allocator = (struct tg_allocator){.cap = cap, .churn_max = INT64_MAX};
+}
+
+void tg_allocator_deinit(struct tg_allocator *allocator) {
+  tg_slab_deinit(&allocator->slab);
+}
+
+// AddressSanitizer sees the blocks of malloc only, so with it all are.
+static bool is_in_slab(size_t size) {
+#ifdef __SANITIZE_ADDRESS__
+  (void)size;
+  return false;
+#else
+  return tg_slab_fits(size);
+#endif
+}
+
+static void block_free(struct tg_allocator *allocator, void *block, size_t size) {
+  if (is_in_slab(size))
+    tg_slab_give(&allocator->slab, block, size);
+  else
+    free(block);
+}
+
+// Like realloc, with small blocks in the slab.
+static void *block_resize(struct tg_allocator *allocator, void *block, size_t old_size,
+                          size_t size) {
+  bool was_small = is_in_slab(old_size), is_small = is_in_slab(size);
+  if (!was_small && !is_small) return realloc(block, size);
+  if (was_small && is_small && tg_slab_is_same(old_size, size)) return block;
+  void *moved = is_small ? tg_slab_take(&allocator->slab, size) : malloc(size);
+  if (!moved || !block) return moved;
+  memcpy(moved, block, old_size < size ? old_size : size);
+  block_free(allocator, block, old_size);
+  return moved;
 }
 
 static void account(struct tg_allocator *allocator, int64_t bytes) {
@@ -40,7 +75,8 @@ static void *grow(struct tg_allocator *allocator, void *block, size_t old_size, 
   allocator->calls++;
   bool fits =
       size <= (size_t)INT64_MAX && (int64_t)(size - old_size) <= allocator->cap - allocator->used;
-  void *grown = fits && !is_to_fail(allocator) ? realloc(block, size) : NULL;
+  void *grown =
+      fits && !is_to_fail(allocator) ? block_resize(allocator, block, old_size, size) : NULL;
   if (!grown) return refuse(allocator, block, size);
   allocator->asked_size = 0;
   account(allocator, (int64_t)(size - old_size));
@@ -54,12 +90,12 @@ void *tg_allocator_realloc(void *self, void *block, size_t old_size, size_t size
   if (!block) old_size = 0; // Lua passes the type of the new object there
   if (size > old_size) return grow(allocator, block, old_size, size);
   if (size == 0) {
-    free(block);
+    if (block) block_free(allocator, block, old_size);
     account(allocator, -(int64_t)old_size);
     return NULL;
   }
-  void *shrunk = realloc(block, size);
-  if (!shrunk) shrunk = block; // Lua relies on a shrink that does not fail
+  void *shrunk = block_resize(allocator, block, old_size, size);
+  if (!shrunk) return NULL; // the machine's memory is out, not the script's
   account(allocator, (int64_t)size - (int64_t)old_size);
   return shrunk;
 }

@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "script/slab.h"
+
 struct tg_allocator {
+  struct tg_slab slab;     // for small blocks
   int64_t used, cap, peak; // bytes
   int64_t *charge;         // net bytes of the running attempt are added here; may be NULL
   int64_t churn;           // bytes allocated, freed ones included, since the last look at the clock
@@ -26,6 +29,9 @@ struct tg_allocator {
 
 /// Makes an allocator that gives at most `cap` bytes.
 void tg_allocator_init(struct tg_allocator *allocator, int64_t cap);
+
+/// Gives up what it keeps for later blocks, once the state is closed.
+void tg_allocator_deinit(struct tg_allocator *allocator);
 
 /// The lua_Alloc; `self` is a struct tg_allocator.
 void *tg_allocator_realloc(void *self, void *block, size_t old_size, size_t size);

@@ -165,7 +165,10 @@ int tg_sandbox_open(struct tg_sandbox *box, const struct tg_sandbox_options *opt
   box->is_deterministic = options->is_deterministic;
   tg_allocator_init(&box->allocator, options->bytes_max);
   box->L = lua_newstate(tg_allocator_realloc, &box->allocator);
-  if (!box->L) return tg_error_set(err, TG_ENOMEM, "no memory for a Lua state");
+  if (!box->L) {
+    tg_sandbox_close(box);
+    return tg_error_set(err, TG_ENOMEM, "no memory for a Lua state");
+  }
   tg_slice_init(&box->slice, box->L, box->options.clock, &box->allocator,
                 box->options.has_interrupts);
   int code = call_protected(box, build_globals, "build a Lua state", err);
@@ -176,6 +179,7 @@ int tg_sandbox_open(struct tg_sandbox *box, const struct tg_sandbox_options *opt
 void tg_sandbox_close(struct tg_sandbox *box) {
   if (box->L) lua_close(box->L);
   box->L = NULL;
+  tg_allocator_deinit(&box->allocator);
 }
 
 int tg_sandbox_freeze(struct tg_sandbox *box, struct tg_error *err) {

@@ -9,7 +9,8 @@
 #include "ipc/message.h"
 #include "script/require.h"
 
-enum { GC_PAUSE_PERCENT = 200 }; // how far memory grows from one collection to the next
+// How far memory grows from one collection to the next.
+enum { GC_PAUSE_PERCENT = 200, GC_PAUSE_BUILDING_PERCENT = 125 };
 
 struct tg_state *tg_state_of(lua_State *L) {
   return (struct tg_state *)tg_sandbox_of(L);
@@ -99,9 +100,9 @@ static void script_print(void *self, const char *text, size_t len) {
 }
 
 // What a file declares stays, so that there is little to collect while it is built: the collector
-// is given credit and begins late.
+// is given credit and begins late. From then on it keeps what is large from growing by much.
 static void gc_set(lua_State *L) {
-  lua_gc(L, LUA_GCINC, GC_PAUSE_PERCENT, 0, 0);
+  lua_gc(L, LUA_GCINC, GC_PAUSE_BUILDING_PERCENT, 0, 0);
   lua_gc(L, LUA_GCSTEP, -(int)(TG_BUNDLE_STATE_BYTES_MAX / 4 * 3 / TG_KIB));
 }
 
@@ -141,5 +142,6 @@ int tg_state_seal(struct tg_state *state, struct tg_error *err) {
   sources_forget(state);
   state->is_building = false;
   lua_gc(state->box.L, LUA_GCRESTART); // what the building left is collected from now on
+  lua_gc(state->box.L, LUA_GCINC, GC_PAUSE_PERCENT, 0, 0);
   return tg_sandbox_freeze(&state->box, err);
 }
