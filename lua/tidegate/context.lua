@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- What a task's function is given: the facts of its attempt and the few things it can do.
 --- A context cannot be changed, and nothing in it is shared with another attempt.
-local absent = require "tidegate.absent"
 local dag = require "tidegate.dag"
 local group = require "tidegate.pipeline.group"
 local native = require "tidegate._native"
@@ -144,7 +143,6 @@ local METHODS = {
 
 local function unknown(key)
   key = tostring(key)
-  if absent.context[key] then error(("ctx:%s is not part of this version"):format(key), 3) end
   if PHASE_FIELDS[key] then error(("ctx.%s is there only %s"):format(key, PHASE_FIELDS[key]), 3) end
   local names = table.move(FIELDS, 1, #FIELDS, 1, {})
   for name in pairs(METHODS) do names[#names + 1] = name end

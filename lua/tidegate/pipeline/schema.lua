@@ -4,7 +4,6 @@
 --- A type is a function (value, report, name) -> the value in its baked form. It reports what is
 --- wrong under the field's name; what it returns then does not matter, as nothing with faults is
 --- used. A schema is a table: field = { type, required =, default = }.
-local absent = require "tidegate.absent"
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
 local suggest = require "tidegate.suggest"
@@ -150,8 +149,6 @@ end
 local function unknown_field(key, at, fields, report)
   if type(key) ~= "string" then
     report(("%s stands without a name before it"):format(at))
-  elseif absent.fields[key] then
-    report(("%s is not part of this version"):format(at))
   else
     report("unknown field " .. at, suggest.hint(key, plain.keys(fields)))
   end

@@ -4,7 +4,6 @@
 ---
 --- What a word returns is empty and cannot be changed; its record is kept here. So scripts cannot
 --- come by it, and a table that only looks like a task is not one.
-local absent = require "tidegate.absent"
 local native = require "tidegate._native"
 local suggest = require "tidegate.suggest"
 
@@ -120,11 +119,7 @@ end
 function words.unknown(word, at, vocabulary)
   word = tostring(word)
   if is_sealed then error(("tg.%s is not a word of Tidegate"):format(word), 3) end
-  if absent.words[word] then
-    mistake(at, ("tg.%s is not part of this version"):format(word))
-  else
-    mistake(at, ("tg.%s is not a word of Tidegate"):format(word), suggest.hint(word, vocabulary))
-  end
+  mistake(at, ("tg.%s is not a word of Tidegate"):format(word), suggest.hint(word, vocabulary))
   return declare { word = "unknown", at = at }
 end
 
