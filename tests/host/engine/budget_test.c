@@ -12,12 +12,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static void run_plan(struct tg_plan *plan, const struct tg_budget_policy *budget) {
   struct tg_resource_rules rules;
   tg_resource_rules_init(&rules);
@@ -59,7 +53,7 @@ static void a_run_has_so_many_retries_and_no_more(void **state) {
                       "it went wrong; not tried again: the run's budget of 3 retries is used up");
   assert_int_equal(rig.store.tasks[1].failure.code, TG_EREMOTE);
   assert_true(rig_runs(&rig, "a"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void retries_that_are_not_durable_yet_count(void **state) {
@@ -71,7 +65,7 @@ static void retries_that_are_not_durable_yet_count(void **state) {
   rig_pass(&rig, 1000);
   assert_true(rig_runs(&rig, "a"));
   assert_int_equal(rig.store.tasks[1].state, TG_TASK_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void items_share_the_budget_of_their_run(void **state) {
@@ -84,7 +78,7 @@ static void items_share_the_budget_of_their_run(void **state) {
   failed("m[2]");
   assert_true(rig_runs(&rig, "m[0]") && rig_runs(&rig, "m[1]"));
   assert_int_equal(rig_store_item(&rig.store, 0, 2)->state, TG_TASK_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_next_host_counts_what_was_granted(void **state) {
@@ -100,7 +94,7 @@ static void the_next_host_counts_what_was_granted(void **state) {
   failed("c");
   assert_int_equal(rig.store.tasks[2].state, TG_TASK_FAILED);
   assert_non_null(strstr(rig.store.tasks[2].failure.text, "budget of 3 retries"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void attempts_that_were_lost_take_nothing(void **state) {
@@ -112,7 +106,7 @@ static void attempts_that_were_lost_take_nothing(void **state) {
   rig_settle(&rig);
   failed("a");
   assert_true(rig_runs(&rig, "a"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_last_resort_comes_when_the_budget_is_used_up(void **state) {
@@ -125,7 +119,7 @@ static void the_last_resort_comes_when_the_budget_is_used_up(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.store.tasks[0].state, TG_TASK_SUCCESS);
   assert_int_equal(rig.store.tasks[0].attempts, 3);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_resource_has_a_share_of_its_first_tries(void **state) {
@@ -148,7 +142,7 @@ static void a_resource_has_a_share_of_its_first_tries(void **state) {
   assert_true(rig_runs(&rig, "a"));
   failed("a");
   assert_int_equal(rig.store.tasks[0].state, TG_TASK_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_budget_of_a_resource_goes_over_to_the_next_host(void **state) {
@@ -169,7 +163,7 @@ static void the_budget_of_a_resource_goes_over_to_the_next_host(void **state) {
   rig_pass(&rig, 1000);
   failed("a");
   assert_int_equal(rig.store.tasks[0].state, TG_TASK_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

@@ -9,12 +9,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static void run_plan(struct tg_plan *plan, uint32_t slots) {
   rig_init(&rig, plan, slots);
   rig_run(&rig);
@@ -60,7 +54,7 @@ static void a_task_at_work_is_told_to_end_and_the_others_follow_their_rules(void
   done("d");
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.end_code, TG_ECANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void what_has_not_begun_ends_at_once(void **state) {
@@ -73,7 +67,7 @@ static void what_has_not_begun_ends_at_once(void **state) {
   done("a");
   assert_int_equal(rig.attempt_count, 1);
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_retry_and_a_sleep_are_not_waited_for(void **state) {
@@ -92,7 +86,7 @@ static void a_retry_and_a_sleep_are_not_waited_for(void **state) {
   assert_true(rig.has_ended);
   while (rig_timer(&rig)) continue;
   assert_int_equal(rig.attempt_count, 2);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void one_whose_end_is_on_its_way_is_cancelled_before_its_retry(void **state) {
@@ -101,7 +95,7 @@ static void one_whose_end_is_on_its_way_is_cancelled_before_its_retry(void **sta
   rig_fail(&rig, "a", TG_EIO);
   cut("a", TG_NO_ITEM);
   assert_int_equal(state_of("a"), TG_TASK_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_item_counts_as_failed(void **state) {
@@ -118,7 +112,7 @@ static void an_item_counts_as_failed(void **state) {
   done("m[1]");
   assert_int_equal(state_of("m"), TG_TASK_FAILED);
   assert_int_equal(state_of("n"), TG_TASK_UPSTREAM_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_map_may_do_without_an_item(void **state) {
@@ -132,7 +126,7 @@ static void a_map_may_do_without_an_item(void **state) {
   done("m[1]");
   assert_int_equal(state_of("m"), TG_TASK_SUCCESS);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_map_is_cancelled_with_all_its_items(void **state) {
@@ -155,7 +149,7 @@ static void a_map_is_cancelled_with_all_its_items(void **state) {
     assert_int_equal(state_of("m"), TG_TASK_CANCELLED);
     done("n");
     assert_int_equal(rig.end, TG_RUN_FAILED);
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -174,7 +168,7 @@ static void it_is_durable_at_once(void **state) {
   done("m[0]");
   done("b");
   assert_int_equal(state_of("m"), TG_TASK_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void what_has_ended_stays_so(void **state) {
@@ -186,7 +180,7 @@ static void what_has_ended_stays_so(void **state) {
   rig_cut(&rig, 0, 3);
   done("b");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

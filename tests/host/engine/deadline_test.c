@@ -11,12 +11,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static void run_plan(struct tg_plan *plan, int64_t inherited_ms) {
   rig_init(&rig, plan, 10);
   if (inherited_ms) rig.deadline_at = rig.now.wall_ms + inherited_ms;
@@ -46,14 +40,14 @@ static void an_attempt_ends_with_the_earliest_of_all(void **state) {
   assert_int_equal(left_of("c"), 60000);
   assert_int_equal(left_of("d"), 20000);
   assert_int_equal(left_of("e"), 5000);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void without_any_there_is_none(void **state) {
   (void)state;
   run_plan(rig_plan(NULL, "a", NULL), 0);
   assert_int_equal(left_of("a"), 0);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_run_has_what_its_parent_has_left(void **state) {
@@ -66,7 +60,7 @@ static void a_run_has_what_its_parent_has_left(void **state) {
   rig_settle(&rig);
   assert_true(rig.has_ended);
   assert_int_equal(rig.end_code, TG_ETIMEOUT);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_host_that_resumes_it_keeps_to_it(void **state) {
@@ -82,7 +76,7 @@ static void a_host_that_resumes_it_keeps_to_it(void **state) {
   rig = next;
   rig_settle(&rig);
   assert_int_equal(left_of("a"), 20000);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_try_ends_with_the_time_of_all_tries(void **state) {
@@ -98,7 +92,7 @@ static void a_try_ends_with_the_time_of_all_tries(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.store.tasks[0].state, TG_TASK_FAILED);
   assert_int_equal(rig.store.tasks[0].attempts, 2);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_last_resort_is_none_of_the_tries(void **state) {
@@ -109,7 +103,7 @@ static void a_last_resort_is_none_of_the_tries(void **state) {
   failed("a");
   rig_pass(&rig, 0);
   assert_int_equal(left_of("a"), 9000);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_retry_after_the_end_of_its_run_is_not_granted(void **state) {
@@ -127,7 +121,7 @@ static void a_retry_after_the_end_of_its_run_is_not_granted(void **state) {
   failed("b");
   rig_pass(&rig, 1000);
   assert_true(rig_runs(&rig, "b"));
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

@@ -16,12 +16,6 @@ static void open_rig(struct tg_plan *plan, uint32_t slots) {
   rig_init(&rig, plan, slots);
 }
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 // Opens a rig whose run is durable, and forgets the words so far.
 static void run_plan(struct tg_plan *plan) {
   open_rig(plan, 100);
@@ -38,7 +32,7 @@ static void nothing_starts_before_the_run_is_durable(void **state) {
   rig_expect(&rig, "");
   rig_commit(&rig);
   rig_expect(&rig, "start:a#1 start:b#1");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_dependent_waits_until_the_result_is_durable(void **state) {
@@ -57,7 +51,7 @@ static void a_dependent_waits_until_the_result_is_durable(void **state) {
   assert_false(rig.has_ended);
   rig_commit(&rig);
   rig_expect(&rig, "end=success");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void results_that_come_together_are_acted_on_one_by_one(void **state) {
@@ -70,7 +64,7 @@ static void results_that_come_together_are_acted_on_one_by_one(void **state) {
   rig_expect(&rig, "a=success");
   rig_commit(&rig);
   rig_expect(&rig, "b=success start:c#1");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_start_is_recorded_only_if_it_lasts(void **state) {
@@ -89,7 +83,7 @@ static void a_start_is_recorded_only_if_it_lasts(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.store.attempts[1].state, TG_ATTEMPT_SUCCESS);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Trigger rules.
@@ -135,7 +129,7 @@ static void ending_check(const struct ending *ending) {
     fail_msg("%s after %s: %s, not %s", ending->rule, ending->upstreams, became, ending->becomes);
   bool has_failed = strchr(ending->upstreams, 'f') != NULL;
   assert_int_equal(rig.end, has_failed ? TG_RUN_FAILED : TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void each_rule_decides_by_how_the_upstreams_ended(void **state) {
@@ -187,7 +181,7 @@ static void skips_and_upstream_failures_go_all_the_way_down(void **state) {
       TG_TASK_SKIPPED, TG_TASK_FAILED,  TG_TASK_UPSTREAM_FAILED, TG_TASK_UPSTREAM_FAILED};
   for (size_t i = 0; i < 8; i++) assert_int_equal(rig.store.tasks[i].state, ends[i]);
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Branches.
@@ -199,14 +193,14 @@ static void a_branch_goes_on_with_several_or_with_none(void **state) {
   rig_settle(&rig);
   rig_expect(&rig, "commit start:choose#1 commit choose=success start:a#1 start:c#1 commit"
                    " b=skipped");
-  close_rig();
+  rig_close(&rig);
   run_plan(rig_plan(NULL, "choose to=a,b", "a", "b", NULL));
   rig_success_of(&rig, "choose", NULL, "{\"chosen\":[]}");
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   assert_int_equal(rig.store.tasks[1].state, TG_TASK_SKIPPED);
   assert_int_equal(rig.store.tasks[2].state, TG_TASK_SKIPPED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_branch_that_did_not_choose_rightly_fails(void **state) {
@@ -223,7 +217,7 @@ static void a_branch_that_did_not_choose_rightly_fails(void **state) {
     assert_int_equal(rig.store.tasks[0].failure.class, TG_CLASS_BUG);
     assert_int_equal(rig.store.tasks[1].state, TG_TASK_UPSTREAM_FAILED);
     assert_int_equal(rig.end, TG_RUN_FAILED);
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -240,7 +234,7 @@ static void what_a_branch_leads_to_waits_for_it_whatever_its_rule(void **state) 
     rig_success_of(&rig, "choose", NULL, "{\"chosen\":[\"d\"]}");
     rig_settle(&rig);
     rig_expect(&rig, "commit choose=success start:d#1 commit c=skipped");
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -255,7 +249,7 @@ static void what_was_not_chosen_is_skipped_though_another_upstream_failed(void *
     if (order == 1) rig_fail(&rig, "a", TG_EINVALID);
     rig_settle(&rig);
     assert_int_equal(rig.store.tasks[2].state, TG_TASK_SKIPPED);
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -266,7 +260,7 @@ static void the_rule_decides_when_the_branch_failed(void **state) {
   rig_settle(&rig);
   rig_expect(&rig, "commit start:choose#1 commit choose=failed start:b#1 commit"
                    " a=upstream_failed");
-  close_rig();
+  rig_close(&rig);
 }
 
 // Retries.
@@ -290,7 +284,7 @@ static void a_retry_waits_its_backoff(void **state) {
   assert_int_equal(rig.store.attempt_count, 3);
   assert_int_equal(rig.store.tasks[0].attempts, 3);
   assert_int_equal(rig.end_code, TG_EIO);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void only_the_classes_of_the_policy_are_tried_again(void **state) {
@@ -304,7 +298,7 @@ static void only_the_classes_of_the_policy_are_tried_again(void **state) {
     assert_int_equal(rig.store.attempts[0].state, TG_ATTEMPT_FAILED);
     assert_int_equal(rig.end, TG_RUN_FAILED);
     assert_int_equal(rig.end_code, codes[i]);
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -323,7 +317,7 @@ static void what_the_remote_asks_for_is_waited_and_never_overflows(void **state)
     assert_int_equal(rig.in_flight, 0);
     rig_pass(&rig, 1);
     assert_int_equal(rig.in_flight, i == 0);
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -340,7 +334,7 @@ static void no_retry_begins_after_the_total_time(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.store.attempt_count, 3);
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Lost attempts.
@@ -354,7 +348,7 @@ static void a_lost_attempt_is_tried_again_at_once_and_does_not_count(void **stat
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   assert_int_equal(rig.store.attempt_count, TG_LOST_ATTEMPTS_MAX);
   assert_int_equal(rig.store.attempts[0].state, TG_ATTEMPT_LOST);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_task_that_loses_every_worker_fails(void **state) {
@@ -364,7 +358,7 @@ static void a_task_that_loses_every_worker_fails(void **state) {
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.end_code, TG_ELOST);
   assert_int_equal(rig.store.attempts[4].state, TG_ATTEMPT_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void only_losses_in_a_row_count_against_a_task(void **state) {
@@ -379,7 +373,7 @@ static void only_losses_in_a_row_count_against_a_task(void **state) {
   rig_success(&rig, "a");
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Results that should not come.
@@ -399,7 +393,7 @@ static void a_result_counts_once_and_unknown_ones_never(void **state) {
   rig_settle(&rig);
   rig_result(&rig, handle, &failed);
   rig_expect(&rig, "a=success start:b#1");
-  close_rig();
+  rig_close(&rig);
 }
 
 // Time limits.
@@ -421,7 +415,7 @@ static void an_attempt_over_its_time_is_cancelled_and_may_be_tried_again(void **
   rig_settle(&rig);
   rig_pass(&rig, 100000); // the second attempt's timer finds nothing
   rig_expect(&rig, "commit a=success commit end=success");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_run_over_its_time_fails_with_the_timeout(void **state) {
@@ -437,7 +431,7 @@ static void a_run_over_its_time_fails_with_the_timeout(void **state) {
   assert_int_equal(rig.end_code, TG_ETIMEOUT);
   assert_int_equal(rig.store.tasks[0].state, TG_TASK_CANCELLED);
   assert_int_equal(rig.store.tasks[1].state, TG_TASK_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Cancelling.
@@ -470,7 +464,7 @@ static void cancelling_ends_tasks_in_every_state(void **state) {
   for (uint32_t i = 0; i < 7; i++)
     assert_int_equal(rig.store.tasks[i].state, i == 2 ? TG_TASK_SUCCESS : TG_TASK_CANCELLED);
   assert_string_equal(rig.store.tasks[5].failure.text, "somebody asked");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_run_can_be_cancelled_before_it_is_durable_and_not_after_its_end(void **state) {
@@ -482,14 +476,14 @@ static void a_run_can_be_cancelled_before_it_is_durable_and_not_after_its_end(vo
   rig_expect(&rig, "commit commit a=cancelled commit end=cancelled");
   rig_cancel(&rig, TG_ECANCELLED);
   rig_expect(&rig, "");
-  close_rig();
+  rig_close(&rig);
   run_plan(rig_plan(NULL, "a", NULL));
   rig_success(&rig, "a");
   rig_commit(&rig); // the run's end is decided, and not durable
   rig_cancel(&rig, TG_ECANCELLED);
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Drain, slots, priorities.
@@ -506,7 +500,7 @@ static void a_drained_engine_finishes_and_starts_nothing(void **state) {
   rig_expect(&rig, "commit start:a#1 start:c#1 commit commit a=success c=waiting");
   assert_true(tg_engine_is_quiet(rig.engine));
   assert_false(rig.has_ended);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void no_more_run_at_once_than_there_are_slots(void **state) {
@@ -517,7 +511,7 @@ static void no_more_run_at_once_than_there_are_slots(void **state) {
   rig_expect(&rig, "commit start:a#1 start:b#1");
   rig_success(&rig, "b"); // a slot is free as soon as the attempt is over
   rig_expect(&rig, "start:c#1 commit");
-  close_rig();
+  rig_close(&rig);
   open_rig(rig_plan("\"tasks\":1", "a", "b", "c", NULL), 100);
   rig_run(&rig);
   rig_settle(&rig);
@@ -526,7 +520,7 @@ static void no_more_run_at_once_than_there_are_slots(void **state) {
     rig_settle(&rig);
   }
   assert_int_equal(rig.in_flight_max, 1);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void priorities_come_first_then_the_longest_way_to_the_end(void **state) {
@@ -544,7 +538,7 @@ static void priorities_come_first_then_the_longest_way_to_the_end(void **state) 
     rig_success(&rig, name);
     rig_settle(&rig);
   }
-  close_rig();
+  rig_close(&rig);
 }
 
 // Reruns.
@@ -563,7 +557,7 @@ static void carried_tasks_are_recorded_and_do_not_run(void **state) {
   assert_int_equal(rig.store.tasks[0].attempts, 0);
   assert_string_equal(rig.store.tasks[0].output, "41");
   assert_int_equal(rig.store.tasks[2].state, TG_TASK_SKIPPED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void what_was_carried_is_not_cancelled(void **state) {
@@ -576,7 +570,7 @@ static void what_was_carried_is_not_cancelled(void **state) {
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
   assert_int_equal(rig.store.tasks[0].state, TG_TASK_SUCCESS);
   assert_int_equal(rig.store.tasks[1].state, TG_TASK_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_run_of_which_all_is_carried_ends_at_once(void **state) {
@@ -587,7 +581,7 @@ static void a_run_of_which_all_is_carried_ends_at_once(void **state) {
   rig_run_carrying(&rig, carried, 2);
   rig_settle(&rig);
   rig_expect(&rig, "commit b=skipped a=success commit end=success");
-  close_rig();
+  rig_close(&rig);
 }
 
 // How a run failed.
@@ -600,13 +594,13 @@ static void a_run_stopped_by_contracts_alone_says_so(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.end_code, TG_ECONTRACT);
   assert_string_equal(rig.store.run.failure.text, "a: it went wrong");
-  close_rig();
+  rig_close(&rig);
   run_plan(rig_plan(NULL, "a", "b", NULL));
   rig_fail(&rig, "a", TG_ECONTRACT);
   rig_fail(&rig, "b", TG_EIO);
   rig_settle(&rig);
   assert_int_equal(rig.end_code, TG_EIO);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_oldest_run_gets_the_slots_first(void **state) {
@@ -633,7 +627,7 @@ static void the_oldest_run_gets_the_slots_first(void **state) {
   assert_int_equal(effects[0].kind, TG_EFFECT_START);
   assert_int_equal(effects[0].run->run.number, 1);
   tg_batch_free(effects[count - 1].batch);
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

@@ -12,12 +12,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static void run_plan(struct tg_plan *plan) {
   rig_init(&rig, plan, 10);
   rig_run(&rig);
@@ -68,7 +62,7 @@ static void it_comes_after_the_last_try_only(void **state) {
   assert_int_equal(rig.store.tasks[0].state, TG_TASK_SUCCESS);
   assert_string_equal(rig.store.tasks[0].output, "\"old\"");
   assert_true(rig_runs(&rig, "b"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_comes_at_once_after_a_failure_that_is_not_tried_again(void **state) {
@@ -76,7 +70,7 @@ static void it_comes_at_once_after_a_failure_that_is_not_tried_again(void **stat
   run_plan(rig_plan(NULL, "a retry=5 fallback=1", NULL));
   failed("a", TG_EINVALID);
   assert_true(is_fallback(0));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void its_own_failure_fails_the_task(void **state) {
@@ -89,7 +83,7 @@ static void its_own_failure_fails_the_task(void **state) {
     assert_int_equal(rig.attempt_count, 2);
     assert_int_equal(rig.end, TG_RUN_FAILED);
     assert_int_equal(rig.end_code, codes[i]);
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -103,7 +97,7 @@ static void it_does_not_come_when_the_run_is_cancelled(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.attempt_count, 2);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_is_next_after_a_crash_too(void **state) {
@@ -122,7 +116,7 @@ static void it_is_next_after_a_crash_too(void **state) {
   rig_success(&rig, "a");
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_has_losses_of_its_own(void **state) {
@@ -135,7 +129,7 @@ static void it_has_losses_of_its_own(void **state) {
   rig_success(&rig, "a");
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_item_has_it_for_itself(void **state) {
@@ -149,7 +143,7 @@ static void an_item_has_it_for_itself(void **state) {
   rig_success_of(&rig, "m[1]", "\"instead\"", NULL);
   rig_settle(&rig);
   assert_string_equal(rig.store.tasks[0].output, "[0,\"instead\"]");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void that_of_a_map_without_items_gives_its_output(void **state) {
@@ -160,7 +154,7 @@ static void that_of_a_map_without_items_gives_its_output(void **state) {
   rig_settle(&rig);
   assert_string_equal(rig.store.tasks[0].output, "[1]");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_task_beside_one_that_is_to_blame_loses_nothing(void **state) {
@@ -175,7 +169,7 @@ static void a_task_beside_one_that_is_to_blame_loses_nothing(void **state) {
   rig_success(&rig, "a");
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

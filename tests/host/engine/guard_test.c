@@ -10,12 +10,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 // A breaker that opens after two failures in a row, for ten seconds.
 static void run_plan(struct tg_plan *plan) {
   struct tg_resource_rules rules;
@@ -76,7 +70,7 @@ static void an_open_breaker_holds_what_would_start(void **state) {
   assert_string_equal(rig.store.resources[0].phase, "closed");
   assert_true(attempt_of(3, 1)->was_held);
   assert_false(attempt_of(0, 1)->was_held);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_is_told_when_it_turns(void **state) {
@@ -89,7 +83,7 @@ static void it_is_told_when_it_turns(void **state) {
   tg_buf_clear(&rig.trace);
   rig_fail(&rig, "a", TG_EREMOTE);
   rig_expect(&rig, "db:open commit");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void one_probe_goes_and_the_others_wait_for_it(void **state) {
@@ -110,7 +104,7 @@ static void one_probe_goes_and_the_others_wait_for_it(void **state) {
   assert_int_equal(rig.in_flight, 1);
   done("d"); // the probe went well: closed, and the rest goes
   assert_true(rig_runs(&rig, "e"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_retry_is_held_and_its_tries_do_not_count_up(void **state) {
@@ -124,7 +118,7 @@ static void a_retry_is_held_and_its_tries_do_not_count_up(void **state) {
   rig_pass(&rig, 9000);
   rig_settle(&rig);
   assert_int_equal(rig_attempt_of(&rig, "a")->number, 3);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void what_says_nothing_about_the_resource_does_not_open(void **state) {
@@ -137,7 +131,7 @@ static void what_says_nothing_about_the_resource_does_not_open(void **state) {
   failed("c", TG_EBUG);
   failed("d", TG_ECANCELLED);
   assert_int_equal(rig.store.resource_count, 0);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_retry_after_opens_for_everybody(void **state) {
@@ -153,7 +147,7 @@ static void a_retry_after_opens_for_everybody(void **state) {
   assert_false(rig_runs(&rig, "b"));
   rig_pass(&rig, 1);
   assert_true(rig_runs(&rig, "b"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void crash(void) {
@@ -183,7 +177,7 @@ static void an_open_breaker_survives_its_host(void **state) {
   assert_true(rig_runs(&rig, "c"));
   crash(); // the probe died with its host: another one goes at once
   assert_true(rig_runs(&rig, "c"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_time_limit_of_a_task_ends_its_wait(void **state) {
@@ -206,7 +200,7 @@ static void the_time_limit_of_a_task_ends_its_wait(void **state) {
   assert_int_equal(rig.store.tasks[4].failure.code, TG_ETIMEOUT);
   assert_non_null(strstr(rig.store.tasks[4].failure.text, "resource db"));
   assert_int_equal(attempt_of(4, 1)->state, TG_ATTEMPT_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_wait_that_would_pass_the_limit_is_not_begun(void **state) {
@@ -222,7 +216,7 @@ static void a_wait_that_would_pass_the_limit_is_not_begun(void **state) {
   assert_true(rig_runs(&rig, "d")); // its last resort needs no resource
   done("d");
   assert_int_equal(rig.store.tasks[4].state, TG_TASK_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_time_limit_of_a_run_says_what_was_waited_for(void **state) {
@@ -237,7 +231,7 @@ static void the_time_limit_of_a_run_says_what_was_waited_for(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.store.tasks[4].state, TG_TASK_CANCELLED);
   assert_non_null(strstr(rig.store.tasks[4].failure.text, "waited for resource db"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void items_are_held_one_by_one(void **state) {
@@ -256,7 +250,7 @@ static void items_are_held_one_by_one(void **state) {
   assert_true(rig_runs(&rig, "m[2]"));
   done("m[2]");
   assert_true(rig.has_ended);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_pool_is_not_taken_by_who_is_held(void **state) {
@@ -270,7 +264,7 @@ static void a_pool_is_not_taken_by_who_is_held(void **state) {
   assert_false(rig_runs(&rig, "c")); // the breaker would let it, the pool does not
   done("d");
   assert_true(rig_runs(&rig, "c"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_clock_that_goes_back_holds_nobody_for_ever(void **state) {
@@ -284,7 +278,7 @@ static void a_clock_that_goes_back_holds_nobody_for_ever(void **state) {
   rig_pass(&rig, 10000);
   rig_settle(&rig);
   assert_true(rig_runs(&rig, "c"));
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

@@ -14,12 +14,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static void items_give(const char *task, const char *result) {
   rig_success_of(&rig, task, result, NULL);
   rig_settle(&rig);
@@ -66,7 +60,7 @@ static void a_map_asks_for_its_items_and_gathers_their_outputs_in_order(void **s
   done("m[1]", NULL);
   rig_expect(&rig, "commit m:2/3 commit m:3/3 commit m=success start:after#1");
   assert_string_equal(row("m")->output, "[\"A\",null,\"C\"]");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_item_is_told_what_it_is(void **state) {
@@ -93,7 +87,7 @@ static void an_item_is_told_what_it_is(void **state) {
     tg_buf_deinit(&out);
   }
   assert_string_not_equal(keys[0], keys[1]);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_map_over_nothing_has_an_empty_output(void **state) {
@@ -103,7 +97,7 @@ static void a_map_over_nothing_has_an_empty_output(void **state) {
   assert_string_equal(row("m")->output, "[]");
   assert_string_equal(row("n")->output, "[]");
   assert_true(rig_runs(&rig, "after"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void more_items_than_items_max_fail_the_map(void **state) {
@@ -113,7 +107,7 @@ static void more_items_than_items_max_fail_the_map(void **state) {
   assert_int_equal(row("m")->failure.code, TG_ELIMIT);
   assert_string_equal(row("m")->failure.text,
                       "map m has 3 items and may have 2; items_max raises it");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void what_is_no_list_of_items_fails_the_map(void **state) {
@@ -125,7 +119,7 @@ static void what_is_no_list_of_items_fails_the_map(void **state) {
     run_map(rig_plan(NULL, "m map=1", NULL), 10, results[i]);
     assert_int_equal(rig.end, TG_RUN_FAILED);
     assert_string_equal(row("m")->failure.text, "map m gave no list of items");
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -144,7 +138,7 @@ static void outputs_that_are_too_large_together_fail_the_map(void **state) {
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(row("m")->failure.code, TG_ELIMIT);
   assert_null(row("m")->output);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_map_whose_upstream_failed_is_not_asked(void **state) {
@@ -155,7 +149,7 @@ static void a_map_whose_upstream_failed_is_not_asked(void **state) {
   failed("a");
   assert_int_equal(rig.attempt_count, 1);
   assert_int_equal(row("n")->state, TG_TASK_UPSTREAM_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Limits.
@@ -174,7 +168,7 @@ static void as_many_items_run_as_the_limit_allows(void **state) {
     assert_true(rig.in_flight <= 2);
   }
   assert_string_equal(row("m")->output, "[1,1,1,1,1]");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void items_of_one_key_wait_for_each_other_and_for_no_other(void **state) {
@@ -193,7 +187,7 @@ static void items_of_one_key_wait_for_each_other_and_for_no_other(void **state) 
   done("m[2]", "1");
   done("m[5]", "1");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_item_that_waits_for_its_retry_keeps_its_place(void **state) {
@@ -208,7 +202,7 @@ static void an_item_that_waits_for_its_retry_keeps_its_place(void **state) {
   assert_int_equal(rig_attempt_of(&rig, "m[1]")->number, 1);
   done("m[1]", "2");
   assert_string_equal(row("m")->output, "[1,2]");
-  close_rig();
+  rig_close(&rig);
 }
 
 // Failures.
@@ -223,7 +217,7 @@ static void without_a_tolerance_all_items_run_and_one_failure_fails_the_map(void
   assert_int_equal(row("m")->state, TG_TASK_FAILED);
   assert_string_equal(row("m")->failure.text, "1 of 3 items failed; item 1: it went wrong");
   assert_int_equal(row("after")->state, TG_TASK_UPSTREAM_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void fail_after_tolerates_less_and_ends_the_map_at_it(void **state) {
@@ -235,7 +229,7 @@ static void fail_after_tolerates_less_and_ends_the_map_at_it(void **state) {
   done("m[3]", "1");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   assert_string_equal(row("m")->output, "[null,1,1,1]");
-  close_rig();
+  rig_close(&rig);
   run_map(rig_plan(NULL, "m map=1 limit=2 fail_after=2", NULL), 10, "{\"items\":[0,1,2,3]}");
   failed("m[0]");
   failed("m[1]");
@@ -243,7 +237,7 @@ static void fail_after_tolerates_less_and_ends_the_map_at_it(void **state) {
   done("m[2]", "1");
   assert_int_equal(rig.attempt_count, 4); // the map itself, and not the last item
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void fail_share_tolerates_that_share(void **state) {
@@ -254,7 +248,7 @@ static void fail_share_tolerates_that_share(void **state) {
   done("m[2]", "1");
   done("m[3]", "1");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
   run_map(rig_plan(NULL, "m map=1 limit=1 share=0.5", NULL), 10, "{\"items\":[0,1,2,3]}");
   for (int i = 0; i < 3; i++) {
     char name[16];
@@ -263,7 +257,7 @@ static void fail_share_tolerates_that_share(void **state) {
   }
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.attempt_count, 4);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_map_that_has_failed_starts_nothing_that_waits_for_a_slot(void **state) {
@@ -278,7 +272,7 @@ static void a_map_that_has_failed_starts_nothing_that_waits_for_a_slot(void **st
   done("m[3]", "1");
   assert_int_equal(rig.attempt_count, 5);
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Chains.
@@ -294,7 +288,7 @@ static void a_chain_goes_on_with_the_outputs_of_the_map_before(void **state) {
   done("n[0]", "1");
   assert_string_equal(row("n")->output, "[1,2]");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_chain_in_depth_does_not_wait_for_the_other_items(void **state) {
@@ -312,7 +306,7 @@ static void a_chain_in_depth_does_not_wait_for_the_other_items(void **state) {
   done("o[1]", "3");
   assert_string_equal(row("o")->output, "[\"z\",3]");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_failed_item_skips_those_that_follow_it(void **state) {
@@ -329,7 +323,7 @@ static void a_failed_item_skips_those_that_follow_it(void **state) {
     assert_int_equal(rig.end, TG_RUN_SUCCESS);
     assert_string_equal(row("m")->output, "[null,1]");
     assert_string_equal(row("o")->output, "[null,3]");
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -344,7 +338,7 @@ static void a_chain_after_a_map_that_failed_does_not_go_on(void **state) {
   assert_int_equal(row("m")->state, TG_TASK_FAILED);
   assert_int_equal(row("n")->state, TG_TASK_UPSTREAM_FAILED);
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_chain_in_depth_ends_as_its_rule_says(void **state) {
@@ -362,7 +356,7 @@ static void a_chain_in_depth_ends_as_its_rule_says(void **state) {
     assert_int_equal(row("m")->state, TG_TASK_FAILED);
     assert_int_equal(row("n")->state, i ? TG_TASK_SUCCESS : TG_TASK_UPSTREAM_FAILED);
     if (i) assert_string_equal(row("n")->output, "[\"x\",null]");
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -391,7 +385,7 @@ static void cancelling_ends_a_map_in_the_middle(void **state) {
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
   assert_int_equal(row("m")->state, TG_TASK_CANCELLED);
   assert_int_equal(row("n")->state, TG_TASK_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Only the item says so when the host dies before the end of its map is durable.
@@ -415,7 +409,7 @@ static void a_map_that_was_being_stopped_stays_so_after_a_crash(void **state) {
   assert_int_equal(row("m")->state, TG_TASK_CANCELLED);
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.end_code, TG_ETIMEOUT);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_map_that_is_cancelled_before_it_is_expanded_runs_no_item(void **state) {
@@ -428,7 +422,7 @@ static void a_map_that_is_cancelled_before_it_is_expanded_runs_no_item(void **st
   rig_settle(&rig);
   assert_int_equal(rig.attempt_count, 1);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_item_over_its_time_is_ended_alone(void **state) {
@@ -443,7 +437,7 @@ static void an_item_over_its_time_is_ended_alone(void **state) {
   rig_fail(&rig, "m[1]", TG_ETIMEOUT);
   rig_settle(&rig);
   assert_string_equal(row("m")->output, "[1,null]");
-  close_rig();
+  rig_close(&rig);
 }
 
 // What is kept.
@@ -461,7 +455,7 @@ static void an_item_that_succeeds_at_once_leaves_one_record(void **state) {
   assert_int_equal(rig.store.attempts[1].state, TG_ATTEMPT_SUCCESS); // they stand by item
   assert_int_equal(rig.store.attempts[1].item, 1);
   assert_int_equal(rig_store_item(&rig.store, 0, 1)->attempts, 2);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void carried_items_do_not_run_again(void **state) {
@@ -476,7 +470,7 @@ static void carried_items_do_not_run_again(void **state) {
   rig_expect(&rig, "commit start:m[1]#1 m:2/3");
   done("m[1]", "20");
   assert_string_equal(row("m")->output, "[10,20,30]");
-  close_rig();
+  rig_close(&rig);
 }
 
 // Which ends need a commit of their own.
@@ -506,20 +500,20 @@ static void an_end_among_many_may_wait_for_the_others(void **state) {
   assert_false(rig.pending[1]->may_wait); // a failure may end the map
   rig_settle(&rig);
   assert_false(success_may_wait("m[3]")); // one of the last 64
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_end_that_somebody_waits_for_may_not_wait(void **state) {
   (void)state;
   run_many("m map=1 limit=90", 80);
   assert_false(success_may_wait("m[0]")); // its place
-  close_rig();
+  rig_close(&rig);
   rig_init(&rig, rig_plan(NULL, "a", "b after=a", NULL), 10);
   rig_run(&rig);
   assert_false(rig.pending[0]->may_wait);
   rig_settle(&rig);
   assert_false(success_may_wait("a"));
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

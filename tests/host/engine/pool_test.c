@@ -11,12 +11,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static void run_plan(struct tg_plan *plan, uint32_t slots) {
   rig_init(&rig, plan, slots);
   rig_run(&rig);
@@ -54,7 +48,7 @@ static void a_task_takes_as_much_as_it_weighs(void **state) {
   assert_false(rig_runs(&rig, "b"));
   done("a");
   assert_true(rig_runs(&rig, "b") && rig_runs(&rig, "c"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void nobody_overtakes_one_that_takes_much(void **state) {
@@ -71,7 +65,7 @@ static void nobody_overtakes_one_that_takes_much(void **state) {
   assert_int_equal(rig.in_flight, 1);
   done("big");
   assert_int_equal(rig.in_flight, 2);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_more_urgent_one_goes_first_of_those_that_wait(void **state) {
@@ -84,7 +78,7 @@ static void the_more_urgent_one_goes_first_of_those_that_wait(void **state) {
   assert_true(rig_runs(&rig, "high"));
   done("high");
   assert_true(rig_runs(&rig, "low"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void slots_go_to_the_most_urgent_in_a_pool_or_not(void **state) {
@@ -96,7 +90,7 @@ static void slots_go_to_the_most_urgent_in_a_pool_or_not(void **state) {
   assert_true(rig_runs(&rig, "plain"));
   done("plain");
   assert_true(rig_runs(&rig, "pooled"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void items_share_the_pool_of_their_map(void **state) {
@@ -113,7 +107,7 @@ static void items_share_the_pool_of_their_map(void **state) {
     done(name);
   }
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_item_that_waits_for_its_retry_takes_nothing(void **state) {
@@ -126,7 +120,7 @@ static void an_item_that_waits_for_its_retry_takes_nothing(void **state) {
   assert_int_equal(rig.in_flight, 1);
   done("b");
   assert_int_equal(rig_attempt_of(&rig, "a")->number, 2);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void one_that_waits_for_a_pool_can_be_cancelled(void **state) {
@@ -137,7 +131,7 @@ static void one_that_waits_for_a_pool_can_be_cancelled(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.attempt_count, 1);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_task_that_can_never_fit_is_refused(void **state) {
@@ -200,7 +194,7 @@ static void pools_are_never_exceeded_and_never_stand_still(void **state) {
       rig_settle(&rig);
     }
     assert_int_equal(rig.attempt_count, 40);
-    close_rig();
+    rig_close(&rig);
   }
 }
 

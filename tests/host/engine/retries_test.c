@@ -11,12 +11,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static void run_plan(struct tg_plan *plan) {
   rig_init(&rig, plan, 10);
   rig_run(&rig);
@@ -46,7 +40,7 @@ static void it_is_asked_before_anything_is_recorded(void **state) {
   assert_false(rig_runs(&rig, "a"));
   rig_pass(&rig, 1);
   assert_true(rig_runs(&rig, "a"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void without_a_delay_the_backoff_holds(void **state) {
@@ -59,7 +53,7 @@ static void without_a_delay_the_backoff_holds(void **state) {
   assert_false(rig_runs(&rig, "a"));
   rig_pass(&rig, 1);
   assert_true(rig_runs(&rig, "a"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_remote_that_asked_for_more_has_it(void **state) {
@@ -76,7 +70,7 @@ static void a_remote_that_asked_for_more_has_it(void **state) {
   assert_false(rig_runs(&rig, "a"));
   rig_pass(&rig, 1);
   assert_true(rig_runs(&rig, "a"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void stop_is_the_end_and_says_why(void **state) {
@@ -94,7 +88,7 @@ static void stop_is_the_end_and_says_why(void **state) {
   rig_settle(&rig);
   rig_pass(&rig, 0);
   assert_true(rig_runs(&rig, "b")); // its last resort
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_policy_that_fails_stops(void **state) {
@@ -107,7 +101,7 @@ static void a_policy_that_fails_stops(void **state) {
   assert_int_equal(rig.store.tasks[0].failure.code, TG_EREMOTE);
   assert_non_null(strstr(rig.store.tasks[0].failure.text,
                          "policy again could not decide: it took longer than 2000 ms"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_limits_of_retries_hold_all_the_same(void **state) {
@@ -136,7 +130,7 @@ static void the_limits_of_retries_hold_all_the_same(void **state) {
   rig_expect(&rig, "commit");
   rig_settle(&rig);
   assert_int_equal(rig.store.tasks[0].state, TG_TASK_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void other_classes_and_lost_attempts_are_not_asked_about(void **state) {
@@ -149,7 +143,7 @@ static void other_classes_and_lost_attempts_are_not_asked_about(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.store.tasks[1].state, TG_TASK_FAILED);
   assert_int_equal(rig.question, 0);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_answer_to_a_cancelled_run_starts_nothing(void **state) {
@@ -165,7 +159,7 @@ static void an_answer_to_a_cancelled_run_starts_nothing(void **state) {
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
   assert_int_equal(rig.store.attempts[0].state, TG_ATTEMPT_CANCELLED);
   rig_decide(&rig, true, 0, NULL, 0); // nobody waits for it any more
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_host_that_dies_while_it_asks_has_lost_the_attempt(void **state) {
@@ -183,7 +177,7 @@ static void a_host_that_dies_while_it_asks_has_lost_the_attempt(void **state) {
   rig_settle(&rig);
   assert_true(rig_runs(&rig, "a"));
   assert_int_equal(rig.store.attempts[0].state, TG_ATTEMPT_LOST);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void items_are_asked_about_one_by_one(void **state) {
@@ -201,7 +195,7 @@ static void items_are_asked_about_one_by_one(void **state) {
   rig_pass(&rig, 0);
   assert_true(rig_runs(&rig, "m[1]"));
   assert_int_equal(rig_store_item(&rig.store, 0, 0)->state, TG_TASK_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

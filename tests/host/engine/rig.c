@@ -514,6 +514,12 @@ void rig_deinit(struct rig *rig) {
   tg_buf_deinit(&rig->trace);
 }
 
+void rig_close(struct rig *rig) {
+  struct tg_plan *plan = rig->plan;
+  rig_deinit(rig);
+  tg_plan_free(plan);
+}
+
 static void run_begin(struct rig *rig, struct tg_input *input) {
   struct tg_run run = {.id = {.bytes = {1, 2, 3}},
                        .pipeline = "p",

@@ -83,6 +83,9 @@ extern int rig_pool_slots;
 void rig_init(struct rig *rig, struct tg_plan *plan, uint32_t slots);
 void rig_deinit(struct rig *rig);
 
+/// Takes a rig down with the plan that was made for it.
+void rig_close(struct rig *rig);
+
 void rig_run(struct rig *rig);
 void rig_run_carrying(struct rig *rig, const struct tg_task *tasks, size_t count);
 void rig_run_carrying_items(struct rig *rig, const struct tg_map_items *map,

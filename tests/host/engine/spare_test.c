@@ -13,12 +13,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static void run_plan(struct tg_plan *plan) {
   rig_init(&rig, plan, 10);
   rig_run(&rig);
@@ -59,7 +53,7 @@ static void it_is_skipped_when_it_is_not_needed(void **state) {
   assert_int_equal(state_of(1), TG_TASK_SKIPPED);
   done("b");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_stands_in_after_the_last_try_only(void **state) {
@@ -86,7 +80,7 @@ static void it_stands_in_after_the_last_try_only(void **state) {
   assert_int_equal(rig.store.tasks[0].attempts, 2);
   done("b");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_task_whose_fallback_fails_has_failed(void **state) {
@@ -100,7 +94,7 @@ static void a_task_whose_fallback_fails_has_failed(void **state) {
   assert_int_equal(state_of(1), TG_TASK_FAILED);
   assert_int_equal(state_of(2), TG_TASK_UPSTREAM_FAILED);
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_keeps_to_its_own_rule(void **state) {
@@ -112,14 +106,14 @@ static void it_keeps_to_its_own_rule(void **state) {
   assert_true(rig_runs(&rig, "s"));
   done("s");
   assert_int_equal(state_of(1), TG_TASK_SUCCESS);
-  close_rig();
+  rig_close(&rig);
   run_plan(rig_plan(NULL, "x", "a spare=s", "s after=x", NULL));
   failed("a");
   failed("x"); // it cannot run: nothing stands in
   assert_int_equal(state_of(2), TG_TASK_UPSTREAM_FAILED);
   assert_int_equal(state_of(1), TG_TASK_FAILED);
   assert_true(rig.has_ended);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_is_skipped_with_a_task_that_is(void **state) {
@@ -128,7 +122,7 @@ static void it_is_skipped_with_a_task_that_is(void **state) {
   failed("x");
   assert_int_equal(state_of(1), TG_TASK_UPSTREAM_FAILED);
   assert_int_equal(state_of(2), TG_TASK_SKIPPED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_crash_at_any_commit_changes_nothing(void **state) {
@@ -153,7 +147,7 @@ static void a_crash_at_any_commit_changes_nothing(void **state) {
     assert_false(rig_runs(&rig, "s") || rig_runs(&rig, "a"));
     done("b");
     assert_int_equal(rig.end, TG_RUN_SUCCESS);
-    close_rig();
+    rig_close(&rig);
   }
 }
 
@@ -167,7 +161,7 @@ static void a_cancelled_run_ends_both(void **state) {
   assert_int_equal(state_of(0), TG_TASK_CANCELLED);
   assert_int_equal(state_of(1), TG_TASK_CANCELLED);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_stands_in_for_who_was_cut_off_by_a_budget(void **state) {
@@ -176,7 +170,7 @@ static void it_stands_in_for_who_was_cut_off_by_a_budget(void **state) {
   failed("a");
   failed("a");
   assert_true(rig_runs(&rig, "s"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void what_cannot_stand_in_is_refused(void **state) {

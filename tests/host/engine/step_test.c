@@ -12,12 +12,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 // Opens a rig whose run is durable, and forgets the words so far.
 static void run_plan(struct tg_plan *plan, uint32_t slots) {
   rig_init(&rig, plan, slots);
@@ -76,7 +70,7 @@ static void an_intent_is_durable_before_it_is_told(void **state) {
   rig_commit(&rig);
   rig_expect(&rig, "a:done(true)");
   assert_string_equal(rig.store.steps[0].result, "[1]");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void later_tries_are_told_what_was_done(void **state) {
@@ -99,7 +93,7 @@ static void later_tries_are_told_what_was_done(void **state) {
   rig_step(&rig, "a", "three");
   rig_step(&rig, "a", "four");
   rig_expect(&rig, "a:done({\"n\":1}) a:done(null) a:done(3) commit");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void results_are_told_after_a_crash(void **state) {
@@ -113,7 +107,7 @@ static void results_are_told_after_a_crash(void **state) {
   rig_step(&rig, "a", "one");
   rig_step(&rig, "a", "two");
   rig_expect(&rig, "a:done(1) a:new");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void steps_in_another_order_are_refused(void **state) {
@@ -132,7 +126,7 @@ static void steps_in_another_order_are_refused(void **state) {
   rig_step(&rig, "a", "one");
   rig_sleep(&rig, "a", "two", 1000);
   rig_expect(&rig, "a:done(1) a:refused");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_step_in_the_place_of_a_sleep_is_refused(void **state) {
@@ -143,7 +137,7 @@ static void a_step_in_the_place_of_a_sleep_is_refused(void **state) {
   tg_buf_clear(&rig.trace);
   rig_step(&rig, "a", "nap");
   rig_expect(&rig, "a:refused");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_end_without_its_beginning_is_refused(void **state) {
@@ -163,7 +157,7 @@ static void an_end_without_its_beginning_is_refused(void **state) {
   rig_step_end(&rig, "a", "one", "2");
   rig_expect(&rig, "a:done(true) a:refused");
   assert_string_equal(rig.store.steps[0].result, "1");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void nobody_is_told_of_a_step_when_its_attempt_is_over(void **state) {
@@ -182,7 +176,7 @@ static void nobody_is_told_of_a_step_when_its_attempt_is_over(void **state) {
                                   &effects, &count, NULL),
                    TG_OK);
   assert_int_equal(count, 0);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void each_item_of_a_map_has_steps_of_its_own(void **state) {
@@ -200,7 +194,7 @@ static void each_item_of_a_map_has_steps_of_its_own(void **state) {
   rig_step(&rig, "m[0]", "one");
   rig_step(&rig, "m[1]", "one");
   rig_expect(&rig, "m[0]:done(10) m[1]:done(11)");
-  close_rig();
+  rig_close(&rig);
 }
 
 // Sleeping.
@@ -225,7 +219,7 @@ static void a_sleep_ends_the_attempt_and_wakes_it_as_what_it_was(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.store.attempt_count, 1);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_sleeper_takes_no_slot(void **state) {
@@ -239,7 +233,7 @@ static void a_sleeper_takes_no_slot(void **state) {
   assert_int_equal(rig.in_flight, 1);
   rig_success(&rig, "c");
   assert_true(rig_runs(&rig, "a"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void several_sleeps_follow_each_other(void **state) {
@@ -256,7 +250,7 @@ static void several_sleeps_follow_each_other(void **state) {
   rig_sleep(&rig, "a", "one", 1000);
   rig_sleep(&rig, "a", "two", 1000);
   rig_expect(&rig, "a:done(null) a:done(null)");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_time_of_an_attempt_holds_while_it_sleeps(void **state) {
@@ -276,7 +270,7 @@ static void the_time_of_an_attempt_holds_while_it_sleeps(void **state) {
   rig_fail(&rig, "a", TG_ETIMEOUT);
   rig_settle(&rig);
   assert_int_equal(rig.end_code, TG_ETIMEOUT);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_sleep_goes_on_over_a_crash(void **state) {
@@ -300,7 +294,7 @@ static void a_sleep_goes_on_over_a_crash(void **state) {
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   for (size_t i = 0; i < rig.store.attempt_count; i++)
     assert_int_not_equal(rig.store.attempts[i].state, TG_ATTEMPT_RUNNING);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_sleep_that_ended_while_the_host_was_down_is_over(void **state) {
@@ -312,7 +306,7 @@ static void a_sleep_that_ended_while_the_host_was_down_is_over(void **state) {
   tg_buf_clear(&rig.trace);
   rig_sleep(&rig, "a", "nap", 1000);
   rig_expect(&rig, "a:done(null)");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_sleeper_can_be_cancelled(void **state) {
@@ -327,7 +321,7 @@ static void a_sleeper_can_be_cancelled(void **state) {
   assert_int_equal(rig.store.attempts[0].state, TG_ATTEMPT_CANCELLED);
   rig_pass(&rig, 60000);
   assert_int_equal(rig.attempt_count, 1);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_sleeping_item_can_be_cancelled(void **state) {
@@ -341,7 +335,7 @@ static void a_sleeping_item_can_be_cancelled(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
   assert_int_equal(rig_store_item(&rig.store, 0, 0)->state, TG_TASK_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_attempt_that_goes_to_sleep_can_be_cancelled(void **state) {
@@ -353,7 +347,7 @@ static void an_attempt_that_goes_to_sleep_can_be_cancelled(void **state) {
   rig_fail(&rig, "a", TG_ECANCELLED);
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_sleep_without_end_never_overflows(void **state) {
@@ -362,7 +356,7 @@ static void a_sleep_without_end_never_overflows(void **state) {
   sleep_begin("a", "nap", INT64_MAX);
   rig_pass(&rig, INT64_C(1000) * 1000 * 1000);
   assert_int_equal(rig.in_flight, 0);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_wall_clock_that_was_set_back_makes_a_sleeper_sleep_on(void **state) {
@@ -378,7 +372,7 @@ static void a_wall_clock_that_was_set_back_makes_a_sleeper_sleep_on(void **state
   assert_int_equal(rig.in_flight, 0);
   rig_pass(&rig, 1);
   assert_int_equal(rig.in_flight, 1);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Waiting for a child.
@@ -399,7 +393,7 @@ static void one_that_waits_lends_its_slot(void **state) {
   rig_success(&rig, "c");
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void one_that_ends_while_it_waits_gives_its_slot_back_once(void **state) {
@@ -412,7 +406,7 @@ static void one_that_ends_while_it_waits_gives_its_slot_back_once(void **state) 
   assert_int_equal(rig.in_flight, 1);
   rig_success(&rig, "b");
   assert_int_equal(rig.in_flight, 1);
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

@@ -9,12 +9,6 @@
 
 static struct rig rig;
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static struct tg_plan *cluster_plan(void) {
   return rig_plan(NULL, "up setup=1", "work after=up",
                   "down after=up,work teardown=1 when=all_done retry=2", "after after=work", NULL);
@@ -61,7 +55,7 @@ static void it_runs_after_success(void **state) {
   done("after");
   done("down");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_runs_after_a_failure_and_does_not_hide_it(void **state) {
@@ -73,7 +67,7 @@ static void it_runs_after_a_failure_and_does_not_hide_it(void **state) {
   done("down");
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.end_code, TG_ECONTRACT);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void its_own_failure_fails_the_run(void **state) {
@@ -84,7 +78,7 @@ static void its_own_failure_fails_the_run(void **state) {
   done("after");
   failed("down", TG_EINVALID);
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_is_skipped_when_no_setup_has_succeeded(void **state) {
@@ -93,7 +87,7 @@ static void it_is_skipped_when_no_setup_has_succeeded(void **state) {
   failed("up", TG_EINVALID);
   assert_int_equal(state_of("down"), TG_TASK_SKIPPED);
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void one_setup_of_two_is_enough(void **state) {
@@ -104,7 +98,7 @@ static void one_setup_of_two_is_enough(void **state) {
   assert_false(rig_runs(&rig, "down"));
   done("up2");
   assert_true(rig_runs(&rig, "down"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_runs_without_any_setup(void **state) {
@@ -112,7 +106,7 @@ static void it_runs_without_any_setup(void **state) {
   run_plan(rig_plan(NULL, "work", "down after=work teardown=1 when=all_done", NULL));
   failed("work", TG_EINVALID);
   assert_true(rig_runs(&rig, "down"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_runs_when_the_run_is_cancelled(void **state) {
@@ -130,7 +124,7 @@ static void it_runs_when_the_run_is_cancelled(void **state) {
   assert_int_equal(state_of("down"), TG_TASK_SUCCESS);
   assert_int_equal(state_of("after"), TG_TASK_CANCELLED);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void one_that_runs_is_not_cancelled(void **state) {
@@ -144,7 +138,7 @@ static void one_that_runs_is_not_cancelled(void **state) {
   rig_expect(&rig, "commit"); // that it is being cancelled
   done("down");
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void nothing_is_torn_down_that_was_not_begun(void **state) {
@@ -161,7 +155,7 @@ static void nothing_is_torn_down_that_was_not_begun(void **state) {
   assert_int_equal(rig.attempt_count, 1);
   assert_int_equal(state_of("down"), TG_TASK_CANCELLED);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_runs_when_the_time_of_the_run_is_over(void **state) {
@@ -174,7 +168,7 @@ static void it_runs_when_the_time_of_the_run_is_over(void **state) {
   done("down");
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.end_code, TG_ETIMEOUT);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void it_runs_although_the_host_crashed_in_a_cancel(void **state) {
@@ -187,7 +181,7 @@ static void it_runs_although_the_host_crashed_in_a_cancel(void **state) {
   crash();
   done("down");
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void one_that_the_host_left_in_its_middle_runs_again(void **state) {
@@ -201,7 +195,7 @@ static void one_that_the_host_left_in_its_middle_runs_again(void **state) {
   assert_int_equal(rig_attempt_of(&rig, "down")->number, 2);
   done("down");
   assert_int_equal(rig.end, TG_RUN_FAILED);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_setup_that_was_carried_over_is_torn_down_when_cancelled(void **state) {
@@ -213,7 +207,7 @@ static void a_setup_that_was_carried_over_is_torn_down_when_cancelled(void **sta
   rig_cancel(&rig, TG_ECANCELLED);
   failed("work", TG_ECANCELLED);
   assert_true(rig_runs(&rig, "down"));
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {

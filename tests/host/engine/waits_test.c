@@ -18,12 +18,6 @@ static struct rig rig;
   "{\"error\":{\"code\":\"timeout\",\"class\":\"permanent\","                                      \
   "\"message\":\"what was waited for did not come in time\"}}"
 
-static void close_rig(void) {
-  struct tg_plan *plan = rig.plan;
-  rig_deinit(&rig);
-  tg_plan_free(plan);
-}
-
 static void run_plan(struct tg_plan *plan, uint32_t slots) {
   rig_init(&rig, plan, slots);
   rig_run(&rig);
@@ -73,7 +67,7 @@ static void an_event_wakes_who_waits_for_it_once_that_is_durable(void **state) {
   assert_int_equal(rig.store.steps[0].event, 7);
   rig_wait(&rig, "a", "w", ANY, 0);
   rig_expect(&rig, "a:done(" VALUE(7) ")");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void no_slot_is_held_and_no_timer_is_set(void **state) {
@@ -88,7 +82,7 @@ static void no_slot_is_held_and_no_timer_is_set(void **state) {
   rig_settle(&rig);
   while (tg_engine_next_timer(rig.engine) != INT64_MAX) rig_timer(&rig);
   assert_false(rig_runs(&rig, "a"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_event_that_came_before_the_wait_does_not_count(void **state) {
@@ -101,7 +95,7 @@ static void an_event_that_came_before_the_wait_does_not_count(void **state) {
   rig_expect(&rig, "");
   rig_event(&rig, 4, "t", NULL, NULL);
   rig_expect(&rig, "commit");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_event_since_the_run_began_counts_if_that_is_asked_for(void **state) {
@@ -118,7 +112,7 @@ static void an_event_since_the_run_began_counts_if_that_is_asked_for(void **stat
   assert_string_equal(rig.store.steps[0].wait, ANY);
   rig_event(&rig, 4, "t", NULL, NULL); // what the look brings
   rig_expect(&rig, "commit");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_event_amid_the_intent_is_looked_for(void **state) {
@@ -138,7 +132,7 @@ static void an_event_amid_the_intent_is_looked_for(void **state) {
   rig_settle(&rig);
   rig_wait(&rig, "a", "w", ANY, 0);
   assert_non_null(strstr(rig.trace.data, "a:done(" VALUE(1) ")"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_event_that_came_while_no_host_was_there_is_looked_for(void **state) {
@@ -153,7 +147,7 @@ static void an_event_that_came_while_no_host_was_there_is_looked_for(void **stat
   rig_expect(&rig, "commit"); // the first one only
   rig_settle(&rig);
   assert_int_equal(rig.store.steps[0].event, 2);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_crash_before_the_result_is_durable_gives_the_same_event(void **state) {
@@ -164,7 +158,7 @@ static void a_crash_before_the_result_is_durable_gives_the_same_event(void **sta
   crash(2); // the batch with the result is lost
   rig_wait(&rig, "a", "w", ANY, 0);
   rig_expect(&rig, "cancel:a=cancelled look:t>0");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void only_what_matches_wakes(void **state) {
@@ -188,7 +182,7 @@ static void only_what_matches_wakes(void **state) {
   rig_event(&rig, 7, "t", "a/b", NULL);
   rig_settle(&rig);
   rig_expect(&rig, "commit start:c#1 start:d#1");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void one_event_wakes_all_who_wait_for_it(void **state) {
@@ -204,7 +198,7 @@ static void one_event_wakes_all_who_wait_for_it(void **state) {
   rig_expect(&rig, "commit start:m[0]#1 start:m[1]#1 start:m[2]#1");
   rig_event(&rig, 2, "t", NULL, NULL);
   rig_expect(&rig, "");
-  close_rig();
+  rig_close(&rig);
 }
 
 // Timeouts.
@@ -223,7 +217,7 @@ static void a_wait_ends_with_its_time(void **state) {
   rig_expect(&rig, "start:a#1");
   rig_wait(&rig, "a", "w", ANY, 60000);
   rig_expect(&rig, "a:done(" TIMEOUT ")");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_wait_keeps_its_time_over_a_crash(void **state) {
@@ -237,7 +231,7 @@ static void a_wait_keeps_its_time_over_a_crash(void **state) {
   rig_expect(&rig, "");
   rig_pass(&rig, 1);
   rig_expect(&rig, "commit");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void time_that_passed_without_a_host_counts(void **state) {
@@ -252,7 +246,7 @@ static void time_that_passed_without_a_host_counts(void **state) {
   rig_settle(&rig);
   rig_wait(&rig, "a", "w", ANY, 60000);
   assert_non_null(strstr(rig.trace.data, "a:done(" TIMEOUT ")"));
-  close_rig();
+  rig_close(&rig);
 }
 
 // The timer of a wait that an event has ended must not cut the next one short.
@@ -266,7 +260,7 @@ static void an_old_timer_means_nothing(void **state) {
   wait_begin("a", "two", ANY, 600000);
   rig_pass(&rig, 60000);
   rig_expect(&rig, "");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void the_tasks_own_time_goes_on(void **state) {
@@ -280,7 +274,7 @@ static void the_tasks_own_time_goes_on(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.end_code, TG_ETIMEOUT);
-  close_rig();
+  rig_close(&rig);
 }
 
 // Cancelling.
@@ -294,7 +288,7 @@ static void a_cancel_ends_a_wait(void **state) {
   assert_true(rig.has_ended);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
   rig_event(&rig, 1, "t", NULL, NULL);
-  close_rig();
+  rig_close(&rig);
 }
 
 static void a_cancel_amid_the_end_of_a_wait_wins(void **state) {
@@ -306,7 +300,7 @@ static void a_cancel_amid_the_end_of_a_wait_wins(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
   assert_false(rig_runs(&rig, "a"));
-  close_rig();
+  rig_close(&rig);
 }
 
 // People.
@@ -325,7 +319,7 @@ static void an_answer_ends_an_approval(void **state) {
   rig_expect(&rig, "start:a#1");
   rig_wait(&rig, "a", "w", ASK, 0);
   rig_expect(&rig, "a:done({\"value\":1})");
-  close_rig();
+  rig_close(&rig);
 }
 
 // It need not be parked again yet after a crash.
@@ -343,7 +337,7 @@ static void an_answer_is_taken_while_the_task_comes_by(void **state) {
   rig_settle(&rig);
   rig_wait(&rig, "a", "w", ASK, 0);
   assert_non_null(strstr(rig.trace.data, "a:done({\"value\":1})"));
-  close_rig();
+  rig_close(&rig);
 }
 
 static void an_answer_to_what_waits_for_an_event_changes_nothing(void **state) {
@@ -353,7 +347,7 @@ static void an_answer_to_what_waits_for_an_event_changes_nothing(void **state) {
   rig_approve(&rig, 0, TG_NO_ITEM, 0, "{\"value\":1}");
   rig_approve(&rig, 5, TG_NO_ITEM, 0, "{\"value\":1}");
   rig_expect(&rig, "");
-  close_rig();
+  rig_close(&rig);
 }
 
 // Order, and what is no wait.
@@ -374,7 +368,7 @@ static void a_wait_is_told_from_other_steps(void **state) {
   assert_non_null(strstr(rig.refusal, "'other' now and was 'w'"));
   rig_wait(&rig, "a", "w", ANY, 0);
   rig_expect(&rig, "a:done(" VALUE(1) ")");
-  close_rig();
+  rig_close(&rig);
 }
 
 static void what_is_no_wait_is_refused_and_no_step(void **state) {
@@ -391,7 +385,7 @@ static void what_is_no_wait_is_refused_and_no_step(void **state) {
   rig_settle(&rig);
   rig_expect(&rig, "commit a:new");
   assert_int_equal(rig.store.steps[0].position, 0);
-  close_rig();
+  rig_close(&rig);
 }
 
 int main(void) {
