@@ -18,13 +18,12 @@
 #include "cli/verbs.h"
 #include "cli/view.h"
 #include "engine/partitions.h"
-#include "model/params.h"
 
 static const char *const only_choices[] = {"all", "missing", "failed", "stale", NULL};
 
 struct filler {
   struct tg_backfill backfill;
-  bool is_resumed; // the backfill was there before
+  const struct tg_args *resume; // the command line that goes on with one that was there before
   struct tg_project project;
   struct tg_output output;
   struct tg_occurrence *list;
@@ -37,51 +36,17 @@ static bool is_dry(const struct filler *filler) {
 
 // --- Planning ---
 
-static int params_fill(struct filler *filler, struct tg_error *err) {
-  struct tg_backfill *backfill = &filler->backfill;
-  size_t count;
-  const char **params = tg_args_all(backfill->args, "param", &backfill->arena, &count);
-  int code = params ? tg_host_take_secrets(backfill->host, backfill->plan, params, count,
-                                           &backfill->arena, err)
-                    : tg_error_set(err, TG_ENOMEM, "no memory for parameters");
-  for (size_t i = 0; i < backfill->count && !code; i++) {
-    struct tg_occurrence *occurrence = &filler->list[i];
-    struct tg_run run = {.partition = occurrence->partition,
-                         .logical_at = occurrence->start_ms,
-                         .interval_start = occurrence->start_ms,
-                         .interval_end = occurrence->end_ms};
-    struct tg_freeze freeze = {.version = backfill->version,
-                               .schema = backfill->plan->params,
-                               .given = params,
-                               .count = count,
-                               .run = &run};
-    code = tg_host_freeze(backfill->host, &freeze, &backfill->arena, &occurrence->params, err);
-  }
-  return code;
-}
-
-// Gives by what parameters are compared, in the backfill's memory.
-static const char *identity_of(struct tg_backfill *backfill, const char *params) {
-  size_t given_count;
-  const char **given = tg_args_all(backfill->args, "param", &backfill->arena, &given_count);
-  char *text = given ? tg_params_identity(backfill->plan->params, (const char *const *)given,
-                                          given_count, params)
-                     : NULL;
-  const char *kept = tg_arena_strdup(&backfill->arena, text);
-  free(text);
-  return kept;
-}
-
 static int identities_match(struct filler *filler, const struct tg_run *runs, size_t count,
                             struct tg_error *err) {
   struct tg_backfill *backfill = &filler->backfill;
   const char **identities = tg_arena_alloc(&backfill->arena, (count + 1) * sizeof *identities);
   bool is_known = identities != NULL;
   for (size_t i = 0; i < count && is_known; i++)
-    is_known = (identities[i] = identity_of(backfill, runs[i].params)) != NULL;
+    is_known = (identities[i] = tg_backfill_params_identity(backfill, runs[i].params)) != NULL;
   for (size_t i = 0; i < backfill->count && is_known; i++) {
     struct tg_occurrence *occurrence = &filler->list[i];
-    is_known = (occurrence->identity = identity_of(backfill, occurrence->params)) != NULL;
+    is_known =
+        (occurrence->identity = tg_backfill_params_identity(backfill, occurrence->params)) != NULL;
   }
   if (!is_known) return tg_error_set(err, TG_ENOMEM, "no memory for a backfill");
   return tg_occurrences_match(filler->list, backfill->count, runs, identities, count, err);
@@ -130,18 +95,21 @@ static int ways_decide(struct filler *filler, struct tg_error *err) {
                            &backfill->arena, occurrence, err);
     occurrence->way = tg_occurrence_way(only, occurrence);
     backfill->items[i].occurrence = occurrence;
-    if (filler->is_resumed) done_take(backfill, &backfill->items[i], occurrence);
+    if (filler->resume) done_take(backfill, &backfill->items[i], occurrence);
     backfill->total += occurrence->way != TG_WAY_LEAVE || backfill->items[i].has_ended;
   }
   return code;
 }
 
-// A pipeline that does not say how many of its runs go together is filled one by one.
+// A pipeline that does not say how many of its runs go together is filled one by one. More than
+// the places that the engine gives to backfills would only queue.
 static void width_decide(struct tg_backfill *backfill) {
   const struct tg_plan *plan = backfill->plan;
   uint32_t usual = plan->has_runs_max && plan->runs_max ? plan->runs_max : 1;
+  uint32_t places = tg_plan_backfill_places(plan);
   int64_t asked = tg_args_count(backfill->args, "max-runs", usual);
-  backfill->runs_max = asked < UINT32_MAX ? (uint32_t)asked : UINT32_MAX;
+  backfill->is_narrowed = asked > places;
+  backfill->runs_max = asked < places ? (uint32_t)asked : places;
 }
 
 static int plan_make(struct filler *filler, struct tg_error *err) {
@@ -151,6 +119,7 @@ static int plan_make(struct filler *filler, struct tg_error *err) {
   range->every_ms = tg_args_duration_ms(backfill->args, "every", 0);
   int code = tg_plan_parse(text, strlen(text), &backfill->plan, err);
   if (!code) width_decide(backfill);
+  if (!code) code = tg_backfill_params_take(backfill, filler->resume, err);
   if (!code)
     code = tg_partitions_pick(backfill->plan, tg_args_text(backfill->args, "partitions"),
                               &backfill->arena, &range->partitions, &range->partition_count, err);
@@ -160,7 +129,7 @@ static int plan_make(struct filler *filler, struct tg_error *err) {
   if (!code && !backfill->count)
     code = tg_error_set(err, TG_EINVALID, "pipeline %s has no occurrence from --from to --to",
                         backfill->plan->name);
-  if (!code) code = params_fill(filler, err);
+  if (!code) code = tg_backfill_params_freeze(backfill, filler->list, err);
   if (!code) code = runs_match(filler, err);
   return code ? code : ways_decide(filler, err);
 }
@@ -261,11 +230,18 @@ static int print(const struct filler *filler) {
   return code;
 }
 
-static void plan_say(const struct tg_backfill *backfill) {
+// What runs nothing is not recorded, so its id would name nothing.
+static void plan_say(const struct filler *filler) {
+  const struct tg_backfill *backfill = &filler->backfill;
+  bool is_named = backfill->total && !is_dry(filler);
   if (tg_args_has(backfill->args, "quiet")) return;
-  fprintf(stderr, "tidegate: backfill %s of %s: %zu occurrence%s, %zu to run, at most %u at once\n",
-          backfill->id, backfill->plan->name, backfill->count, backfill->count == 1 ? "" : "s",
-          backfill->total - backfill->ended, backfill->runs_max);
+  fprintf(stderr, "tidegate: backfill %s%sof %s: %zu occurrence%s, %zu to run, at most %u at once",
+          is_named ? backfill->id : "", is_named ? " " : "", backfill->plan->name, backfill->count,
+          backfill->count == 1 ? "" : "s", backfill->total - backfill->ended, backfill->runs_max);
+  if (backfill->is_narrowed)
+    fprintf(stderr, " (limits.runs is %u%s)", backfill->plan->runs_max,
+            backfill->plan->runs_max > 1 ? ", of which a backfill leaves one to other runs" : "");
+  fputc('\n', stderr);
 }
 
 static size_t success_count(const struct tg_backfill *backfill) {
@@ -294,9 +270,9 @@ static void begin_record(struct filler *filler) {
   struct tg_backfill *backfill = &filler->backfill;
   struct tg_fill *fill = &backfill->fill;
   fill->state = TG_FILL_RUNNING;
-  if (!filler->is_resumed) {
+  if (!filler->resume) {
     fill->pipeline = backfill->plan->name;
-    fill->command = tg_backfill_command(backfill->args, backfill->plan->name, &backfill->arena);
+    fill->command = tg_backfill_command(backfill);
     fill->created_at = tg_clock_wall_ms(tg_clock_system());
   }
   tg_fill_begin(backfill->host, fill);
@@ -313,7 +289,6 @@ static void end_record(struct tg_backfill *backfill) {
 static int backfill_go(struct filler *filler) {
   struct tg_backfill *backfill = &filler->backfill;
   struct tg_error err;
-  plan_say(backfill);
   if (!backfill->total) return print(filler);
   begin_record(filler);
   int code = tg_backfill_go(backfill, &err);
@@ -345,7 +320,7 @@ static int filler_go(struct filler *filler) {
   struct tg_error err;
   int code = range_read(filler, &err);
   if (!code) code = tg_host_open(&filler->project, !is_dry(filler), &backfill->host, &err);
-  if (code == TG_EBUSY && filler->is_resumed)
+  if (code == TG_EBUSY && filler->resume)
     return tg_backfill_wake(&filler->project, &backfill->fill, &err);
   if (code) return tg_exit_report(&err);
   int exit_code = tg_load_version(backfill->host, &filler->project, tg_args_word(backfill->args, 0),
@@ -353,16 +328,18 @@ static int filler_go(struct filler *filler) {
   if (exit_code) return exit_code;
   code = plan_make(filler, &err);
   if (code) return tg_exit_report(&err);
+  plan_say(filler);
   return is_dry(filler) ? print(filler) : backfill_go(filler);
 }
 
-static int filler_run(const struct tg_args *args, const struct tg_fill *resumed) {
-  struct filler filler = {.backfill = {.args = args}, .output = tg_output_of(args, STDOUT_FILENO)};
+static int filler_run(const struct tg_args *args, const struct tg_args *resume,
+                      const struct tg_fill *resumed) {
+  struct filler filler = {
+      .backfill = {.args = args}, .resume = resume, .output = tg_output_of(args, STDOUT_FILENO)};
   struct tg_backfill *backfill = &filler.backfill;
   int exit_code = tg_load_project(&filler.project, args);
   if (exit_code) return exit_code;
   tg_arena_init(&backfill->arena);
-  filler.is_resumed = resumed != NULL;
   if (resumed)
     backfill->fill = *resumed;
   else
@@ -395,26 +372,40 @@ static int resume_run(const struct tg_args *args) {
                         tg_fill_state_word(fill.state));
   if (!exit_code && !code) code = tg_backfill_again(args, &fill, &arena, &again, &err);
   if (code) exit_code = tg_exit_report(&err);
-  if (!exit_code) exit_code = filler_run(&again, &fill);
+  if (!exit_code) exit_code = filler_run(&again, args, &fill);
   tg_args_deinit(&again);
   tg_records_close(&records);
   tg_arena_deinit(&arena);
   return exit_code;
 }
 
+static const char *const asks[] = {"list", "pause", "resume", "cancel"};
+
+// What is there already is asked with one word, which takes nothing else; one that goes on may do
+// so faster, and be given its secrets again.
+static bool is_usage(const struct tg_args *args) {
+  static const char *const plan_words[] = {"from", "to",       "every", "partitions",
+                                           "only", "max-runs", "param", "dry-run"};
+  size_t asked = 0, planned = 0;
+  for (size_t i = 0; i < sizeof asks / sizeof *asks; i++) asked += tg_args_has(args, asks[i]);
+  for (size_t i = 0; i < sizeof plan_words / sizeof *plan_words; i++)
+    planned += tg_args_has(args, plan_words[i]);
+  if (tg_args_has(args, "resume"))
+    planned -= (size_t)tg_args_has(args, "max-runs") + tg_args_has(args, "param");
+  return asked ? asked == 1 && !args->word_count && !planned : args->word_count > 0;
+}
+
 static int backfill_run(const struct tg_args *args) {
-  static const char *const words[] = {"list", "pause", "resume", "cancel"};
-  int asked = 0;
-  for (size_t i = 0; i < sizeof words / sizeof *words; i++) asked += tg_args_has(args, words[i]);
-  if (asked > 1 || (asked && args->word_count) || (!asked && !args->word_count)) {
-    fputs("tidegate: backfill takes a PIPELINE, or one of --list, --pause, --resume, --cancel\n",
+  if (!is_usage(args)) {
+    fputs("tidegate: backfill takes a PIPELINE and what to run of it, or one of --list, --pause, "
+          "--cancel, or --resume, which takes --max-runs and -p NAME=SECRET\n",
           stderr);
     return TG_EXIT_USAGE;
   }
   if (tg_args_has(args, "list")) return tg_backfill_list(args);
   if (tg_args_has(args, "pause")) return tg_backfill_pause(args);
   if (tg_args_has(args, "cancel")) return tg_backfill_cancel(args);
-  return tg_args_has(args, "resume") ? resume_run(args) : filler_run(args, NULL);
+  return tg_args_has(args, "resume") ? resume_run(args) : filler_run(args, NULL, NULL);
 }
 
 const struct tg_verb tg_verb_backfill = {
@@ -443,13 +434,16 @@ const struct tg_verb tg_verb_backfill = {
              "all (again), missing, failed (default: missing and failed) or stale", only_choices,
              NULL},
             {"max-runs", 0, TG_OPTION_COUNT, "N",
-             "at most so many at once (default: limits.runs, else 1)", NULL, NULL},
+             "at most so many at once (default: limits.runs, else 1; one place of it is left)",
+             NULL, NULL},
             {"param", 'p', TG_OPTION_TEXT, "NAME=VALUE", "a parameter (may be given again)", NULL,
              NULL},
             {"dry-run", 0, TG_OPTION_FLAG, NULL, "say what would run", NULL, NULL},
             {"list", 0, TG_OPTION_FLAG, NULL, "list backfills, newest first", NULL, NULL},
             {"pause", 0, TG_OPTION_TEXT, "ID", "begin nothing more; what runs goes on", NULL, NULL},
-            {"resume", 0, TG_OPTION_TEXT, "ID", "go on with one that was paused, stopped or killed",
+            {"resume", 0, TG_OPTION_TEXT, "ID",
+             "go on with one that was paused, stopped or killed; takes --max-runs, and -p for "
+             "secrets",
              NULL, NULL},
             {"cancel", 0, TG_OPTION_TEXT, "ID", "end it and its runs", NULL, NULL},
             {NULL, 0, TG_OPTION_FLAG, NULL, NULL, NULL, NULL},

@@ -29,7 +29,10 @@ struct tg_backfill {
   struct tg_plan *plan;
   struct tg_backfill_item *items;
   size_t count;
+  const char **params; // "name=value", of secrets the place only
+  size_t param_count;
   uint32_t runs_max; // at once
+  bool is_narrowed;  // more were asked for than limits.runs leaves to backfills
   struct tg_arena arena;
   struct tg_watch watch;
   struct tg_deferred more;
@@ -45,13 +48,31 @@ struct tg_backfill {
 /// Errors: why the host stopped by itself
 int tg_backfill_go(struct tg_backfill *backfill, struct tg_error *err);
 
-/// Gives the words of a command line as they are recorded, with the pipeline by its name.
+/// Takes what is given for parameters, of secrets their places; `again` is the command line that
+/// goes on with a backfill, whose -p give its secrets again, or NULL.
 ///
-/// Owns:   the text is the arena's; NULL when memory is out
-const char *tg_backfill_command(const struct tg_args *args, const char *pipeline,
-                                struct tg_arena *arena);
+/// Errors: those of tg_secrets_take; TG_EINVALID for what is no secret of a backfill that goes on
+int tg_backfill_params_take(struct tg_backfill *backfill, const struct tg_args *again,
+                            struct tg_error *err);
 
-/// Reads the recorded words again, with the global options of this command line.
+/// Freezes the parameters of each occurrence.
+///
+/// Errors: those of tg_freeze
+int tg_backfill_params_freeze(struct tg_backfill *backfill, struct tg_occurrence *list,
+                              struct tg_error *err);
+
+/// Gives by what the parameters of runs are compared.
+///
+/// Owns:   the text is the backfill's; NULL when memory is out
+const char *tg_backfill_params_identity(struct tg_backfill *backfill, const char *params);
+
+/// Gives the words of the command line as they are recorded: with the pipeline by its name, and of
+/// secrets the place only.
+///
+/// Owns:   the text is the backfill's; NULL when memory is out
+const char *tg_backfill_command(struct tg_backfill *backfill);
+
+/// Reads the recorded words again, with the global options and --max-runs of this command line.
 ///
 /// Owns:   the caller deinits `again`, also after an error
 int tg_backfill_again(const struct tg_args *args, const struct tg_fill *fill,

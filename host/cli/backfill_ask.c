@@ -26,21 +26,24 @@ static bool is_own(const struct tg_args *args, const struct tg_option *option) {
   return own->name != NULL;
 }
 
-static void words_add(const struct tg_args *args, bool own, json_t *words) {
-  for (size_t i = 0; i < args->given_count; i++) {
-    const struct tg_given *given = &args->given[i];
-    if (is_own(args, given->option) != own || strcmp(given->option->name, "resume") == 0) continue;
-    json_array_append_new(words, json_sprintf("--%s", given->option->name));
-    if (given->value) json_array_append_new(words, json_string(given->value));
-  }
+static bool is_named(const struct tg_given *given, const char *name) {
+  return strcmp(given->option->name, name) == 0;
 }
 
-const char *tg_backfill_command(const struct tg_args *args, const char *pipeline,
-                                struct tg_arena *arena) {
-  json_t *words = json_pack("[s]", pipeline);
-  words_add(args, true, words);
+static void word_add(json_t *words, const char *option, const char *value) {
+  json_array_append_new(words, json_sprintf("--%s", option));
+  if (value) json_array_append_new(words, json_string(value));
+}
+
+const char *tg_backfill_command(struct tg_backfill *backfill) {
+  const struct tg_args *args = backfill->args;
+  json_t *words = json_pack("[s]", backfill->plan->name);
+  for (size_t i = 0; i < args->given_count; i++)
+    if (is_own(args, args->given[i].option) && !is_named(&args->given[i], "param"))
+      word_add(words, args->given[i].option->name, args->given[i].value);
+  for (size_t i = 0; i < backfill->param_count; i++) word_add(words, "param", backfill->params[i]);
   char *text = json_dumps(words, JSON_COMPACT);
-  const char *copy = text ? tg_arena_strdup(arena, text) : NULL;
+  const char *copy = text ? tg_arena_strdup(&backfill->arena, text) : NULL;
   free(text);
   json_decref(words);
   return copy;
@@ -49,9 +52,11 @@ const char *tg_backfill_command(const struct tg_args *args, const char *pipeline
 int tg_backfill_again(const struct tg_args *args, const struct tg_fill *fill,
                       struct tg_arena *arena, struct tg_args *again, struct tg_error *err) {
   json_t *words = json_pack("[s, s]", "tidegate", "backfill"), *own;
-  words_add(args, false, words);
   own = json_loads(fill->command, 0, NULL);
   if (own) json_array_extend(words, own);
+  for (size_t i = 0; i < args->given_count; i++)
+    if (!is_own(args, args->given[i].option) || is_named(&args->given[i], "max-runs"))
+      word_add(words, args->given[i].option->name, args->given[i].value);
   size_t count = json_array_size(words);
   const char **argv = tg_arena_alloc(arena, (count + 1) * sizeof *argv);
   int code = argv ? TG_OK : tg_error_set(err, TG_ENOMEM, "out of memory");

@@ -41,12 +41,9 @@ static bool is_full(const struct tg_engine *engine, const struct tg_live_run *ru
   return is_limited(run) && places_taken(engine, run, false) >= run->plan->runs_max;
 }
 
-// A backfill takes the last place only where there is but one.
 static bool has_place(const struct tg_engine *engine, const struct tg_live_run *run) {
   if (is_full(engine, run)) return false;
-  uint32_t max = run->plan->runs_max;
-  return !is_limited(run) || !run->run.backfill || max == 1 ||
-         places_taken(engine, run, true) < max - 1;
+  return !run->run.backfill || places_taken(engine, run, true) < tg_plan_backfill_places(run->plan);
 }
 
 // --- The line ---

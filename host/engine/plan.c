@@ -250,6 +250,11 @@ int64_t tg_plan_deadline(const struct tg_plan *plan, const struct tg_run *run) {
   return own < inherited ? own : inherited;
 }
 
+uint32_t tg_plan_backfill_places(const struct tg_plan *plan) {
+  if (!plan->runs_max || plan->overlap == TG_OVERLAP_ALLOW) return UINT32_MAX;
+  return plan->runs_max > 1 ? plan->runs_max - 1 : 1;
+}
+
 uint32_t tg_plan_find(const struct tg_plan *plan, const char *name) {
   for (uint32_t i = 0; i < plan->count; i++)
     if (strcmp(plan->tasks[i].name, name) == 0) return i;

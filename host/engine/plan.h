@@ -139,5 +139,9 @@ struct tg_plan *tg_plan_share(struct tg_plan *plan);
 /// limit and by what its parent has left; INT64_MAX for none. Teardowns are not bound by it.
 int64_t tg_plan_deadline(const struct tg_plan *plan, const struct tg_run *run);
 
+/// Gives how many runs of the pipeline backfills may have at work at once: where there are several
+/// places they leave one to other runs. UINT32_MAX for no limit.
+uint32_t tg_plan_backfill_places(const struct tg_plan *plan);
+
 /// Finds a task by name; returns its index or UINT32_MAX.
 uint32_t tg_plan_find(const struct tg_plan *plan, const char *name);

@@ -139,9 +139,19 @@ describe("backfill", function()
   end)
 
   it("runs as many at once as the pipeline does, or as is asked for", function()
-    of(WRITES, FIELDS .. "limits = { runs = 2 },")
-    assert.equal(2, backfill(range("--dry-run")).max_runs)
-    assert.equal(3, backfill(range("--dry-run", "--max-runs", "3")).max_runs)
+    for _, case in ipairs { { "runs = 4", 3 }, { "runs = 1", 1 }, { "runs = 0", 1 }, { "tasks = 9", 1 },
+      { "runs = 4", 2, "2" }, { "runs = 4", 3, "9", true }, { "runs = 2", 1, "2", true },
+      { "runs = 0", 9, "9" }, { "runs = 2, overlap = 'allow'", 9, "9" }, { "tasks = 9", 15, "20", true } } do
+      of(WRITES, FIELDS .. "limits = { " .. case[1] .. " },")
+      local list, result = backfill(range("--dry-run", case[3] and "--max-runs=" .. case[3]))
+      assert.equal(case[2], list.max_runs, case[1])
+      assert.matches("4 occurrences, 4 to run, at most " .. case[2] .. " at once", result.err)
+      if case[4] then
+        assert.matches("limits.runs is %d+, of which a backfill leaves one to other runs", result.err)
+      end
+      box:close()
+    end
+    box = nil
   end)
 
   it("says what is wrong with its range, its schedule and its parameters", function()
@@ -335,10 +345,42 @@ describe("a backfill at work", function()
     assert.equal("cancelled", fill().state)
   end)
 
+  it("records of a secret where it is, and is given it again to go on", function()
+    of(SLOW, "params = { token = tg.string { secret = true }, n = tg.int { default = 1 } },")
+    box:write("files/wait", "")
+    local words = { "backfill", "p", "--every", "1d", "-p", "token=value:canary7" }
+    for _, word in ipairs(RANGE) do words[#words + 1] = word end
+    project.shell(("cd %s && (%s >/dev/null 2>files/err; echo $? >files/code) >/dev/null 2>&1 &"):format(
+      project.quote(box.dir), project.command(words)))
+    until_true(function() return #box:lines "files/log" == 1 end)
+    project.shell(("kill -9 $(cat %s/.tidegate/lock)"):format(project.quote(box.dir)))
+    assert.equal(137, ended_code())
+    assert.equal("", (select(2, project.shell("grep -rl canary7 " .. box.dir .. "/.tidegate"))))
+    assert.matches("%-%-param token=value:token", box:tidegate("backfill", "--list").out)
+    os.remove(box.dir .. "/files/wait")
+    for _, case in ipairs {
+      { {}, "on the command line, and that is not kept; give it again with %-p" },
+      { { "-p", "n=2" }, '%-p gives a secret of it again, and "n" is none' },
+      { { "-p", "x=2" }, '%-p gives a secret of it again, and "x" is none' },
+      { { "--every", "1h" }, "takes a PIPELINE" },
+    } do
+      local result = box:tidegate("backfill", "--resume", "last", table.unpack(case[1]))
+      assert.is_not.equal(0, result.code)
+      assert.matches(case[2], result.err)
+    end
+    local document, result = box:document("backfill", "--resume", "last", "-p", "token=value:canary7",
+      "--max-runs", "3")
+    assert.equal(0, result.code, result.err)
+    assert.equal(3, document.backfill.max_runs)
+    assert.equal("success4", counts())
+    assert.equal("", (select(2, project.shell("grep -rl canary7 " .. box.dir .. "/.tidegate"))))
+  end)
+
   it("says what it does not take", function()
     of(SLOW)
     for _, words in ipairs { {}, { "p", "--list" }, { "--pause", "x", "--cancel", "x" },
-      { "--pause", "last" }, { "--resume", "nothing" }, { "--cancel", "0" } } do
+      { "--pause", "last" }, { "--resume", "nothing" }, { "--cancel", "0" }, { "--list", "--only", "all" },
+      { "--pause", "last", "--max-runs", "2" }, { "--resume", "last", "--dry-run" } } do
       assert.equal(2, box:tidegate("backfill", table.unpack(words)).code)
     end
     assert.equal(0, box:tidegate("backfill", "--list").code)

@@ -298,7 +298,7 @@ tg_plant(queue_by_number FILE engine/overlap.c SEEDS 5000
   FROM [[if (a->run.logical_at != b->run.logical_at) return a->run.logical_at < b->run.logical_at;]]
   TO [[]])
 tg_plant(backfill_takes_all FILE engine/overlap.c SEEDS 5000
-  FROM [[places_taken(engine, run, true) < max - 1;]] TO [[places_taken(engine, run, true) < max;]])
+  FROM [[true) < tg_plan_backfill_places(]] TO [[true) <= tg_plan_backfill_places(]])
 tg_plant(backfill_takes_last_slot FILE engine/dispatch.c SEEDS 2000
   FROM [[engine->slots > 1 ? engine->slots - 1]] TO [[engine->slots > 1 ? engine->slots]])
 tg_plant(backfill_goes_first FILE engine/engine.c SEEDS 5000
