@@ -45,7 +45,7 @@ local words = require "tidegate.pipeline.words"
 ---@field bool fun(fields?: tidegate.TypeFields): tidegate.Declaration
 ---@field enum fun(fields: tidegate.EnumFields): tidegate.Declaration
 ---@field date fun(fields?: tidegate.TypeFields): tidegate.Declaration "2026-11-20"
----@field list fun(fields: tidegate.ListFields): tidegate.Declaration
+---@field list fun(fields?: tidegate.ListFields): tidegate.Declaration
 ---@field logical_date tidegate.Declaration the default of a date: the day the run stands for
 
 ---@class tidegate.PipelineFields
@@ -169,6 +169,7 @@ local words = require "tidegate.pipeline.words"
 ---@class tidegate.TypeFields
 ---@field default? any|tidegate.Computed a value, or a function of the other parameters
 ---@field doc? string
+---@field required? boolean what has no default is required, with or without this word
 ---@field optional? boolean of a policy's input
 
 ---@alias tidegate.Computed fun(params: table<string, any>, run: tidegate.RunFacts): any, any
@@ -179,7 +180,7 @@ local words = require "tidegate.pipeline.words"
 ---@field partition? string
 
 ---@class tidegate.StringFields: tidegate.TypeFields
----@field pattern? string a Lua pattern for the whole string
+---@field pattern? string a Lua pattern for the whole string, with or without ^ and $
 ---@field secret? boolean tasks get a handle as of tg.secret; a default is tg.secret "NAME"
 ---@field min_length? integer
 ---@field max_length? integer
@@ -192,7 +193,7 @@ local words = require "tidegate.pipeline.words"
 ---@field [integer] string
 
 ---@class tidegate.ListFields: tidegate.TypeFields
----@field of tidegate.Declaration the type of its items
+---@field of? tidegate.Declaration the type of its items; strings by default
 ---@field min_length? integer
 ---@field max_length? integer
 

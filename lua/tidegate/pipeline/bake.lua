@@ -307,7 +307,7 @@ local function bake_params(given, at, faults)
     if params.is_type(value) then
       baked[name] = params.bake(value, report)
       if baked[name] and baked[name].optional then
-        report("optional is for inputs of policies", "give it a default")
+        report("a parameter that need not be given needs a default")
       end
     elseif not words.is_unknown(value) then
       report("must be a type, not " .. words.describe(value), "tg.string { default = \"...\" }")

@@ -42,6 +42,13 @@ local function range(param, what)
   return what
 end
 
+-- A pattern is for the whole string, whether it says so or not.
+local function whole(pattern)
+  local escapes = pattern:match "(%%*)%$$"
+  local body = escapes and #escapes % 2 == 0 and pattern:sub(1, -2) or pattern
+  return "^" .. body:gsub("^%^", "") .. "$"
+end
+
 local LENGTHS = {
   min_length = { schema.integer(0, math.maxinteger) },
   max_length = { schema.integer(0, math.maxinteger) },
@@ -59,7 +66,7 @@ local TYPES = {
     },
     holds = function(param, value)
       return type(value) == "string" and has_length(param, value)
-        and (not param.pattern or value:find("^" .. param.pattern .. "$") ~= nil)
+        and (not param.pattern or value:find(whole(param.pattern)) ~= nil)
     end,
     expects = function(param)
       local text = "a string"
@@ -186,7 +193,8 @@ local function option_fields(word)
     default = { as_is },
     doc = { schema.string, default = "" },
     optional = { schema.boolean },
-    of = word == "list" and { as_is, required = true } or nil,
+    required = { schema.boolean },
+    of = word == "list" and { as_is } or nil,
   }
   for name, field in pairs(TYPES[word].fields) do fields[name] = field end
   return fields
@@ -200,9 +208,20 @@ local function check_options(param, report)
   if param.secret and (param.pattern or param.min_length or param.max_length) then
     report("a secret has no pattern and no length, because scripts do not see it")
   end
-  if param.type == "list" and not params.is_type(param.of) then
+  if param.of ~= nil and not params.is_type(param.of) then
     report("of must be a type such as tg.string {}, not " .. words.describe(param.of))
   end
+end
+
+-- What has no default is required, whether it says so or not.
+local function bake_required(param, default, report)
+  if param.required and default ~= nil then
+    report("it has a default, so it is never missing", "leave out required, or the default")
+  elseif param.required and param.optional then
+    report("it is either required or optional")
+  end
+  param.optional = param.optional or (param.required == false and default == nil)
+  param.required = default == nil and not param.optional
 end
 
 ---Bakes what a type word was given; nil if that is faulty.
@@ -229,11 +248,14 @@ function params.bake(declaration, report)
   local default = param.default
   param.type, param.default = record.word, nil
   check_options(param, fault)
-  if param.of and not is_faulty then param.of = params.bake(param.of, fault) end
-  if param.of and param.of.secret then fault("the values of a list cannot be secret") end
+  if param.type == "list" and param.of == nil then param.of = { type = "string", doc = "" } end
+  if params.is_type(param.of) and not is_faulty then
+    param.of = params.bake(param.of, fault)
+    if param.of and param.of.secret then fault("the values of a list cannot be secret") end
+  end
   if is_faulty then return nil end
+  bake_required(param, default, report)
   bake_default(param, default, report)
-  param.required = param.default == nil and not param.default_is and not param.optional
   return param
 end
 
