@@ -2,7 +2,11 @@
 #include "loop/loop.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 enum { TIMER_LATE_MS = 50, TIMER_HEARS_MS = 10 };
@@ -35,8 +39,13 @@ struct tg_wake {
   void *self;
 };
 
+// A signal is taken from a descriptor, and is blocked as long as it is watched: a handler would
+// have to pass it on by a pipe, and libuv's waits for ever where it could not write to it.
 struct tg_signal {
-  uv_signal_t uv;
+  uv_poll_t uv;
+  int fd, signum;
+  struct sigaction before;
+  bool was_blocked;
   void (*caught)(void *self, int signum);
   void *self;
 };
@@ -244,9 +253,40 @@ void tg_wake_free(struct tg_wake *wake) {
   if (wake) uv_close((uv_handle_t *)&wake->uv, handle_closed);
 }
 
-static void signal_caught(uv_signal_t *uv, int signum) {
+static void signal_ready(uv_poll_t *uv, int status, int events) {
   struct tg_signal *signal = (struct tg_signal *)uv;
-  signal->caught(signal->self, signum);
+  struct signalfd_siginfo info;
+  (void)status;
+  (void)events;
+  // Who cannot read it now is told of it again.
+  if (read(signal->fd, &info, sizeof info) == (ssize_t)sizeof info)
+    signal->caught(signal->self, signal->signum);
+}
+
+static sigset_t signal_set(int signum) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signum);
+  return set;
+}
+
+// One that is ignored would be lost, blocked or not: with SIGCHLD the exits of children would be.
+static void signal_block(struct tg_signal *signal) {
+  sigset_t set = signal_set(signal->signum), old;
+  struct sigaction usual = {.sa_handler = SIG_DFL};
+  sigaction(signal->signum, &usual, &signal->before);
+  pthread_sigmask(SIG_BLOCK, &set, &old);
+  signal->was_blocked = sigismember(&old, signal->signum) == 1;
+}
+
+// What came and was not told is dropped.
+static void signal_unblock(struct tg_signal *signal) {
+  sigset_t set = signal_set(signal->signum);
+  struct signalfd_siginfo info;
+  while (signal->fd >= 0 && read(signal->fd, &info, sizeof info) > 0) continue;
+  if (!signal->was_blocked) pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  sigaction(signal->signum, &signal->before, NULL);
+  if (signal->fd >= 0) close(signal->fd);
 }
 
 struct tg_signal *tg_signal_new(struct tg_loop *loop, int signum,
@@ -256,17 +296,19 @@ struct tg_signal *tg_signal_new(struct tg_loop *loop, int signum,
   if (!signal) return NULL;
   signal->caught = caught;
   signal->self = self;
-  int status = uv_signal_init(&loop->uv, &signal->uv);
+  signal->signum = signum;
+  signal_block(signal);
+  sigset_t set = signal_set(signum);
+  signal->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  int status = signal->fd < 0 ? -errno : uv_poll_init(&loop->uv, &signal->uv, signal->fd);
   if (status) {
+    signal_unblock(signal);
     free(signal);
-    tg_error_errno(err, TG_EIO, -status, "cannot watch signals");
+    tg_error_errno(err, TG_EIO, -status, "cannot watch for signal %d", signum);
     return NULL;
   }
-  status = uv_signal_start(&signal->uv, signal_caught, signum);
-  if (!status) return signal;
-  tg_signal_free(signal);
-  tg_error_errno(err, TG_EIO, -status, "cannot catch signal %d", signum);
-  return NULL;
+  uv_poll_start(&signal->uv, UV_READABLE, signal_ready);
+  return signal;
 }
 
 void tg_signal_ref(struct tg_signal *signal) {
@@ -278,5 +320,7 @@ void tg_signal_unref(struct tg_signal *signal) {
 }
 
 void tg_signal_free(struct tg_signal *signal) {
-  if (signal) uv_close((uv_handle_t *)&signal->uv, handle_closed);
+  if (!signal) return;
+  uv_close((uv_handle_t *)&signal->uv, handle_closed);
+  signal_unblock(signal);
 }

@@ -88,7 +88,9 @@ struct tg_wake *tg_wake_new(struct tg_loop *loop, void (*woken)(void *self), voi
 void tg_wake_send(struct tg_wake *wake);
 void tg_wake_free(struct tg_wake *wake); // NULL is fine
 
-/// Starts to catch a signal; its old disposition returns when the last watch on it is freed.
+/// Starts to catch a signal, of which there is one watch at a time in a process. It is blocked in
+/// this thread and in those that it starts (others must block it themselves: tg_thread_start); how
+/// it was before returns when the watch is freed.
 struct tg_signal *tg_signal_new(struct tg_loop *loop, int signum,
                                 void (*caught)(void *self, int signum), void *self,
                                 struct tg_error *err);

@@ -22,6 +22,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "store/database.h"
 #include "store/job.h"
 
@@ -272,7 +273,7 @@ static int folder_lock(const char *data, bool is_brief, int *fd, struct tg_error
 }
 
 static int thread_start(struct tg_store *store, struct tg_error *err) {
-  int errnum = pthread_create(&store->thread, NULL, thread_main, store);
+  int errnum = tg_thread_start(&store->thread, thread_main, store);
   if (errnum) return tg_error_errno(err, TG_EIO, errnum, "cannot start the store's thread");
   store->has_thread = true;
   return TG_OK;

@@ -13,12 +13,12 @@
 #include "warehouse/warehouse.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/thread.h"
 #include "warehouse/sql.h"
 #include "warehouse/sql_request.h"
 
@@ -225,13 +225,8 @@ static void request_free(struct request *request) {
   free(request);
 }
 
-// Threads start with all signals blocked; those are for the loop's thread.
 static int thread_start(struct thread *thread) {
-  sigset_t all, old;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &old);
-  int errnum = pthread_create(&thread->id, NULL, thread_main, thread);
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  int errnum = tg_thread_start(&thread->id, thread_main, thread);
   thread->has_started = errnum == 0;
   return errnum;
 }

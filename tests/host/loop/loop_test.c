@@ -181,6 +181,33 @@ static void an_unreferenced_signal_does_not_keep_the_loop_going(void **state) {
   assert_int_equal(scene->count, 0);
 }
 
+// As a shell has SIGINT for what it starts in the background, and a careless parent SIGCHLD.
+static void catches_a_signal_that_was_ignored(void **state) {
+  struct scene *scene = *state;
+  signal(SIGUSR1, SIG_IGN);
+  catches_a_signal(state);
+  tg_signal_free(scene->signal);
+  scene->signal = NULL;
+  struct sigaction now;
+  sigaction(SIGUSR1, NULL, &now);
+  assert_ptr_equal(now.sa_handler, SIG_IGN);
+  signal(SIGUSR1, SIG_DFL);
+}
+
+// It would end this process.
+static void what_was_not_told_goes_with_its_watch(void **state) {
+  struct scene *scene = *state;
+  sigset_t mask;
+  scene->signal = tg_signal_new(scene->loop, SIGUSR1, signal_caught, scene, NULL);
+  raise(SIGUSR1);
+  tg_signal_free(scene->signal);
+  scene->signal = NULL;
+  pthread_sigmask(SIG_SETMASK, NULL, &mask);
+  assert_int_equal(sigismember(&mask, SIGUSR1), 0);
+  tg_loop_run(scene->loop);
+  assert_int_equal(scene->count, 0);
+}
+
 static void note_second(void *self) {
   struct scene *scene = self;
   scene->order[scene->count++] = '2';
@@ -237,6 +264,8 @@ int main(void) {
       TEST(another_thread_wakes_the_loop),
       TEST(catches_a_signal),
       TEST(an_unreferenced_signal_does_not_keep_the_loop_going),
+      TEST(catches_a_signal_that_was_ignored),
+      TEST(what_was_not_told_goes_with_its_watch),
       TEST(deferred_calls_keep_their_order_and_may_come_again),
       TEST(a_deferred_call_can_be_taken_back_even_while_the_queue_is_worked_off),
   };
