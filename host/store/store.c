@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store's thread sleeps until something is queued, takes all of it, and makes it one
-// transaction. Finished jobs go back through a list and a bell to the loop, in their order.
+// transaction. Finished jobs go back through a list and a bell to the loop, in their order. Where a
+// transaction fails, what is queued fails with it, until that is told: whoever queued it may count
+// on what was lost.
 //
 // What waits for a commit mostly queues its next job right after it. What came while that commit
 // was made would leave without it, and both would wait for every other commit from then on. So the
@@ -59,12 +61,13 @@ struct tg_store {
   pthread_t thread;
   bool has_thread;
   pthread_mutex_t mutex;
-  pthread_cond_t queued_some, finished_some;
+  pthread_cond_t queued_some;
   struct job_list queued, finished; // under the mutex
   size_t awaited;                   // under the mutex: urgent jobs for which the thread is woken
   struct following following;
-  bool is_closing;        // under the mutex
-  struct tg_error broken; // the thread's: nothing is written after such a failure
+  struct tg_error refused; // under the mutex: a failure that is not told yet
+  bool is_closing;         // under the mutex
+  struct tg_error broken;  // the thread's: nothing is written after such a failure
 };
 
 static void list_init(struct job_list *list) {
@@ -127,20 +130,32 @@ static int job_write(struct tg_store *store, struct tg_job *job) {
   return code ? code : own;
 }
 
-static void group_write(struct tg_store *store, struct tg_job *group) {
-  struct tg_error failed = store->broken;
-  int code = failed.code ? failed.code : tg_database_exec(store->db, "BEGIN IMMEDIATE", &failed);
+// Gives 0 when the group is durable.
+static int group_write(struct tg_store *store, struct tg_job *group, struct tg_error *failed) {
+  *failed = store->broken;
+  int code = failed->code ? failed->code : tg_database_exec(store->db, "BEGIN IMMEDIATE", failed);
   for (struct tg_job *job = group; job && !code; job = job->next) {
     int own = job_write(store, job);
     if (!own || (is_own_failure(own) && !job->is_sure)) continue;
     code = own;
-    failed = job->err;
+    *failed = job->err;
   }
-  if (!code) code = group_commit(store, &failed);
-  if (!code) return;
+  if (!code) code = group_commit(store, failed);
+  if (!code) return TG_OK;
   if (!sqlite3_get_autocommit(store->db)) tg_database_exec(store->db, "ROLLBACK", NULL);
-  if (code == TG_EIO || code == TG_EDAMAGED) store->broken = failed;
-  for (struct tg_job *job = group; job; job = job->next) job->err = failed;
+  if (code == TG_EIO || code == TG_EDAMAGED) store->broken = *failed;
+  return code;
+}
+
+// Has the mutex.
+static void jobs_finished(struct tg_store *store, struct tg_job *jobs,
+                          const struct tg_error *failed) {
+  while (jobs) {
+    struct tg_job *next = jobs->next;
+    if (failed) jobs->err = *failed;
+    list_add(&store->finished, jobs);
+    jobs = next;
+  }
 }
 
 static int64_t now_ns(void) {
@@ -187,17 +202,17 @@ static void *thread_main(void *self) {
     if (!group) break;
     pthread_mutex_unlock(&store->mutex);
     int64_t begin_ns = now_ns();
-    group_write(store, group);
+    struct tg_error failed;
+    int code = group_write(store, group, &failed);
     store->following.ended_ns = now_ns();
     store->following.commit_ns = store->following.ended_ns - begin_ns;
     pthread_mutex_lock(&store->mutex);
-    store->following.others = store->queued.urgent;
-    while (group) {
-      struct tg_job *next = group->next;
-      list_add(&store->finished, group);
-      group = next;
+    jobs_finished(store, group, code ? &failed : NULL);
+    if (code) {
+      store->refused = failed;
+      jobs_finished(store, list_take(&store->queued), &failed);
     }
-    pthread_cond_broadcast(&store->finished_some);
+    store->following.others = store->queued.urgent;
     tg_wake_send(store->wake);
   }
   pthread_mutex_unlock(&store->mutex);
@@ -214,15 +229,21 @@ static void jobs_finish(void *self) {
     job->finish(job, job->err.code ? &job->err : NULL);
     job = next;
   }
+  pthread_mutex_lock(&store->mutex);
+  if (!store->finished.first) tg_error_clear(&store->refused); // who goes on knows of it
+  pthread_mutex_unlock(&store->mutex);
 }
 
 void tg_store_submit(struct tg_store *store, struct tg_job *job) {
   tg_error_clear(&job->err);
   pthread_mutex_lock(&store->mutex);
+  if (store->refused.code) job->err = store->refused;
   if (store->is_closing) tg_error_set(&job->err, TG_ECANCELLED, "the store is being closed");
-  list_add(store->is_closing ? &store->finished : &store->queued, job);
+  list_add(job->err.code ? &store->finished : &store->queued, job);
   bool is_awaited = !job->may_wait && store->queued.urgent == store->awaited;
-  if (store->is_closing || store->queued.first == job || is_awaited)
+  if (job->err.code)
+    tg_wake_send(store->wake);
+  else if (store->queued.first == job || is_awaited)
     pthread_cond_signal(&store->queued_some);
   pthread_mutex_unlock(&store->mutex);
 }
@@ -288,7 +309,6 @@ static int store_open(struct tg_loop *loop, const char *data, bool is_brief, str
   store->lock_fd = -1;
   pthread_mutex_init(&store->mutex, NULL);
   pthread_cond_init(&store->queued_some, NULL);
-  pthread_cond_init(&store->finished_some, NULL);
   list_init(&store->queued);
   list_init(&store->finished);
   code = folder_lock(data, is_brief, &store->lock_fd, err);
@@ -332,7 +352,6 @@ void tg_store_close(struct tg_store *store) {
   for (int i = 0; i < MARK_COUNT; i++) sqlite3_finalize(store->marks[i]);
   sqlite3_close(store->db);
   if (store->lock_fd >= 0) close(store->lock_fd);
-  pthread_cond_destroy(&store->finished_some);
   pthread_cond_destroy(&store->queued_some);
   pthread_mutex_destroy(&store->mutex);
   free(store);

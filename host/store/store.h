@@ -37,9 +37,10 @@ void tg_store_close(struct tg_store *store);
 ///
 /// Owns:   takes the batch until `done`
 /// Errors: through `done`; nothing of the batch is then stored, and the store goes on: TG_EEXISTS
-///         (a run with this occurrence, parameters and rerun is there), TG_EFULL, TG_EBUSY (another
-///         program writes to the file). After TG_EIO or TG_EDAMAGED the outcome is not known and
-///         the store writes no more: the host must stop and read again
+///         (a run with this occurrence, parameters and rerun is there); TG_EFULL, TG_EBUSY (another
+///         program writes to the file), and with it fails what was asked for until it is told. After
+///         TG_EIO or TG_EDAMAGED the outcome is not known and the store writes no more: the host
+///         must stop and read again
 typedef void tg_store_done(void *self, struct tg_batch *batch, const struct tg_error *err);
 void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_done *done,
                      void *self);

@@ -2,6 +2,7 @@
 //
 // The store on a disk that is full, broken or slow.
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -9,6 +10,7 @@
 
 #include "host/store/disk.h"
 #include "host/store/scene.h"
+#include "store/job.h"
 
 static int teardown(void **state) {
   disk_set_full(false);
@@ -81,6 +83,41 @@ static void goes_on_when_a_full_disk_has_space_again(void **state) {
   assert_int_equal(run_put(scene, 4), TG_OK);
   assert_string_equal(scene_sql(scene, "SELECT group_concat(number) FROM runs"), "1,4");
   assert_string_equal(scene_sql(scene, "PRAGMA integrity_check"), "ok");
+}
+
+struct refused_job {
+  struct tg_job job;
+  struct scene *scene;
+  sem_t begun;
+};
+
+static int refused_write(struct tg_job *job, struct tg_writer *writer, struct tg_error *err) {
+  (void)writer;
+  sem_post(&((struct refused_job *)job)->begun);
+  return tg_error_set(err, TG_EFULL, "the disk is full");
+}
+
+static void refused_finish(struct tg_job *job, const struct tg_error *err) {
+  scene_answer(((struct refused_job *)job)->scene, 0, err);
+}
+
+// It was queued by somebody who counts on what failed, as a run does on its bundle.
+static void what_is_queued_behind_a_failure_fails_with_it(void **state) {
+  struct scene *scene = *state;
+  struct refused_job refused = {.job = {.write = refused_write, .finish = refused_finish},
+                                .scene = scene};
+  struct tg_record run = scene_run(1, NULL);
+  sem_init(&refused.begun, 0, 0);
+  scene->asked++;
+  tg_store_submit(scene->store, &refused.job);
+  sem_wait(&refused.begun); // what is queued from here on is in other transactions
+  scene_commit(scene, 1, &run, 1);
+  scene_wait(scene);
+  assert_int_equal(scene->answers[0].code, TG_EFULL);
+  assert_int_equal(scene->answers[1].code, TG_EFULL);
+  assert_string_equal(scene_sql(scene, "SELECT count(*) FROM runs"), "0");
+  assert_int_equal(run_put(scene, 2), TG_OK); // it was told
+  sem_destroy(&refused.begun);
 }
 
 // PROMISES P10: after a failed sync nobody knows what is on the disk, and the next sync that
@@ -164,6 +201,7 @@ int main(void) {
       SCENE_TEST(nothing_is_answered_before_it_is_synced),
       SCENE_TEST(one_bad_batch_of_a_group_leaves_nothing_behind),
       SCENE_TEST(goes_on_when_a_full_disk_has_space_again),
+      SCENE_TEST(what_is_queued_behind_a_failure_fails_with_it),
       SCENE_TEST(writes_no_more_after_a_failed_sync),
       SCENE_TEST(does_not_open_where_a_sync_fails),
       SCENE_TEST(does_not_open_on_a_disk_that_is_full),
