@@ -225,10 +225,12 @@ local function severity_action(got)
   return (severity == "warning" or severity == "info") and "warn" or "fail"
 end
 
----Tells about arguments that stand beside `arguments`, as in an example of the standard's text.
+---Tells about a rule that is no mapping, or whose arguments stand beside `arguments`, as in an
+---example of the standard's text.
 ---@param node tidegate.contract.Node
-local function strays_check(node)
-  if node.place.kind ~= "mapping" then return nil end
+---@return boolean is_wrong
+local function shape_check(node)
+  if not node:expect("a quality rule", "mapping") then return true end
   for _, known in pairs(fields.arguments) do
     for name in pairs(known) do
       if node:child(name) then
@@ -245,7 +247,7 @@ end
 ---@param scope tidegate.contract.Scope
 ---@return tidegate.contract.Rule?
 function rule.read(node, scope)
-  if strays_check(node) then return nil end
+  if shape_check(node) then return nil end
   local faults = #node.reader.faults
   local got = node:read(fields.rule, "a quality rule")
   local action = custom.action(node)

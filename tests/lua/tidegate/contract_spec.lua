@@ -180,6 +180,11 @@ describe("contract.parse", function()
       rule_fault("{type: sequel, query: x, mustBe: 0}"))
   end)
 
+  it("refuses a rule that is no mapping, once", function()
+    assert.equal("11:13: a quality rule must be a mapping", rule_fault("[{metric: nullValues}]"))
+    assert.equal("11:13: a quality rule must be a mapping", rule_fault("nullValues"))
+  end)
+
   it("wants one operator at least, with a bound that fits", function()
     assert.matches("^11:13: the rule has no operator %(one of: mustBe, ",
       rule_fault("{metric: nullValues}"))
