@@ -66,6 +66,9 @@
 #define TG_SQL_VALUE_BYTES_MAX (48 * TG_MIB)  // one value, and the text of one statement
 #define TG_SQL_STATEMENT_MS 3600000           // a statement whose caller gives no deadline
 #define TG_SQL_BUSY_MS 5000                   // wait for another program's lock
+#define TG_SQL_GRACE_MS 1000                  // that a statement may hold the end of the host
+#define TG_LIKE_PATTERN_BYTES_MAX 1000        // of LIKE and GLOB
+#define TG_TRIM_SET_BYTES_MAX 1000            // characters that trim() takes away
 #define TG_CSV_RECORD_BYTES_MAX (1 * TG_MIB)  // one record of a CSV file
 #define TG_REGEXP_PATTERN_BYTES_MAX 1000
 #define TG_REGEXP_TEXT_BYTES_MAX (64 * TG_KIB) // what REGEXP looks at

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "warehouse/sql_function.h"
 #include "warehouse/sql_guard.h"
+#include "warehouse/sql_text.h"
 
 enum { BUSY_STEP_MS = 10, PROGRESS_INSTRUCTIONS = 1000 };
 
@@ -127,6 +128,7 @@ int tg_sql_run(struct tg_sql *sql, const char *text, struct tg_error *err) {
 static void limits_set(sqlite3 *db) {
   sqlite3_limit(db, SQLITE_LIMIT_LENGTH, (int)TG_SQL_VALUE_BYTES_MAX);
   sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, (int)TG_SQL_VALUE_BYTES_MAX);
+  sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, TG_LIKE_PATTERN_BYTES_MAX);
   sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 }
@@ -147,6 +149,7 @@ static int connection_set_up(struct tg_sql *sql, struct tg_error *err) {
                         err);
   if (code) return code;
   int result = tg_sql_function_install(sql->db);
+  if (result == SQLITE_OK) result = tg_sql_text_install(sql->db);
   if (result != SQLITE_OK) return tg_sql_fail(sql, result, NULL, NULL, err);
   tg_sql_guard_install(sql);
   return TG_OK;

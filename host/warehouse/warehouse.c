@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -64,6 +65,8 @@ struct tg_warehouse {
   bool has_owner;
   bool is_owner_gone; // and it must be rolled back
   bool is_closing;
+  int users;         // the threads that have not ended, and the owner
+  bool is_abandoned; // closed while threads are alive; the loop is gone
 };
 
 static void queue_init(struct queue *queue) {
@@ -86,6 +89,7 @@ static struct request *queue_take(struct queue *queue, struct request **at) {
 }
 
 static void request_finish(struct tg_warehouse *self, struct request *request) {
+  if (self->is_abandoned) return; // it has been answered
   queue_push(&self->finished, request);
   tg_wake_send(self->wake);
 }
@@ -209,6 +213,23 @@ static void request_serve(struct tg_warehouse *self, struct thread *thread,
   tg_wake_send(self->wake); // its deadline is to be watched again
 }
 
+static void warehouse_release(struct tg_warehouse *self) {
+  for (int i = THREAD_COUNT; i-- > 0;) tg_sql_close(&self->threads[i].sql); // the writer last
+  pthread_cond_destroy(&self->changed);
+  pthread_mutex_destroy(&self->mutex);
+  free((char *)self->options.path);
+  free(self);
+}
+
+// Who leaves last frees.
+static void user_leave(struct tg_warehouse *self) {
+  pthread_mutex_lock(&self->mutex);
+  bool is_last = --self->users == 0;
+  pthread_cond_broadcast(&self->changed);
+  pthread_mutex_unlock(&self->mutex);
+  if (is_last) warehouse_release(self);
+}
+
 static void *thread_main(void *arg) {
   struct thread *thread = arg;
   struct tg_warehouse *self = thread->warehouse;
@@ -216,6 +237,7 @@ static void *thread_main(void *arg) {
   for (struct request *request; (request = request_next(self, thread));)
     request_serve(self, thread, request);
   pthread_mutex_unlock(&self->mutex);
+  user_leave(self);
   return NULL;
 }
 
@@ -228,6 +250,7 @@ static void request_free(struct request *request) {
 static int thread_start(struct thread *thread) {
   int errnum = tg_thread_start(&thread->id, thread_main, thread);
   thread->has_started = errnum == 0;
+  thread->warehouse->users += thread->has_started; // it ends only after we began to close
   return errnum;
 }
 
@@ -293,6 +316,7 @@ struct tg_warehouse *tg_warehouse_new(struct tg_loop *loop,
   queue_init(&self->reads);
   queue_init(&self->writes);
   queue_init(&self->finished);
+  self->users = 1;
   self->options = *options;
   self->options.path = strdup(options->path);
   int code = self->options.path ? TG_OK : tg_error_set(err, TG_ENOMEM, "out of memory");
@@ -350,22 +374,54 @@ static void requests_stop(struct tg_warehouse *self,
   pthread_cond_broadcast(&self->changed);
 }
 
-void tg_warehouse_free(struct tg_warehouse *self) {
-  if (!self) return;
+// Waits a while for the threads to end. Called with the mutex held.
+static void threads_await(struct tg_warehouse *self) {
+  int64_t until_ms = tg_clock_mono_ms(tg_clock_system()) + TG_SQL_GRACE_MS;
+  struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+  int errnum = 0;
+  while (self->users > 1 && !errnum)
+    errnum = pthread_cond_clockwait(&self->changed, &self->mutex, CLOCK_MONOTONIC, &until);
+}
+
+// Answers what runs on threads that are left behind; those keep the requests themselves.
+static void abandoned_answer(const struct request *const running[THREAD_COUNT]) {
+  struct tg_error err;
+  struct tg_buf none;
+  tg_error_set(&err, TG_ECANCELLED, "the statement was cancelled");
+  tg_buf_init(&none, 0);
+  for (int i = 0; i < THREAD_COUNT; i++)
+    if (running[i]) running[i]->done(running[i]->self, &err, &none);
+}
+
+// Stops everything and waits for the threads, or leaves behind, with all that they use, those that
+// do not end in time. Gives what those run.
+static void threads_end(struct tg_warehouse *self, const struct request *running[THREAD_COUNT]) {
   pthread_mutex_lock(&self->mutex);
   self->is_closing = true;
   requests_stop(self, is_any, 0, true);
+  threads_await(self);
+  self->is_abandoned = self->users > 1;
+  for (int i = 0; i < THREAD_COUNT; i++) running[i] = self->threads[i].running;
+  bool is_abandoned = self->is_abandoned;
   pthread_mutex_unlock(&self->mutex);
-  for (int i = 0; i < THREAD_COUNT; i++)
-    if (self->threads[i].has_started) pthread_join(self->threads[i].id, NULL);
+  for (int i = 0; i < THREAD_COUNT; i++) {
+    if (!self->threads[i].has_started) continue;
+    if (is_abandoned)
+      pthread_detach(self->threads[i].id);
+    else
+      pthread_join(self->threads[i].id, NULL);
+  }
+}
+
+void tg_warehouse_free(struct tg_warehouse *self) {
+  if (!self) return;
+  const struct request *running[THREAD_COUNT];
+  threads_end(self, running);
   finished_call(self);
-  for (int i = THREAD_COUNT; i-- > 0;) tg_sql_close(&self->threads[i].sql); // the writer last
+  abandoned_answer(running);
   tg_timer_free(self->timer);
   tg_wake_free(self->wake);
-  pthread_cond_destroy(&self->changed);
-  pthread_mutex_destroy(&self->mutex);
-  free((char *)self->options.path);
-  free(self);
+  user_leave(self);
 }
 
 static struct request *request_new(const struct tg_warehouse_request *from) {

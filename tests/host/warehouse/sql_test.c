@@ -219,6 +219,34 @@ static void functions_for_pipelines(void **state) {
   expect_error(scratch, "SELECT hex(zeroblob(50000)) REGEXP 'a'", TG_ESQL, "64 KiB");
 }
 
+static void what_one_match_may_cost_is_bounded(void **state) {
+  struct scratch *scratch = *state;
+  static const char *const words[] = {"LIKE", "GLOB"};
+  for (size_t i = 0; i < 2; i++) {
+    char text[128];
+    snprintf(text, sizeof text, "SELECT 'a' %s hex(zeroblob(500))", words[i]);
+    assert_int_equal(scratch_exec(scratch, text), TG_OK);
+    snprintf(text, sizeof text, "SELECT 'a' %s hex(zeroblob(501))", words[i]);
+    expect_error(scratch, text, TG_ESQL, "pattern too complex");
+  }
+  expect_error(scratch, "SELECT trim('a', hex(zeroblob(501)))", TG_ESQL, "1000 bytes");
+}
+
+// An index serves a prefix as long as the two are SQLite's own.
+static void an_index_serves_a_prefix(void **state) {
+  struct scratch *scratch = *state;
+  scratch_exec(scratch, "CREATE TABLE t(a TEXT); CREATE INDEX i ON t(a)");
+  sqlite3_stmt *stmt;
+  assert_int_equal(sqlite3_prepare_v2(scratch->sql.db,
+                                      "EXPLAIN QUERY PLAN SELECT * FROM t WHERE a GLOB 'x*'", -1,
+                                      &stmt, NULL),
+                   SQLITE_OK);
+  assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+  const char *detail = (const char *)sqlite3_column_text(stmt, 3);
+  assert_non_null(strstr(detail, "(a>? AND a<?)"));
+  sqlite3_finalize(stmt);
+}
+
 static void loads_rows(void **state) {
   struct scratch *scratch = *state;
   struct tg_sql_column columns[] = {{.name = "id", .type = "INTEGER PRIMARY KEY"},
@@ -355,6 +383,8 @@ int main(void) {
       TEST(a_writing_query_with_too_large_a_result_leaves_nothing),
       TEST(temporary_tables_end_with_their_unit),
       TEST(functions_for_pipelines),
+      TEST(what_one_match_may_cost_is_bounded),
+      TEST(an_index_serves_a_prefix),
       TEST(loads_rows),
       cmocka_unit_test(a_file_that_is_no_database_is_told),
       TEST(a_damaged_page_is_told),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "warehouse/warehouse.h"
 
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -269,6 +270,59 @@ static void closing_answers_everybody(void **state) {
   for (int i = 0; i < 8; i++) assert_int_equal(outcomes[i].code, TG_ECANCELLED);
 }
 
+// A statement that nothing can stop: it opens a file, which takes until it is let go.
+struct hold {
+  sem_t has_begun, may_end;
+};
+
+static int open_held(void *self, const char *path, int *fd, struct tg_error *err) {
+  (void)path;
+  (void)fd;
+  struct hold *hold = self;
+  sem_post(&hold->has_begun);
+  while (sem_wait(&hold->may_end)) continue;
+  return tg_error_set(err, TG_ENOT_FOUND, "not there");
+}
+
+static void load_csv_submit(struct scene *scene, uint64_t session, struct outcome *outcome) {
+  struct tg_buf body;
+  tg_buf_init(&body, 10000);
+  tg_wire_put_u8(&body, TG_SQL_LOAD_CSV);
+  const char *const texts[] = {"", "t", "/held"};
+  for (int i = 0; i < 3; i++) tg_wire_put_text(&body, texts[i]);
+  tg_wire_put_u8(&body, TG_SQL_FLAG_HEADER);
+  tg_wire_put_text(&body, ",");
+  tg_wire_put_text(&body, "\"");
+  tg_wire_put_text(&body, "");
+  tg_wire_put_u32(&body, 0);
+  tg_wire_put_u32(&body, 0);
+  tg_wire_put_text(&body, "");
+  *outcome = (struct outcome){.scene = scene};
+  tg_warehouse_service_call(scene->warehouse, session, 0, body.data, body.len, done, outcome);
+  tg_buf_deinit(&body);
+}
+
+static void closing_leaves_behind_what_cannot_be_stopped(void **state) {
+  struct scene *scene = *state;
+  static struct hold hold; // the thread outlives this test
+  sem_init(&hold.has_begun, 0, 0);
+  sem_init(&hold.may_end, 0, 0);
+  struct tg_warehouse_options options = {
+      .path = scene->scratch.path, .open_read = open_held, .open_self = &hold};
+  tg_warehouse_free(scene->warehouse);
+  scene->warehouse = tg_warehouse_new(scene->loop, &options, NULL);
+  struct outcome first, second;
+  call(scene, 1, TG_SQL_BEGIN, NULL);
+  load_csv_submit(scene, 1, &first);
+  while (sem_wait(&hold.has_begun)) continue;
+  submit(scene, 2, 0, TG_SQL_EXEC, "SELECT 1", &second);
+  tg_warehouse_free(scene->warehouse);
+  scene->warehouse = NULL;
+  assert_int_equal(first.code, TG_ECANCELLED);
+  assert_int_equal(second.code, TG_ECANCELLED);
+  sem_post(&hold.may_end);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -286,6 +340,7 @@ int main(void) {
       TEST(a_malformed_request_is_told),
       TEST(a_damaged_file_fails_requests_and_no_more),
       TEST(closing_answers_everybody),
+      TEST(closing_leaves_behind_what_cannot_be_stopped),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
