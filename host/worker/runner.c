@@ -12,9 +12,15 @@ struct tg_worker_runner {
   struct tg_retries *retries;
 };
 
+// A command's last resort is a function, as that of any task is.
+static bool is_of_command(const struct tg_start *start) {
+  return start->run->plan->tasks[start->task].runner == TG_RUNNER_COMMAND &&
+         !start->run->tasks[start->unit].is_fallback;
+}
+
 static void start(void *self, const struct tg_start *start) {
   struct tg_worker_runner *runner = self;
-  if (start->run->plan->tasks[start->task].runner == TG_RUNNER_COMMAND)
+  if (is_of_command(start))
     tg_commands_start(runner->commands, start);
   else
     tg_scripts_start(runner->scripts, start);

@@ -291,6 +291,58 @@ describe("a deadline", function()
   end)
 end)
 
+describe("a function as fallback", function()
+  it("stands in for what a command, a gate, a child run or an item of a map gave", function()
+    pipeline [[
+      tg.cmd "command" { argv = { "sh", "-c", "echo x >>files/log; exit 9" }, retry = { attempts = 2, base = "1ms",
+        on = { "transient", "permanent" } },
+        fallback = function(ctx, err) return { of = ctx.task, said = err.message } end },
+      tg.gate "gate" { contract = "none", table = "nothing_there",
+        fallback = function(_, err) return err.class end },
+      tg.run "child" { pipeline = "broken", fallback = function(_, err) return err.message end },
+      tg.map "items" { over = function() return { "a", "b" } end,
+        run = function(ctx) if ctx.index == 2 then error "no" end return "run" end,
+        fallback = function(ctx, err) return ctx.item .. ctx.index .. err.message:sub(-2) end },
+      tg.task "all" { after = { "command", "gate", "child", "items" },
+        run = function(ctx) return ctx.output.command.of end },
+    ]]
+    box:pipeline("broken", [[ tg.task "a" { run = function() error "broken" end }, ]])
+    box:write("contracts/none.yaml", [[
+apiVersion: v3.1.0
+kind: DataContract
+id: none
+version: 1.0.0
+status: active
+schema: [{ name: nothing_there, properties: [{ name: id, logicalType: integer }] }]
+]])
+    local run, result = box:run()
+    assert.equal(0, result.code, result.err)
+    assert.same({ of = "command", said = "the command ended with exit code 9" },
+      run.by_name.command.output)
+    assert.same({ "x", "x" }, box:lines "files/log")
+    assert.equal(3, run.by_name.command.attempts)
+    assert.equal("contract", run.by_name.gate.output)
+    assert.matches('pipeline "broken" ended failed: a: .*broken', run.by_name.child.output)
+    assert.same({ "run", "b2no" }, run.by_name.items.output)
+    assert.equal("command", run.by_name.all.output)
+  end)
+
+  it("that a command came to is taken up where its host was killed", function()
+    pipeline [[
+      tg.cmd "a" { argv = { "false" }, fallback = function()
+        assert(file.write("files/log", (file.read("files/log") or "") .. "again\n"))
+        while file.stat("files/wait") do end
+        return "instead"
+      end },
+    ]]
+    box:write("files/wait", "")
+    killed_when("SELECT count(*) FROM attempts WHERE number = 2 AND state = 'running'", "1")
+    os.remove(box.dir .. "/files/wait")
+    assert.equal("instead", box:run().by_name.a.output)
+    assert.equal("again again", table.concat(box:lines "files/log", " "))
+  end)
+end)
+
 describe("a task as fallback", function()
   it("stands in for one that has failed for good, and the run is not failed by it", function()
     pipeline [[
