@@ -211,21 +211,6 @@ static void push_headers(lua_State *L, struct tg_reader *in) {
   }
 }
 
-static int l_response_json(lua_State *L) {
-  struct tg_json_caps caps = tg_json_caps_default();
-  struct tg_error err, told;
-  size_t len;
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_getfield(L, 1, "body");
-  lua_getfield(L, 1, "url");
-  const char *text = luaL_checklstring(L, -2, &len);
-  if (tg_lua_json_push(L, text, len, &caps, &err) == 0) return 1;
-  char shown[200];
-  tg_http_url_show(luaL_checkstring(L, -1), shown, sizeof shown);
-  tg_error_set(&told, err.code, "the response of %s is not JSON: %s", shown, err.text);
-  return tg_lua_fail(L, &told);
-}
-
 static int code_of(lua_Integer status) {
   switch (status) {
   case 401:
@@ -242,18 +227,15 @@ static int code_of(lua_Integer status) {
   }
 }
 
-static int l_response_check(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_getfield(L, 1, "status");
-  lua_getfield(L, 1, "class");
-  lua_getfield(L, 1, "retry_after");
-  lua_getfield(L, 1, "url");
+// Pushes nil and the error that the status of a response is, or nothing if it is none.
+static int status_fail(lua_State *L, int response) {
+  lua_getfield(L, response, "status");
+  lua_getfield(L, response, "class");
+  lua_getfield(L, response, "retry_after");
+  lua_getfield(L, response, "url");
   lua_Integer status = lua_tointeger(L, -4);
   int class = lua_isstring(L, -3) ? tg_class_parse(lua_tostring(L, -3)) : -1;
-  if (class <= TG_CLASS_NONE) {
-    lua_settop(L, 1);
-    return 1;
-  }
+  if (class <= TG_CLASS_NONE) return 0;
   char shown[200];
   struct tg_error err;
   tg_http_url_show(luaL_checkstring(L, -1), shown, sizeof shown);
@@ -262,6 +244,32 @@ static int l_response_check(lua_State *L) {
   err.class = (enum tg_class) class;
   err.retry_after_ms = (int64_t)(lua_tonumber(L, -2) * 1000);
   return tg_lua_fail(L, &err);
+}
+
+static int l_response_check(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  int count = status_fail(L, 1);
+  if (count) return count;
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int l_response_json(lua_State *L) {
+  struct tg_json_caps caps = tg_json_caps_default();
+  struct tg_error err, told;
+  size_t len;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_getfield(L, 1, "body");
+  lua_getfield(L, 1, "url");
+  const char *text = luaL_checklstring(L, -2, &len), *url = luaL_checkstring(L, -1);
+  if (tg_lua_json_push(L, text, len, &caps, &err) == 0) return 1;
+  // What a server says when it fails is seldom JSON; that it failed is then what there is to know.
+  int count = status_fail(L, 1);
+  if (count) return count;
+  char shown[200];
+  tg_http_url_show(url, shown, sizeof shown);
+  tg_error_set(&told, err.code, "the response of %s is not JSON: %s", shown, err.text);
+  return tg_lua_fail(L, &told);
 }
 
 static const luaL_Reg response_methods[] = {

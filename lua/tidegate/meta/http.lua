@@ -42,7 +42,10 @@ local http = {}
 ---@field elapsed_ms integer
 local response = {}
 
---- Gives the body as JSON.
+--- Gives the body as JSON, whatever the status is; use check() first where an error's body is none
+--- of the data.
+---
+--- Errors: `invalid` if it is no JSON; of a status from 400 then what check() gives
 ---@return any value
 ---@return tidegate.Error? err
 function response:json() end
