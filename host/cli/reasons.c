@@ -95,10 +95,11 @@ static uint32_t last_upstream(const struct tg_teller *teller, uint32_t task) {
   return last;
 }
 
-// Gives when the last upstream that counted had ended; without one, when the run was made.
-static int64_t ready_at(const struct tg_teller *teller, uint32_t task) {
+int64_t tg_ready_at(const struct tg_teller *teller, uint32_t task) {
   uint32_t last = last_upstream(teller, task);
-  return last == UINT32_MAX ? teller->view->run.created_at : task_at(teller, last)->ended_at;
+  const struct tg_run *run = &teller->view->run;
+  if (last != UINT32_MAX) return task_at(teller, last)->ended_at;
+  return run->started_at ? run->started_at : run->created_at;
 }
 
 struct wait {
@@ -114,6 +115,23 @@ static int by_end(const void *a, const void *b) {
   return x->task < y->task ? -1 : x->task > y->task;
 }
 
+// Gives when a task ended that had not begun, 0 for any other: an upstream may have ended later.
+static int64_t cut_at(const struct tg_teller *teller, uint32_t task) {
+  const struct tg_task *record = task_at(teller, task);
+  bool is_cut = record->state == TG_TASK_CANCELLED && !first_attempt(teller, task);
+  return is_cut ? record->ended_at : 0;
+}
+
+static void upstream_tell(struct tg_teller *teller, uint32_t task, const struct tg_task *other) {
+  int64_t end = cut_at(teller, task);
+  bool is_late = end && (!other->ended_at || other->ended_at > end);
+  const char *how = is_late           ? "waited for %s, which had not ended"
+                    : other->ended_at ? "waited for %s: %s"
+                                      : "waits for %s, which is %s";
+  tg_tell(teller, task_at(teller, task)->name, "upstream", teller->view->run.created_at,
+          is_late ? end : other->ended_at, how, other->name, tg_task_state_word(other->state));
+}
+
 static void upstreams_tell(struct tg_teller *teller, uint32_t task) {
   struct tg_graph_slice up = upstream_of(teller, task);
   struct wait *waits = calloc((size_t)up.count + 1, sizeof *waits);
@@ -124,12 +142,8 @@ static void upstreams_tell(struct tg_teller *teller, uint32_t task) {
   for (uint32_t i = 0; i < up.count; i++)
     waits[i] = (struct wait){task_at(teller, up.nodes[i])->ended_at, up.nodes[i]};
   qsort(waits, up.count, sizeof *waits, by_end);
-  for (uint32_t i = 0; i < up.count; i++) {
-    const struct tg_task *other = task_at(teller, waits[i].task);
-    tg_tell(teller, task_at(teller, task)->name, "upstream", teller->view->run.created_at,
-            other->ended_at, other->ended_at ? "waited for %s: %s" : "waits for %s, which is %s",
-            other->name, tg_task_state_word(other->state));
-  }
+  for (uint32_t i = 0; i < up.count; i++)
+    upstream_tell(teller, task, task_at(teller, waits[i].task));
   free(waits);
 }
 
@@ -183,11 +197,11 @@ static void rule_tell(struct tg_teller *teller, uint32_t task) {
   static const char *const verdicts[] = {"is still open", "is met", "skips the task",
                                          "cannot be met any more"};
   struct tg_trigger_counts counts = tg_view_counts(teller->view, task);
-  if (!counts.upstream) return;
+  if (!counts.upstream || cut_at(teller, task)) return;
   enum tg_trigger_rule rule = teller->view->plan->tasks[task].when;
   enum tg_trigger_verdict verdict = tg_trigger_judge(rule, &counts);
   bool is_open = verdict == TG_TRIGGER_WAIT;
-  int64_t since = is_open ? teller->view->run.created_at : ready_at(teller, task);
+  int64_t since = is_open ? teller->view->run.created_at : tg_ready_at(teller, task);
   tg_tell(teller, task_at(teller, task)->name, "rule", since, is_open ? 0 : since,
           "rule %s %s: of %u upstream%s %u success, %u failed, %u skipped",
           tg_trigger_rule_word(rule), verdicts[verdict], counts.upstream,
@@ -207,10 +221,11 @@ static void needs_put(const struct tg_plan_task *plan, char text[256]) {
 static void slot_tell(struct tg_teller *teller, uint32_t task) {
   const struct tg_attempt *first = first_attempt(teller, task);
   const char *name = task_at(teller, task)->name;
-  int64_t ready = ready_at(teller, task);
+  int64_t ready = tg_ready_at(teller, task);
   char needs[256];
   needs_put(&teller->view->plan->tasks[task], needs);
-  if (first && !first->was_held && first->started_at - ready >= SLOT_MS_MIN)
+  if (first && !first->was_held && first->started_at - ready >= SLOT_MS_MIN &&
+      !tg_tell_lacked(teller, task, ready, first->started_at))
     tg_tell(teller, name, "slot", ready, first->started_at, "waited for a free place to run%s",
             needs);
 }
@@ -256,7 +271,7 @@ static void held_tell(struct tg_teller *teller, uint32_t task) {
   const struct tg_resource *resource = tg_view_held_by(teller->view, task);
   char text[TG_RESOURCE_TEXT_MAX];
   if (!resource) return;
-  int64_t ready = ready_at(teller, task);
+  int64_t ready = tg_ready_at(teller, task);
   tg_resource_say(resource, text);
   tg_tell(teller, task_at(teller, task)->name, "resource",
           ready > resource->opened_at ? ready : resource->opened_at, 0, "waits for %s", text);
@@ -267,7 +282,8 @@ static void was_held_tell(struct tg_teller *teller, const struct tg_attempt *att
                           const struct tg_attempt *before) {
   const struct tg_plan *plan = teller->view->plan;
   uint32_t resource = plan->tasks[attempt->task].resource;
-  int64_t since = before && before->retry_at ? before->retry_at : ready_at(teller, attempt->task);
+  int64_t since =
+      before && before->retry_at ? before->retry_at : tg_ready_at(teller, attempt->task);
   if (!attempt->was_held || resource == TG_NO_RESOURCE || since >= attempt->started_at) return;
   tg_tell(teller, task_at(teller, attempt->task)->name, "resource", since, attempt->started_at,
           "waited for resource %s, whose breaker was not closed", plan->resources[resource]);
@@ -350,6 +366,16 @@ static void next_tell(struct tg_teller *teller, const struct tg_attempt *attempt
   json_object_set_new(reason, "retry_at", tg_view_time_json(attempt->retry_at));
 }
 
+// A next attempt that was due and had no room waited for that as well.
+static void retried_tell(struct tg_teller *teller, const struct tg_attempt *attempt,
+                         const struct tg_attempt *next, const char *why) {
+  int64_t due = attempt->retry_at;
+  bool had_room = !due || next->was_held || next->started_at - due < SLOT_MS_MIN;
+  tg_tell(teller, task_at(teller, attempt->task)->name, "retry", attempt->ended_at,
+          had_room ? next->started_at : due, "waited for attempt %u%s", next->number, why);
+  if (!had_room) tg_tell_lacked(teller, attempt->task, due, next->started_at);
+}
+
 // Tells of the time between an attempt and the next; `next` is NULL for the last.
 static void retry_tell(struct tg_teller *teller, const struct tg_attempt *attempt,
                        const struct tg_attempt *next) {
@@ -357,8 +383,7 @@ static void retry_tell(struct tg_teller *teller, const struct tg_attempt *attemp
   char why[TG_ERROR_TEXT_MAX] = "";
   if (next && attempt->retry_at) delay_say(teller, attempt, why);
   if (next)
-    tg_tell(teller, task->name, "retry", attempt->ended_at, next->started_at,
-            "waited for attempt %u%s", next->number, why);
+    retried_tell(teller, attempt, next, why);
   else if (attempt->retry_at && !tg_task_state_is_terminal(task->state))
     next_tell(teller, attempt);
 }
@@ -439,15 +464,14 @@ static json_t *finish(struct tg_teller *teller) {
 static void work_tell(struct tg_teller *teller, uint32_t task) {
   slot_tell(teller, task);
   attempts_tell(teller, task);
-  int64_t since = ready_at(teller, task);
+  int64_t since = tg_ready_at(teller, task);
   if (tg_is_ready(teller, task, &since)) tg_tell_lacks(teller, task, since);
   stand_in_tell(teller, task);
   held_tell(teller, task);
-  tg_tell_work(teller, task, ready_at(teller, task));
+  tg_tell_work(teller, task, tg_ready_at(teller, task));
 }
 
-json_t *tg_reasons_of_task(const struct tg_view *view, const struct tg_takers *takers,
-                           uint32_t task) {
+json_t *tg_reasons_of_task(const struct tg_view *view, struct tg_takers *takers, uint32_t task) {
   struct tg_teller teller = {.view = view, .takers = takers, .list = json_array()};
   if (carried_tell(&teller, task)) return finish(&teller);
   tg_tell_overlap(&teller);
@@ -538,7 +562,7 @@ static void blocked_tell(struct tg_teller *teller) {
   tg_buf_deinit(&names);
 }
 
-json_t *tg_reasons_of_run(const struct tg_view *view, const struct tg_takers *takers) {
+json_t *tg_reasons_of_run(const struct tg_view *view, struct tg_takers *takers) {
   struct tg_teller teller = {.view = view, .takers = takers, .list = json_array()};
   const struct tg_run *run = &view->run;
   uint32_t failed = first_failed(view);

@@ -17,8 +17,11 @@
 //   limit      a map's limit is reached             key       a map's limit_per_key is reached
 //   overlap    a place among the pipeline's runs    wait      an event or a person is waited for
 //
-// Some have more fields: slot, tasks and pool, while they last, "size", "taken", "needs", "pool"
-// and "taken_by", a list of {"run", "pipeline", "task", "item", "slots"}; limit "size", "taken",
+//   line       another one stands before it in the line for a pool
+//
+// Some have more fields: slot, tasks and pool "size", "taken", "needs", "pool"
+// and "taken_by", a list of {"run", "pipeline", "task", "item", "slots"}; line "pool" and "behind",
+// {"run", "pipeline", "task"}; limit "size", "taken",
 // "waiting" and "items"; key "key", "size", "taken" and "waiting"; retry "retry_at"; sleep
 // "wake_at"; child "run". Of items retry and sleep have "item", the first, and "waiting", how many.
 #pragma once
@@ -32,12 +35,11 @@
 ///
 /// Shape:  without `takers` (NULL) nothing is said of what it lacks to start now
 /// Owns:   the caller releases the list; NULL when memory is out
-json_t *tg_reasons_of_task(const struct tg_view *view, const struct tg_takers *takers,
-                           uint32_t task);
+json_t *tg_reasons_of_task(const struct tg_view *view, struct tg_takers *takers, uint32_t task);
 
 /// Gives the reasons of the run: along the chain of tasks that decided its end. The chain leads to
 /// the first task that failed, or else to the last that ended; of a run that is not over, to each
 /// task that is open now.
 ///
 /// Owns:   the caller releases the list; NULL when memory is out
-json_t *tg_reasons_of_run(const struct tg_view *view, const struct tg_takers *takers);
+json_t *tg_reasons_of_run(const struct tg_view *view, struct tg_takers *takers);

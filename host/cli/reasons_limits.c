@@ -6,7 +6,7 @@
 #include "base/units.h"
 #include "cli/reasons_parts.h"
 
-enum { TAKERS_SHOWN_MAX = 3, KEYS_SHOWN_MAX = 3, LIST_BYTES_MAX = 2048 };
+enum { ITEMS_SHOWN_MAX = 3, KEYS_SHOWN_MAX = 3, LIST_BYTES_MAX = 2048 };
 
 // --- Whether a task could start ---
 
@@ -62,103 +62,6 @@ bool tg_is_ready(const struct tg_teller *teller, uint32_t task, int64_t *since) 
   if (tg_view_held_by(view, task)) return false;
   later(since, view->run.started_at);
   return !rests(teller, task, since) && !is_tried(teller, task, since);
-}
-
-// --- Who is in the way ---
-
-static void taker_put(const struct tg_teller *teller, const struct tg_taker *taker, uint32_t share,
-                      struct tg_buf *names) {
-  const char *task = taker->plan->tasks[taker->task].name;
-  char id[TG_ID_TEXT_LEN + 1];
-  bool is_own = taker->run->number == teller->view->run.number;
-  tg_id_format(taker->run->id, id);
-  tg_buf_putf(names, "%s%s%s%s", names->len ? ", " : "", is_own ? "" : taker->run->pipeline,
-              is_own ? "" : "/", task);
-  if (taker->item != TG_NO_ITEM) tg_buf_putf(names, "[%u]", taker->item);
-  if (!is_own) tg_buf_putf(names, " of run %s", id);
-  if (share > 1) tg_buf_putf(names, " (%u)", share);
-}
-
-static json_t *taker_json(const struct tg_taker *taker, uint32_t share) {
-  char id[TG_ID_TEXT_LEN + 1];
-  tg_id_format(taker->run->id, id);
-  return json_pack("{s:s, s:s, s:s, s:o, s:I}", "run", id, "pipeline", taker->run->pipeline, "task",
-                   taker->plan->tasks[taker->task].name, "item",
-                   taker->item == TG_NO_ITEM ? json_null() : json_integer(taker->item), "slots",
-                   (json_int_t)share);
-}
-
-// Names the first of those that hold it and says how many more there are; gives them all.
-static json_t *takers_put(const struct tg_teller *teller, const struct tg_lack *lack,
-                          struct tg_buf *names) {
-  const struct tg_takers *takers = teller->takers;
-  json_t *list = json_array();
-  for (size_t i = 0; i < takers->count; i++) {
-    uint32_t share = tg_taker_share(&takers->all[i], lack, &teller->view->run);
-    if (!share) continue;
-    json_array_append_new(list, taker_json(&takers->all[i], share));
-    if (json_array_size(list) <= TAKERS_SHOWN_MAX) taker_put(teller, &takers->all[i], share, names);
-  }
-  if (json_array_size(list) > TAKERS_SHOWN_MAX)
-    tg_buf_putf(names, " and %zu more", json_array_size(list) - TAKERS_SHOWN_MAX);
-  return list;
-}
-
-// --- Telling ---
-
-static const char *const lack_kinds[] = {"slot", "tasks", "pool"};
-
-static json_t *lack_say(struct tg_teller *teller, const char *name, int64_t since,
-                        const struct tg_lack *lack, const char *names) {
-  const char *kind = lack_kinds[lack->kind];
-  const char *by = lack->taken ? " by " : "";
-  switch (lack->kind) {
-  case TG_LACK_SLOT:
-    return tg_tell(teller, name, kind, since, 0,
-                   "waits for a slot of the host: %u of %u are taken%s%s%s", lack->taken,
-                   lack->size, by, names, lack->is_lane ? "; a backfill leaves one free" : "");
-  case TG_LACK_TASKS:
-    return tg_tell(teller, name, kind, since, 0,
-                   "waits for limits.tasks of the pipeline: %u of %u tasks run: %s", lack->taken,
-                   lack->size, names);
-  case TG_LACK_POOL:
-    return tg_tell(teller, name, kind, since, 0,
-                   "waits for pool %s: %u of %u slots are taken%s%s; it needs %u", lack->pool,
-                   lack->taken, lack->size, by, names, lack->needs);
-  }
-  return NULL;
-}
-
-static void lack_tell(struct tg_teller *teller, const char *name, int64_t since,
-                      const struct tg_lack *lack) {
-  struct tg_buf names;
-  tg_buf_init(&names, LIST_BYTES_MAX);
-  json_t *list = takers_put(teller, lack, &names);
-  json_t *reason = lack_say(teller, name, since, lack, tg_buf_text(&names));
-  json_t *fields = json_pack("{s:s?, s:I, s:I, s:I, s:o}", "pool", lack->pool, "size",
-                             (json_int_t)lack->size, "taken", (json_int_t)lack->taken, "needs",
-                             (json_int_t)lack->needs, "taken_by", list);
-  if (!fields || (reason && json_object_update(reason, fields))) teller->is_failed = true;
-  json_decref(fields);
-  tg_buf_deinit(&names);
-}
-
-// Gives whether there is anything that it lacks.
-static bool lacks_tell(struct tg_teller *teller, uint32_t task, int64_t since) {
-  const struct tg_view *view = teller->view;
-  struct tg_lack lacks[TG_LACKS_MAX];
-  uint32_t count = tg_takers_lack(teller->takers, &view->run, view->plan, task, lacks);
-  for (uint32_t i = 0; i < count; i++) lack_tell(teller, view->tasks[task].name, since, &lacks[i]);
-  return count > 0;
-}
-
-void tg_tell_lacks(struct tg_teller *teller, uint32_t task, int64_t since) {
-  bool has_pools = teller->view->plan->tasks[task].pool_count > 0;
-  if (!lacks_tell(teller, task, since))
-    tg_tell(teller, teller->view->tasks[task].name, "slot", since, 0,
-            "could start, and the records show no limit that is reached: its start is not recorded "
-            "yet%s, or no host is at work",
-            has_pools ? ", an older one waits for the same pool" : "");
 }
 
 // --- The items of a map ---
@@ -218,11 +121,11 @@ static void limit_tell(struct tg_teller *teller, const char *name, int64_t since
   for (uint32_t i = 0; i < items->map->count; i++) {
     if (items->how[i] != ITEM_AT_WORK) continue;
     json_array_append_new(list, json_integer(i));
-    if (json_array_size(list) > TAKERS_SHOWN_MAX) continue;
+    if (json_array_size(list) > ITEMS_SHOWN_MAX) continue;
     tg_buf_putf(&names, "%s%s[%u]", names.len ? ", " : "", name, i);
   }
-  if (json_array_size(list) > TAKERS_SHOWN_MAX)
-    tg_buf_putf(&names, " and %zu more", json_array_size(list) - TAKERS_SHOWN_MAX);
+  if (json_array_size(list) > ITEMS_SHOWN_MAX)
+    tg_buf_putf(&names, " and %zu more", json_array_size(list) - ITEMS_SHOWN_MAX);
   json_t *reason =
       tg_tell(teller, name, "limit", since, 0,
               "%u item%s wait%s for the map's limit: %u of %u are at work: %s", items->waiting,
@@ -360,6 +263,6 @@ void tg_tell_items(struct tg_teller *teller, uint32_t task, int64_t since) {
   if (items.waiting > held && items.plan->limit && items.at_work >= items.plan->limit)
     limit_tell(teller, name, since, &items);
   else if (items.waiting > held)
-    lacks_tell(teller, task, since);
+    tg_tell_lacks(teller, task, since);
   free(items.how);
 }

@@ -3,7 +3,8 @@
 //
 //   reasons.c       what was waited for, attempts, decisions, ends, the chain of a run
 //   reasons_work.c  what a task did besides: items, steps, child runs
-//   reasons_limits.c  what a task that could start has no room in, and who is in it
+//   reasons_limits.c  whether a task could start, and what the items of a map wait for
+//   reasons_lacks.c   what there is no room in, and who is in it
 //   reasons_wait.c  what a run waits for that others hold
 #pragma once
 
@@ -12,7 +13,7 @@
 
 struct tg_teller {
   const struct tg_view *view;
-  const struct tg_takers *takers; // NULL: nothing is said of what would have to be there now
+  struct tg_takers *takers; // NULL: nothing is said of what would have to be there
   json_t *list;
   bool is_failed; // memory was out
 };
@@ -36,6 +37,14 @@ bool tg_is_ready(const struct tg_teller *teller, uint32_t task, int64_t *since);
 
 /// Tells what a task that could start since an instant has no room in, and who is in it.
 void tg_tell_lacks(struct tg_teller *teller, uint32_t task, int64_t since);
+
+/// Tells what a task had no room in until it started, and who was in it; false when the records do
+/// not show it.
+bool tg_tell_lacked(struct tg_teller *teller, uint32_t task, int64_t since, int64_t until);
+
+/// Gives when a task could begin: the end of the last upstream that counted, or of the wait for a
+/// place of its run.
+int64_t tg_ready_at(const struct tg_teller *teller, uint32_t task);
 
 /// Tells what the items of a map wait for that have not begun.
 void tg_tell_items(struct tg_teller *teller, uint32_t task, int64_t since);

@@ -97,16 +97,20 @@ void tg_show_note(const struct tg_view *view, uint32_t task, struct tg_buf *out)
 // --- Steps ---
 
 // Says where a step is: a sleep and a wait by what they are for.
-static void step_state_put(struct tg_buf *out, const struct tg_step *step) {
+static void step_state_put(struct tg_buf *out, const struct tg_step *step, bool is_cut) {
   char time[TG_TIME_TEXT_LEN + 1];
   tg_time_format(step->wake_at, time);
   if (step->wait) {
-    tg_buf_puts(out, step->result ? "waited for " : "waits for ");
+    tg_buf_puts(out, step->result || is_cut ? "waited for " : "waits for ");
     tg_waiting_put(out, step->wait);
     if (!step->result && step->wake_at) tg_buf_putf(out, ", until %s", time);
   } else if (step->wake_at) {
     bool is_over = step->wake_at <= tg_clock_wall_ms(tg_clock_system());
-    tg_buf_putf(out, "%s %s", is_over ? "slept until" : "sleeps until", time);
+    tg_buf_putf(out, "%s %s",
+                is_cut    ? "was to sleep until"
+                : is_over ? "slept until"
+                          : "sleeps until",
+                time);
   } else {
     tg_buf_puts(out, step->result ? "done" : "begun");
   }
@@ -115,7 +119,8 @@ static void step_state_put(struct tg_buf *out, const struct tg_step *step) {
 static void step_row(struct tg_table *table, const struct tg_view *view,
                      const struct tg_step *step) {
   char task[TG_NAME_BYTES_MAX + 16], duration[TG_DURATION_TEXT_MAX] = "";
-  bool is_done = step->result != NULL;
+  bool is_done = step->result != NULL, rests = step->wait || step->wake_at;
+  int64_t cut_at = rests ? tg_view_step_cut_at(view, step) : 0;
   const char *name = tg_view_task_name(view, step->task);
   struct tg_buf state, result;
   if (step->item == TG_NO_ITEM)
@@ -124,11 +129,11 @@ static void step_row(struct tg_table *table, const struct tg_view *view,
     snprintf(task, sizeof task, "%.128s[%u]", name, step->item);
   if (is_done)
     tg_duration_format(step->ended_at - step->intended_at, duration);
-  else if (step->wake_at)
-    tg_duration_format(step->wake_at - step->intended_at, duration);
+  else if (cut_at || step->wake_at)
+    tg_duration_format((cut_at ? cut_at : step->wake_at) - step->intended_at, duration);
   tg_buf_init(&state, SIZE_MAX / 2);
   tg_buf_init(&result, SIZE_MAX / 2);
-  step_state_put(&state, step);
+  step_state_put(&state, step, cut_at != 0);
   if (is_done && step->wait)
     tg_waiting_put_result(&result, step->result);
   else if (is_done)
@@ -136,7 +141,9 @@ static void step_row(struct tg_table *table, const struct tg_view *view,
   tg_table_add(table, (struct tg_cell[]){
                           {task, TG_STYLE_BOLD},
                           {step->name, TG_STYLE_PLAIN},
-                          {tg_buf_text(&state), is_done ? TG_STYLE_GOOD : TG_STYLE_BUSY},
+                          {tg_buf_text(&state), is_done  ? TG_STYLE_GOOD
+                                                : cut_at ? TG_STYLE_DIM
+                                                         : TG_STYLE_BUSY},
                           {duration, TG_STYLE_PLAIN},
                           {tg_buf_text(&result), TG_STYLE_DIM},
                       });

@@ -9,33 +9,37 @@
 
 // --- Reading ---
 
-static const struct tg_run *run_find(const struct tg_view *view, uint64_t number) {
-  for (size_t i = 0; i < view->open_run_count; i++)
-    if (view->open_runs[i].number == number) return &view->open_runs[i];
+static const struct tg_run *run_find(const struct tg_takers *takers, uint64_t number) {
+  for (size_t i = 0; i < takers->run_count; i++)
+    if (takers->runs[i].number == number) return &takers->runs[i];
   return NULL;
 }
 
-static int plan_find(struct tg_takers *takers, struct tg_history *history, const char *bundle,
-                     const struct tg_plan **plan, struct tg_error *err) {
+static int plan_find(struct tg_takers *owner, const char *bundle, const struct tg_plan **plan,
+                     struct tg_error *err) {
+  struct tg_taker_plan *known = owner->plans;
   const char *text;
-  for (size_t i = 0; i < takers->plan_count; i++) {
-    *plan = takers->plans[i];
-    if (strcmp(takers->bundles[i], bundle) == 0) return TG_OK;
+  while (known && strcmp(known->bundle, bundle) != 0) known = known->next;
+  if (!known) {
+    known = tg_arena_alloc(&owner->arena, sizeof *known);
+    if (!known) return tg_error_set(err, TG_ENOMEM, "no memory for what runs");
+    known->bundle = tg_arena_strdup(&owner->arena, bundle);
+    int code = tg_history_plan(owner->history, bundle, &owner->arena, &text, err);
+    if (!code) code = tg_plan_parse(text, strlen(text), &known->plan, err);
+    if (code) return code;
+    known->next = owner->plans;
+    owner->plans = known;
   }
-  int code = tg_history_plan(history, bundle, &takers->arena, &text, err);
-  if (!code) code = tg_plan_parse(text, strlen(text), &takers->plans[takers->plan_count], err);
-  if (code) return code;
-  *plan = takers->plans[takers->plan_count];
-  takers->bundles[takers->plan_count++] = bundle;
+  *plan = known->plan;
   return TG_OK;
 }
 
 // Says whether an attempt has a child run that has not ended: its key begins with that of the task.
-static bool has_child(const struct tg_view *view, const struct tg_taker *taker) {
+static bool has_child(const struct tg_takers *takers, const struct tg_taker *taker) {
   char id[TG_ID_TEXT_LEN + 1], unit[TG_UNIT_NAME_MAX], key[TG_KEY_TEXT_LEN + 1] = "";
   tg_id_format(taker->run->id, id);
-  for (size_t i = 0; i < view->open_run_count; i++) {
-    const struct tg_run *run = &view->open_runs[i];
+  for (size_t i = 0; i < takers->run_count; i++) {
+    const struct tg_run *run = &takers->runs[i];
     if (!run->parent || !run->child_key || strcmp(run->parent, id) != 0) continue;
     if (!*key) {
       const char *name = taker->plan->tasks[taker->task].name;
@@ -50,49 +54,62 @@ static bool has_child(const struct tg_view *view, const struct tg_taker *taker) 
   return false;
 }
 
-static int taker_add(struct tg_takers *takers, const struct tg_view *view,
-                     struct tg_history *history, const struct tg_attempt *attempt,
-                     struct tg_error *err) {
+// `owner` has the plans.
+static int taker_add(struct tg_takers *takers, struct tg_takers *owner,
+                     const struct tg_attempt *attempt, struct tg_error *err) {
   struct tg_taker taker = {
-      .run = run_find(view, attempt->run), .task = attempt->task, .item = attempt->item};
+      .run = run_find(takers, attempt->run), .task = attempt->task, .item = attempt->item};
   if (!taker.run) return TG_OK; // it began after the runs were read
-  int code = plan_find(takers, history, taker.run->bundle, &taker.plan, err);
+  int code = plan_find(owner, taker.run->bundle, &taker.plan, err);
   if (code || taker.task >= taker.plan->count) return code;
-  taker.is_idle = has_child(view, &taker);
+  taker.is_idle = has_child(takers, &taker);
   takers->all[takers->count++] = taker;
   return TG_OK;
 }
 
-static int attempts_read(struct tg_takers *takers, const struct tg_view *view,
-                         struct tg_history *history, struct tg_error *err) {
-  struct tg_attempt *attempts;
-  size_t count, plans = view->open_run_count + 1;
-  int code = tg_history_running(history, takers->now, &takers->arena, &attempts, &count, err);
-  if (code) return code;
+static int takers_add(struct tg_takers *takers, struct tg_takers *owner,
+                      const struct tg_attempt *attempts, size_t count, struct tg_error *err) {
+  int code = TG_OK;
   takers->all = tg_arena_alloc(&takers->arena, (count + 1) * sizeof *takers->all);
-  // NOLINTNEXTLINE(bugprone-sizeof-expression): a list of pointers is meant
-  takers->plans = tg_arena_alloc(&takers->arena, plans * sizeof *takers->plans);
-  // NOLINTNEXTLINE(bugprone-sizeof-expression): a list of pointers is meant
-  takers->bundles = tg_arena_alloc(&takers->arena, plans * sizeof *takers->bundles);
-  if (!takers->all || !takers->plans || !takers->bundles)
-    return tg_error_set(err, TG_ENOMEM, "no memory for what runs");
-  for (size_t i = 0; i < count && !code; i++)
-    code = taker_add(takers, view, history, &attempts[i], err);
+  if (!takers->all) return tg_error_set(err, TG_ENOMEM, "no memory for what runs");
+  for (size_t i = 0; i < count && !code; i++) code = taker_add(takers, owner, &attempts[i], err);
   return code;
 }
 
 int tg_takers_read(struct tg_takers *takers, const struct tg_view *view, struct tg_history *history,
                    const struct tg_project *project, struct tg_error *err) {
-  *takers = (struct tg_takers){.slots = tg_project_slots(project),
+  struct tg_attempt *attempts;
+  size_t count;
+  *takers = (struct tg_takers){.runs = view->open_runs,
+                               .run_count = view->open_run_count,
+                               .slots = tg_project_slots(project),
                                .pools = project->pools,
-                               .now = tg_clock_wall_ms(tg_clock_system())};
+                               .now = tg_clock_wall_ms(tg_clock_system()),
+                               .history = history};
   tg_arena_init(&takers->arena);
-  bool is_over = tg_run_state_is_terminal(view->run.state);
-  return is_over ? TG_OK : attempts_read(takers, view, history, err);
+  if (tg_run_state_is_terminal(view->run.state)) return TG_OK;
+  int code = tg_history_running(history, takers->now, &takers->arena, &attempts, &count, err);
+  return code ? code : takers_add(takers, takers, attempts, count, err);
+}
+
+int tg_takers_read_past(struct tg_takers *then, struct tg_takers *takers, int64_t at,
+                        struct tg_error *err) {
+  const struct tg_run_filter filter = {.state = -1, .open_at = at};
+  struct tg_attempt *attempts;
+  struct tg_run *runs = NULL;
+  size_t count;
+  *then = (struct tg_takers){
+      .slots = takers->slots, .pools = takers->pools, .now = at, .history = takers->history};
+  tg_arena_init(&then->arena);
+  takers->looks++;
+  int code = tg_history_runs(takers->history, &filter, &then->arena, &runs, &then->run_count, err);
+  then->runs = runs;
+  if (!code) code = tg_history_ran(takers->history, at, &then->arena, &attempts, &count, err);
+  return code ? code : takers_add(then, takers, attempts, count, err);
 }
 
 void tg_takers_deinit(struct tg_takers *takers) {
-  for (size_t i = 0; i < takers->plan_count; i++) tg_plan_free(takers->plans[i]);
+  for (struct tg_taker_plan *p = takers->plans; p; p = p->next) tg_plan_free(p->plan);
   tg_arena_deinit(&takers->arena);
   *takers = (struct tg_takers){0};
 }

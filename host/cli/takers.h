@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds the places to run: the attempts in flight of all open runs, as the store knows them.
+// What holds the places to run, or held them at an instant that is past: the attempts in flight of
+// all open runs, as the store knows them.
 // The start of an attempt is recorded within 100 ms, so a shorter one is not among them. What a
 // host has besides, its slots and the project's pools, is read from the settings as it reads them.
 #pragma once
@@ -17,16 +18,24 @@ struct tg_taker {
   bool is_idle;        // it waits for a child run and takes nothing
 };
 
+struct tg_taker_plan {
+  struct tg_taker_plan *next;
+  const char *bundle;
+  struct tg_plan *plan;
+};
+
 struct tg_takers {
   struct tg_arena arena;
   struct tg_taker *all; // in the order of run, task and item
   size_t count;
-  struct tg_plan **plans; // each once, with its bundle
-  const char **bundles;
-  size_t plan_count;
-  uint32_t slots; // of the host
+  const struct tg_run *runs; // that are open then, the newest first
+  size_t run_count;
+  struct tg_taker_plan *plans; // of what is in flight now, each once
+  uint32_t slots;              // of the host
   struct tg_pools pools;
   int64_t now;
+  struct tg_history *history; // where the past is read; NULL for it is not
+  uint32_t looks;             // into the past
 };
 
 enum tg_lack_kind {
@@ -47,11 +56,20 @@ enum { TG_LACKS_MAX = 2 + TG_POOLS_MAX };
 
 /// Reads what is in flight beside an open run; of one that has ended there is nothing to read.
 ///
-/// Owns:   the caller deinits `takers`, also after an error; they refer to the view and the project
+/// Owns:   the caller deinits `takers`, also after an error; they refer to the view, the history
+///         and the project
 /// Errors: those of tg_history_plan and tg_plan_parse
 int tg_takers_read(struct tg_takers *takers, const struct tg_view *view, struct tg_history *history,
                    const struct tg_project *project, struct tg_error *err);
 void tg_takers_deinit(struct tg_takers *takers);
+
+/// Reads what was in flight at an instant that is past. The sizes of pools and hosts are those of
+/// now.
+///
+/// Owns:   the caller deinits `then`, also after an error, and before `takers`, whose plans it uses
+/// Errors: as tg_takers_read
+int tg_takers_read_past(struct tg_takers *then, struct tg_takers *takers, int64_t at,
+                        struct tg_error *err);
 
 /// Finds all that a task of a run has no room in; gives how much that is. None does not mean that
 /// it runs: its start may not be recorded yet, or another task that waits for the same pool stands

@@ -262,6 +262,20 @@ int64_t tg_view_sleeps_until(const struct tg_view *view, uint32_t task) {
   return until > tg_clock_wall_ms(tg_clock_system()) ? until : 0;
 }
 
+static int64_t unit_ended_at(const struct tg_view *view, uint32_t task, uint32_t item) {
+  size_t count;
+  const struct tg_item *items = tg_view_items(view, task, &count);
+  for (size_t i = 0; i < count && item != TG_NO_ITEM; i++)
+    if (items[i].index == item) return items[i].ended_at;
+  return view->tasks[task].ended_at;
+}
+
+int64_t tg_view_step_cut_at(const struct tg_view *view, const struct tg_step *step) {
+  int64_t ended_at = unit_ended_at(view, step->task, step->item);
+  bool is_over = step->wait ? step->result != NULL : step->wake_at <= ended_at;
+  return is_over ? 0 : ended_at;
+}
+
 const struct tg_step *tg_view_wait(const struct tg_view *view, uint32_t task, size_t *count) {
   const struct tg_step *first = NULL;
   size_t step_count;

@@ -82,6 +82,10 @@ int64_t tg_view_sleeps_until(const struct tg_view *view, uint32_t task);
 /// *count how many do.
 const struct tg_step *tg_view_wait(const struct tg_view *view, uint32_t task, size_t *count);
 
+/// Gives when the task of a sleep or a wait, or the item, ended before that was over: it was
+/// cancelled, or its time was. 0 when that is not so.
+int64_t tg_view_step_cut_at(const struct tg_view *view, const struct tg_step *step);
+
 /// Give a record as an object. Strings that hold JSON become JSON.
 ///
 /// Owns:   the caller releases the result; NULL when memory is out

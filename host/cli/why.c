@@ -68,7 +68,7 @@ static int text_print(const struct tg_view *view, const json_t *reasons,
   return code;
 }
 
-static int reasons_print(const struct tg_view *view, const struct tg_takers *takers, uint32_t task,
+static int reasons_print(const struct tg_view *view, struct tg_takers *takers, uint32_t task,
                          const struct tg_output *output) {
   json_t *reasons =
       task == UINT32_MAX ? tg_reasons_of_run(view, takers) : tg_reasons_of_task(view, takers, task);
@@ -111,11 +111,12 @@ const struct tg_verb tg_verb_why = {
     .prose =
         "Of a run: the chain of tasks that decided its end. Of a task: its upstreams, its trigger\n"
         "rule, its attempts, and what policies and checks said. RUN is an id, a unique prefix\n"
-        "of one, or \"last\". Of what could start now and has not it names the slot, pool or "
-        "limit\n"
-        "that it waits for, and who is in it. limits.tasks and pools are those of tidegate.yaml "
-        "as\n"
-        "it is now; what runs for less than 100 ms is not known yet.",
+        "of one, or \"last\". Of what could start and has not, or did so only later, it names "
+        "the\n"
+        "slot, pool or limit, and who is or was in it or stands before it in the line.\n"
+        "limits.tasks and pools are those of tidegate.yaml as it is now; what runs for less "
+        "than\n"
+        "100 ms is not known yet.",
     .examples =
         (const struct tg_example[]){
             {"why last", "what decided the newest run"},

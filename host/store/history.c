@@ -124,7 +124,9 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
                          " AND (?4 IS NULL OR occurrence = ?4) AND (?6 IS NULL OR parent = ?6)"
                          " AND (?7 IS NULL OR child_key = ?7) AND (?8 IS NULL OR backfill = ?8)"
                          " AND (NOT ?9 OR ended_at IS NULL)"
-                         " AND (?10 IS NULL OR partition = ?10) ORDER BY number DESC LIMIT ?5",
+                         " AND (?10 IS NULL OR partition = ?10) AND (?11 = 0 OR (created_at <= ?11"
+                         " AND (ended_at IS NULL OR ended_at > ?11))) ORDER BY number DESC"
+                         " LIMIT ?5",
                          arena, &q, err);
   if (code) return code;
   tg_bind_text(q.statement, 1, filter->pipeline);
@@ -138,6 +140,7 @@ int tg_history_runs(struct tg_history *history, const struct tg_run_filter *filt
   tg_bind_text(q.statement, 8, filter->backfill);
   sqlite3_bind_int(q.statement, 9, filter->is_open);
   tg_bind_text(q.statement, 10, filter->partition);
+  sqlite3_bind_int64(q.statement, 11, filter->open_at);
   return query_collect(&q, sizeof **runs, run_read, (void **)runs, count, err);
 }
 
@@ -355,6 +358,52 @@ int tg_history_running(struct tg_history *history, int64_t now, struct tg_arena 
   if (code) return code;
   sqlite3_bind_int64(q.statement, 1, now);
   return query_collect(&q, sizeof **attempts, attempt_read, (void **)attempts, count, err);
+}
+
+int tg_history_ran(struct tg_history *history, int64_t at, struct tg_arena *arena,
+                   struct tg_attempt **attempts, size_t *count, struct tg_error *err) {
+  struct query q;
+  int code =
+      query_start(history,
+                  "SELECT " ATTEMPT_COLUMNS " FROM attempts WHERE run IN (SELECT number FROM runs"
+                  " WHERE created_at <= ?1 AND (ended_at IS NULL OR ended_at > ?1))"
+                  " AND started_at <= ?1 AND (ended_at IS NULL OR ended_at > ?1)"
+                  " AND NOT EXISTS (SELECT 1 FROM steps AS s WHERE s.run = attempts.run"
+                  " AND s.task = attempts.task AND s.item = attempts.item"
+                  " AND s.intended_at <= ?1 AND CASE WHEN s.wait IS NULL"
+                  " THEN s.wake_at > ?1 ELSE s.ended_at IS NULL OR s.ended_at > ?1 END)"
+                  " ORDER BY run, task, item",
+                  arena, &q, err);
+  if (code) return code;
+  sqlite3_bind_int64(q.statement, 1, at);
+  return query_collect(&q, sizeof **attempts, attempt_read, (void **)attempts, count, err);
+}
+
+static void instant_read(struct query *q, void *item) {
+  *(int64_t *)item = number(q, 0);
+}
+
+int tg_history_last_end(struct tg_history *history, int64_t after, int64_t until, int64_t *at,
+                        struct tg_error *err) {
+  struct query q;
+  struct tg_arena arena;
+  int64_t *ends = NULL;
+  size_t count = 0;
+  tg_arena_init(&arena);
+  int code = query_start(history,
+                         "SELECT max(ended_at) FROM attempts WHERE ended_at > ?1"
+                         " AND ended_at <= ?2 AND run IN (SELECT number FROM runs"
+                         " WHERE created_at <= ?2 AND (ended_at IS NULL OR ended_at > ?1))",
+                         &arena, &q, err);
+  *at = 0;
+  if (!code) {
+    sqlite3_bind_int64(q.statement, 1, after);
+    sqlite3_bind_int64(q.statement, 2, until);
+    code = query_collect(&q, sizeof *ends, instant_read, (void **)&ends, &count, err);
+  }
+  if (!code && count) *at = ends[0];
+  tg_arena_deinit(&arena);
+  return code;
 }
 
 static void decision_read(struct query *q, void *item) {

@@ -34,6 +34,7 @@ struct tg_run_filter {
   const char *child_key; // of a child run
   const char *backfill;  // id: the runs of it
   bool is_open;          // only those that have not ended
+  int64_t open_at;       // only those that had been made and had not ended at an instant; 0 for any
   size_t limit;
 };
 
@@ -66,6 +67,13 @@ int tg_history_attempts(struct tg_history *history, uint64_t run, struct tg_aren
 /// person at the instant `now`, in the order of run, task and item.
 int tg_history_running(struct tg_history *history, int64_t now, struct tg_arena *arena,
                        struct tg_attempt **attempts, size_t *count, struct tg_error *err);
+/// Gives the attempts that ran at an instant that is past, of all runs that were open then.
+int tg_history_ran(struct tg_history *history, int64_t at, struct tg_arena *arena,
+                   struct tg_attempt **attempts, size_t *count, struct tg_error *err);
+/// Gives when the last attempt ended that ended later than `after` and not later than `until`; 0
+/// when there was none.
+int tg_history_last_end(struct tg_history *history, int64_t after, int64_t until, int64_t *at,
+                        struct tg_error *err);
 int tg_history_decisions(struct tg_history *history, uint64_t run, struct tg_arena *arena,
                          struct tg_decision **decisions, size_t *count, struct tg_error *err);
 int tg_history_checks(struct tg_history *history, uint64_t run, struct tg_arena *arena,

@@ -201,6 +201,38 @@ describe("cancel", function()
       assert.same({ "down" }, box:lines "files/down")
     end)
 
+    it("says what it rested at, and that it does no more", function()
+      of [[
+        tg.task "asleep" { run = function(ctx) ctx:sleep("1h") end },
+        tg.task "waiting" { run = function(ctx) ctx:wait_event { type = "never" } end },
+        tg.cmd "slow" { argv = { "sh", "-c", "echo $$ >files/pid; exec sleep 60" } },
+        tg.task "after" { after = "slow", run = function() end },
+      ]]
+      start()
+      repeat until box:sql("SELECT count(*) FROM steps") == "2"
+      for _, task in ipairs { "asleep", "waiting", "after" } do
+        assert.equal(0, box:tidegate("cancel", "last", "--task", task).code)
+      end
+      local shown = box:tidegate("show", "last").out
+      assert.matches("asleep +sleep:1 +was to sleep until", shown)
+      assert.matches("waiting +wait:1 +waited for an event never", shown)
+      assert.not_matches("sleeps until", shown)
+      for task, expected in pairs {
+        asleep = "was to sleep until %S+ %(sleep:1%), and ended before",
+        waiting = "waited for an event never, and ended before it came",
+        after = "waited for slow, which had not ended",
+      } do
+        local found
+        for _, reason in ipairs(box:document("why", "last", task).reasons) do
+          assert.truthy(reason["until"], reason.text)
+          assert.truthy(reason.duration_ms < 600000, reason.text)
+          found = found or reason.text:find(expected)
+        end
+        assert.truthy(found, task)
+      end
+      assert.equal(0, box:tidegate("cancel", "last").code)
+    end)
+
     it("or of an item of a map", function()
       of [[
         tg.map "m" { over = function() return { 0, 1, 2 } end, fail_after = 2, run = function(ctx, n)

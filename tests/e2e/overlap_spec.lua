@@ -103,6 +103,17 @@ describe("overlap", function()
     assert.equal(0, wait_for_end())
     reasons = box:document("why", queued).reasons
     assert.same({ "overlap", true }, { reasons[1].kind, reasons[1]["until"] ~= nil })
+    assert.truthy(reasons[1].text:find("limits.runs is 1, when it was made there ran " .. holder, 1, true))
+    local told = 0
+    for _, name in ipairs { "r1", "r2" } do
+      for _, reason in ipairs(box:document("why", "last", name).reasons) do
+        if reason.text:find "was queued for a place among its runs" then
+          told = told + 1
+          assert.equal(queued, reason.run)
+        end
+      end
+    end
+    assert.equal(1, told)
   end)
 
   it("keeps the line when its host is killed", function()

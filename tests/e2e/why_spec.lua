@@ -105,6 +105,84 @@ describe("why", function()
     assert.same({}, open_reasons("slot", "a"))
   end)
 
+  it("names who stands before it in the line for a pool", function()
+    box = project.of(([[
+      tg.cmd "a" { %s, pool = { db = 2 }, priority = 3 },
+      tg.cmd "b" { %s, pool = { db = 2 }, priority = 2 },
+      tg.cmd "c" { %s, pool = "db", priority = 1 },
+    ]]):format(SLEEPS, SLEEPS, SLEEPS), "pools = { db = 3 },")
+    running(1)
+    local reason = reason_of("line", "c")
+    assert.equal("waits behind b, which waits for pool db: 2 of 3 slots are taken by a (2); it needs 2; "
+      .. "nobody overtakes in pool db", reason.text)
+    assert.same({ "db", { run = id_of "p", pipeline = "p", task = "b" } }, { reason.pool, reason.behind })
+    assert.same({}, open_reasons("slot", "c"))
+    assert.same({}, open_reasons("line", "b"))
+  end)
+
+  it("names who of an older run stands before it in the line for a pool of the project", function()
+    box = project.new()
+    box:write("tidegate.yaml", YAML .. "pools: { db: 3 }\n")
+    box:pipeline("older", ([[ tg.cmd "a" { %s, pool = { db = 2 }, priority = 3 },
+      tg.cmd "b" { %s, pool = { db = 2 } }, ]]):format(SLEEPS, SLEEPS))
+    box:pipeline("younger", ([[ tg.cmd "c" { %s, pool = "db" }, ]]):format(SLEEPS))
+    box:pipeline("p", [[ tg.run "x" { pipeline = "older" },
+      tg.cmd "wait" { shell = true, argv = "while ! test -e files/go; do sleep 0.02; done" },
+      tg.run "y" { after = "wait", pipeline = "younger" }, ]])
+    running(3)
+    box:write("files/go", "")
+    wait_for("SELECT state FROM runs WHERE pipeline = 'younger'", "running")
+    local found = box:document("why", id_of "younger", "c").reasons
+    assert.equal("line", found[1].kind)
+    assert.equal(("waits behind older/b of run %s, which waits for pool db: 2 of 3 slots are taken by "
+      .. "older/a of run %s (2); it needs 2; nobody overtakes in pool db"):format(id_of "older",
+      id_of "older"), found[1].text)
+    assert.equal(id_of "older", found[1].behind.run)
+  end)
+
+  it("names what there was no room in, of what has started since", function()
+    local HALF = 'argv = { "sleep", "0.4" }'
+    box = project.of(([[
+      tg.cmd "a" { %s, pool = { db = 2 }, priority = 5 },
+      tg.cmd "b" { %s, pool = { db = 2 }, priority = 4 },
+      tg.cmd "c" { argv = { "true" }, pool = "db", priority = 3 },
+    ]]):format(HALF, HALF), "pools = { db = 3 },")
+    assert.equal(0, box:tidegate("run", "p").code)
+    local function past(task)
+      local reason = box:document("why", "last", task).reasons[1]
+      assert.truthy(reason["until"])
+      assert.truthy(reason.duration_ms >= 100)
+      return reason
+    end
+    assert.equal("waited for pool db: 2 of 3 slots were taken by a (2); it needed 2", past("b").text)
+    assert.same({ "pool", "a" }, { past("b").kind, past("b").taken_by[1].task })
+    assert.equal("waited behind b, which waited for pool db: 2 of 3 slots were taken by a (2); it needed 2; "
+      .. "nobody overtakes in pool db", past("c").text)
+    assert.matches("^attempt 1: success", box:document("why", "last", "a").reasons[1].text)
+    box:pipeline("p", ([[ tg.cmd "a" { %s, priority = 5 }, tg.cmd "b" { argv = { "true" } }, ]]):format(HALF),
+      "limits = { tasks = 1 },")
+    assert.equal(0, box:tidegate("run", "p").code)
+    assert.equal("waited for limits.tasks of the pipeline: 1 of 1 tasks ran: a", past("b").text)
+    box:write("tidegate.yaml", YAML .. "limits: { tasks: 1 }\n")
+    box:pipeline("p", ([[ tg.cmd "a" { %s, priority = 5 }, tg.cmd "b" { argv = { "true" } }, ]]):format(HALF))
+    assert.equal(0, box:tidegate("run", "p").code)
+    assert.equal("waited for a slot of the host: 1 of 1 are taken by a", (past("b").text:gsub("were", "are")))
+  end)
+
+  it("names what a retry that was due had no room in", function()
+    box = project.of([[
+      tg.task "a" { retry = { attempts = 2, base = "50ms", backoff = "constant", jitter = "none" },
+        priority = 9, run = function(ctx) if ctx.attempt == 1 then error { class = "transient" } end end },
+      tg.cmd "b" { argv = { "sleep", "0.6" } },
+    ]], "limits = { tasks = 1 },")
+    assert.equal(0, box:tidegate("run", "p").code)
+    local found = {}
+    for _, reason in ipairs(box:document("why", "last", "a").reasons) do found[reason.kind] = reason end
+    assert.matches("^waited for attempt 2", found.retry.text)
+    assert.equal(found.retry["until"], found.tasks.since)
+    assert.equal("waited for limits.tasks of the pipeline: 1 of 1 tasks ran: b", found.tasks.text)
+  end)
+
   it("names limits.tasks of the pipeline", function()
     box = project.of([[
       tg.cmd "a" { argv = { "sleep", "60" }, priority = 1 }, tg.cmd "b" { argv = { "true" } },

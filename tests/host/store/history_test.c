@@ -204,6 +204,57 @@ static void names_what_runs_now_in_all_open_runs(void **state) {
   tg_history_close(history);
 }
 
+// Run 1 had from 10 to 50 an attempt from 20 to 40 that slept from 25 to 30; run 2 began at 35.
+static void names_what_ran_at_an_instant_that_is_past(void **state) {
+  static const struct {
+    int64_t at;
+    size_t runs, attempts;
+  } cases[] = {{9, 0, 0},  {10, 1, 0}, {20, 1, 1}, {24, 1, 1}, {25, 1, 0}, {29, 1, 0},
+               {30, 1, 1}, {36, 2, 2}, {40, 2, 1}, {49, 2, 1}, {50, 1, 1}, {90, 1, 1}};
+  struct scene *scene = *state;
+  struct tg_record records[8] = {0};
+  size_t used = 0;
+  for (uint64_t run = 1; run <= 2; run++) {
+    records[used] = full_run();
+    records[used].run.number = run;
+    records[used].run.id.bytes[0] = (unsigned char)run;
+    records[used].run.child_key = NULL;
+    records[used].run.rerun = (uint32_t)run;
+    records[used].run.created_at = run == 1 ? 10 : 35;
+    records[used++].run.ended_at = run == 1 ? 50 : 0;
+    records[used++] = (struct tg_record){.kind = TG_RECORD_ATTEMPT,
+                                         .attempt = {.run = run,
+                                                     .item = TG_NO_ITEM,
+                                                     .number = 1,
+                                                     .started_at = run == 1 ? 20 : 36,
+                                                     .ended_at = run == 1 ? 40 : 0}};
+  }
+  records[used++] = (struct tg_record){
+      .kind = TG_RECORD_STEP,
+      .step = {.run = 1, .item = TG_NO_ITEM, .name = "s", .intended_at = 25, .wake_at = 30}};
+  assert_int_equal(scene_put(scene, records, used), TG_OK);
+  struct tg_history *history = scene_history(scene);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const struct tg_run_filter filter = {.state = -1, .open_at = cases[i].at};
+    struct tg_attempt *attempts;
+    struct tg_run *runs;
+    size_t count;
+    assert_int_equal(tg_history_runs(history, &filter, &scene->arena, &runs, &count, NULL), TG_OK);
+    assert_int_equal(count, cases[i].runs);
+    assert_int_equal(
+        tg_history_ran(history, cases[i].at, &scene->arena, &attempts, &count, &scene->err), TG_OK);
+    assert_int_equal(count, cases[i].attempts);
+  }
+  static const int64_t ends[][3] = {
+      {0, 100, 40}, {39, 40, 40}, {40, 100, 0}, {0, 39, 0}, {0, 40, 40}};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    int64_t at = -1;
+    assert_int_equal(tg_history_last_end(history, ends[i][0], ends[i][1], &at, NULL), TG_OK);
+    assert_int_equal(at, ends[i][2]);
+  }
+  tg_history_close(history);
+}
+
 static void gives_decisions_in_full_and_in_order(void **state) {
   struct scene *scene = *state;
   struct tg_record records[] = {
@@ -432,6 +483,7 @@ int main(void) {
       SCENE_TEST(gives_tasks_in_full),
       SCENE_TEST(gives_attempts_in_full),
       SCENE_TEST(names_what_runs_now_in_all_open_runs),
+      SCENE_TEST(names_what_ran_at_an_instant_that_is_past),
       SCENE_TEST(gives_decisions_in_full_and_in_order),
       SCENE_TEST(gives_checks_in_order),
       SCENE_TEST(gives_asset_versions_in_order),
