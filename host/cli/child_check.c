@@ -7,6 +7,8 @@
 
 #include "base/suggest.h"
 #include "base/units.h"
+#include "engine/plan_text.h"
+#include "engine/plan_usual.h"
 #include "model/params.h"
 
 enum { PATH_BYTES_MAX = 512, MESSAGE_BYTES_MAX = 1400 };
@@ -25,20 +27,34 @@ static const char *text_of(const json_t *object, const char *name) {
   return text ? text : "";
 }
 
+// Reads a part of a plan; NULL if it is not there.
+static json_t *part_read(struct tg_plan_span part) {
+  return json_loadb(part.at, (size_t)(part.end - part.at), JSON_DECODE_ANY, NULL);
+}
+
+static void use_add(struct tg_child_check *check, const char *file, const json_t *task) {
+  if (!*text_of(task, "pipeline")) return;
+  json_array_append_new(
+      check->uses,
+      json_pack("{s:s, s:O, s:O, s:O, s:O*}", "file", file, "line", json_object_get(task, "line"),
+                "task", json_object_get(task, "name"), "pipeline",
+                json_object_get(task, "pipeline"), "params", json_object_get(task, "params")));
+}
+
+// A plan may have a million tasks, most of them usual ones, which start nothing.
 void tg_child_check_add(struct tg_child_check *check, const char *file, const char *plan) {
-  json_t *document = json_loads(plan, 0, NULL), *task;
-  size_t i;
-  json_object_set_new(check->pipelines, file,
-                      json_pack("{s:O*}", "params", json_object_get(document, "params")));
-  json_array_foreach(json_object_get(document, "tasks"), i, task) {
-    if (!*text_of(task, "pipeline")) continue;
-    json_array_append_new(check->uses, json_pack("{s:s, s:O, s:O, s:O, s:O*}", "file", file, "line",
-                                                 json_object_get(task, "line"), "task",
-                                                 json_object_get(task, "name"), "pipeline",
-                                                 json_object_get(task, "pipeline"), "params",
-                                                 json_object_get(task, "params")));
+  struct tg_plan_span whole = {.at = plan, .end = plan + strlen(plan)}, params, tasks, text;
+  struct tg_plan_usual usual;
+  json_t *schema = tg_plan_span_member(whole, "params", &params) ? part_read(params) : NULL;
+  json_object_set_new(check->pipelines, file, json_pack("{s:o*}", "params", schema));
+  if (!tg_plan_span_member(whole, "tasks", &tasks)) return;
+  for (;;) {
+    if (tg_plan_usual_next(&tasks, &usual)) continue;
+    if (!tg_plan_span_next(&tasks, &text)) break;
+    json_t *task = part_read(text);
+    use_add(check, file, task);
+    json_decref(task);
   }
-  json_decref(document);
 }
 
 static void fault_add(json_t *faults, const json_t *use, const char *message) {

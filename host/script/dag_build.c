@@ -73,9 +73,10 @@ static size_t name_write(lua_State *L, int names, uint32_t node, const char *bef
   return (size_t)more < room ? len + (size_t)more : TG_ERROR_TEXT_MAX - 1;
 }
 
-static void cycle_write(lua_State *L, int names, const uint32_t *path, uint32_t count,
-                        struct tg_error *err) {
-  size_t len = (size_t)snprintf(err->text, sizeof err->text, "the graph has a cycle: ");
+void tg_lua_dag_set_cycle(lua_State *L, int names, const uint32_t *path, uint32_t count,
+                          struct tg_error *err) {
+  tg_error_set(err, TG_EINVALID, "the graph has a cycle: ");
+  size_t len = strlen(err->text);
   uint32_t shown = count > CYCLE_NODES_SHOWN ? CYCLE_NODES_SHOWN / 2 : count;
   for (uint32_t i = 0; i < count; i++) {
     if (i == shown && shown < count) {
@@ -100,8 +101,8 @@ static int dag_freeze(lua_State *L, struct tg_lua_dag *dag, int index, int names
     uint32_t *path = lua_newuserdatauv(L, (size_t)n * sizeof *path, 0);
     code = tg_graph_find_cycle(&dag->graph, path, &count, &err);
     if (!code) {
-      code = tg_error_set(&err, TG_EINVALID, "a cycle");
-      cycle_write(L, names, path, count, &err);
+      tg_lua_dag_set_cycle(L, names, path, count, &err);
+      code = err.code;
     }
   }
   dag->builder_state = NULL;

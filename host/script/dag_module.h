@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "base/error.h"
 #include "dag/graph.h"
 
 #define TG_LUA_DAG "tidegate.dag.graph"
@@ -32,5 +33,10 @@ int tg_lua_dag_from_edges(lua_State *L);
 /// Gives the name in the list at stack index `names` that is nearest to `word`, or NULL. Leaves the
 /// memory of its search on the stack.
 const char *tg_lua_dag_nearest(lua_State *L, int names, const char *word);
+
+/// Sets the error that tells of a cycle. The names of its nodes are in the list at stack index
+/// `names`; with 0 they are told by their numbers.
+void tg_lua_dag_set_cycle(lua_State *L, int names, const uint32_t *path, uint32_t count,
+                          struct tg_error *err);
 
 __attribute__((visibility("default"))) int luaopen_tidegate_dag(lua_State *L);

@@ -6,6 +6,7 @@
 #include "script/json_module.h"
 #include "script/lua_body.h"
 #include "script/lua_error.h"
+#include "script/place.h"
 #include "script/secret.h"
 #include "script/state.h"
 
@@ -51,32 +52,9 @@ static int l_native_source(lua_State *L) {
   return 2;
 }
 
-// The place that was asked for last, in the registry: a loop asks for one place very often.
-static const char last_function, last_text;
-
-// With a function on top: pushes the text of its last place if it is at this line, else nil.
-static bool place_push_last(lua_State *L, int line) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &last_function);
-  bool is_last = lua_rawequal(L, -1, -2) && tg_state_of(L)->last_line == line;
-  lua_pop(L, 1);
-  if (is_last) lua_rawgetp(L, LUA_REGISTRYINDEX, &last_text);
-  return is_last;
-}
-
-// Level 0 is this function, level 1 the one that asks, whose caller is level 1 for it.
+// Level 1 is who calls the library's function that asks.
 static int l_native_where(lua_State *L) {
-  lua_Debug at;
-  int level = (int)luaL_checkinteger(L, 1);
-  if (!lua_getstack(L, level + 1, &at)) return lua_pushliteral(L, "?:0"), 1;
-  lua_getinfo(L, "fl", &at);
-  if (place_push_last(L, at.currentline)) return 1;
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &last_function);
-  lua_getinfo(L, "S", &at);
-  const char *source = *at.source == '@' ? at.source + 1 : at.short_src;
-  lua_pushfstring(L, "%s:%d", source, at.currentline);
-  lua_pushvalue(L, -1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &last_text);
-  tg_state_of(L)->last_line = at.currentline;
+  tg_lua_push_place(L, (int)luaL_checkinteger(L, 1) + 1);
   return 1;
 }
 

@@ -13,11 +13,11 @@
 #include "script/json_module.h"
 #include "script/library.h"
 #include "script/native.h"
-#include "script/plan_module.h"
 #include "script/retry_module.h"
 #include "script/sql_module.h"
 #include "script/state.h"
 #include "script/store_module.h"
+#include "script/tasks_module.h"
 #include "script/yaml_module.h"
 
 // Keys of the registry: module -> what it gave; the modules being loaded, outermost first; the
@@ -43,7 +43,7 @@ static const struct module modules[] = {
     {"tidegate._sql", NULL, tg_sql_module_push},
     {"tidegate._file", NULL, tg_file_module_push},
     {"tidegate.store", NULL, tg_store_module_push},
-    {"tidegate._plan", luaopen_tidegate__plan, NULL},
+    {"tidegate._tasks", luaopen_tidegate__tasks, NULL},
     {"tidegate._yaml", luaopen_tidegate__yaml, NULL},
     {"tidegate._native", NULL, tg_native_module_push},
 };

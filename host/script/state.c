@@ -99,8 +99,8 @@ static void script_print(void *self, const char *text, size_t len) {
   tg_scheduler_log(((struct tg_state *)self)->scheduler, TG_LOG_INFO, text, len);
 }
 
-// What a file declares stays, so that there is little to collect while it is built: the collector
-// is given credit and begins late. From then on it keeps what is large from growing by much.
+// Most files are built before there is anything worth collecting: the collector is given credit and
+// begins late. From then on it keeps what is large from growing by much.
 static void gc_set(lua_State *L) {
   lua_gc(L, LUA_GCINC, GC_PAUSE_BUILDING_PERCENT, 0, 0);
   lua_gc(L, LUA_GCSTEP, -(int)(TG_BUNDLE_STATE_BYTES_MAX / 4 * 3 / TG_KIB));

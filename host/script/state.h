@@ -19,7 +19,6 @@ struct tg_state {
   struct tg_clock clock; // what scripts see
   int64_t now_ms;        // the time that is recorded for a build and for a decision
   bool is_policy, is_building;
-  int last_line;       // of native.where
   bool has_told_time;  // to what was built: another time may give another bundle
   lua_CFunction cjson; // its luaopen, or NULL when it is not installed
 };

@@ -1,7 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- What a task's function is given: the facts of its attempt and the few things it can do.
 --- A context cannot be changed, and nothing in it is shared with another attempt.
-local dag = require "tidegate.dag"
 local group = require "tidegate.pipeline.group"
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
@@ -34,21 +33,15 @@ local function present(value)
 end
 
 -- Raises unless a task's output can be there when this task runs.
-local function check_upstream(pipeline, task, name)
-  pipeline.graph = pipeline.graph or dag.new(pipeline.tasks)
-  for _, ancestor in ipairs(pipeline.graph:ancestors(task.name)) do
-    if ancestor == name then return end
+local function check_upstream(tasks, task, name)
+  local position = tasks:find(name)
+  if not position then
+    local hint = suggest.hint(name, tasks:names())
+    error(("ctx.output.%s: there is no such task%s"):format(name, hint and "; " .. hint or ""), 3)
+  elseif not tasks:is_before(position, tasks:find(task.name)) then
+    error(("ctx.output.%s: %q does not come before %q; add after = %q"):format(
+      name, name, task.name, name), 3)
   end
-  local names = {}
-  for i, other in ipairs(pipeline.tasks) do
-    names[i] = other.name
-    if other.name == name then
-      error(("ctx.output.%s: %q does not come before %q; add after = %q"):format(
-        name, name, task.name, name), 3)
-    end
-  end
-  local hint = suggest.hint(name, names)
-  error(("ctx.output.%s: there is no such task%s"):format(name, hint and "; " .. hint or ""), 3)
 end
 
 local function ask_output(name)
@@ -75,7 +68,7 @@ local function outputs(inline, large, pipeline, task)
     __index = function(_, name)
       name = group.meant(pipeline, task, name)
       if not known[name] then
-        if not large[name] then check_upstream(pipeline, task, tostring(name)) end
+        if not large[name] then check_upstream(pipeline.tasks, task, tostring(name)) end
         known[name] = ask_output(name)
       end
       return known[name][1]

@@ -41,6 +41,12 @@ function faults:add(at, message, hint)
     { file = file, line = line, column = column, message = message, hint = hint }
 end
 
+---Adds what another collector has.
+---@param other tidegate.Faults
+function faults:take(other)
+  table.move(other.list, 1, #other.list, #self.list + 1, self.list)
+end
+
 ---Gives a function that adds faults at one place, about one thing.
 ---@param at string?
 ---@param what string? 'task "bronze"'

@@ -11,6 +11,7 @@
 ---   }
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
+local tasks = require "tidegate.pipeline.tasks"
 local words = require "tidegate.pipeline.words"
 
 ---@class tidegate.Declaration what a word returns; it cannot be looked into
@@ -225,10 +226,11 @@ local function secret(name) return (require("tidegate.http").secret(name)) end
 
 local vocabulary = { logical_date = words.constant "logical_date", secret = secret }
 
-for _, word in ipairs {
-  "pipeline", "task", "sql", "gate", "branch", "cmd", "map", "run", "group", "policy",
-} do
+for _, word in ipairs { "pipeline", "group", "policy" } do
   vocabulary[word] = words.named(word)
+end
+for _, word in ipairs { "task", "sql", "gate", "branch", "cmd", "map", "run" } do
+  vocabulary[word] = tasks.word(word)
 end
 for _, word in ipairs {
   "string", "int", "number", "bool", "enum", "date", "list", "cron", "event",

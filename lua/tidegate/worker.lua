@@ -76,7 +76,7 @@ end
 ---@return any facts_or_err
 ---@return table? facts
 function worker.run(index, data)
-  local task, phase = pipeline.tasks[index + 1], data.phase
+  local task, phase = pipeline.tasks:at(index + 1), data.phase
   local ctx, facts = context.new(data, task, pipeline)
   local fault = check_params(ctx.params)
   if fault then return nil, fault, facts end

@@ -1,13 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
---- Baking: what the words stored becomes plain data, checked field by field. Nothing of the script's
---- tables is kept, so a later change to them changes nothing here; only its functions are.
+--- Baking: what the words were given becomes plain data, checked field by field. Nothing of the
+--- script's tables is kept, so a later change to them changes nothing here; only its functions are.
 local fallback = require "tidegate.pipeline.fallback"
 local group = require "tidegate.pipeline.group"
 local kinds = require "tidegate.task.kinds"
+local native = require "tidegate._native"
 local params = require "tidegate.pipeline.params"
 local plain = require "tidegate.plain"
 local pool = require "tidegate.pipeline.pool"
 local schema = require "tidegate.pipeline.schema"
+local tasks = require "tidegate.pipeline.tasks"
 local trigger_rules = require "tidegate.pipeline.trigger_rules"
 local triggers = require "tidegate.pipeline.triggers"
 local words = require "tidegate.pipeline.words"
@@ -23,8 +25,7 @@ local bake = {}
 ---@field pools table<string, integer>
 ---@field params table<string, tidegate.Param>
 ---@field on table[]
----@field tasks tidegate.BakedTask[] in the order of the file
----@field graph any of tidegate.dag, once it is validated or somebody needed it
+---@field tasks tidegate.Tasks in the order of the file
 ---@field known? table<string, tidegate.BakedTask|tidegate.Group> by full name, where there are groups
 
 --- A field that a task was not given is its default, which many tasks share: never changed.
@@ -220,77 +221,97 @@ local function bake_teardown(task, report)
   task.when = rawget(task, "when") or "all_done"
 end
 
--- One function for all tasks of a list: what it reports is about the record that stands in `now`.
-local function task_reporter(faults)
-  local now = {}
-  return function(message, hint)
-    local record = now.record
-    local what = ("%s %s: "):format(record.word, words.describe(record.name))
-    faults:add(record.at, what .. message, hint)
-  end, now
-end
-
--- Bakes one task; nil if there is too little of it to go on with.
-local function bake_task(record, report, faults, scope)
+---Bakes one task.
+---@param record tidegate.Record
+---@param body any
+---@param into tidegate.Faults
+---@return tidegate.BakedTask? task nil if there is too little of it to go on with
+function bake.task(record, body, into)
   if type(record.name) ~= "string" then
     local form = ('tg.%s "name" { ... }'):format(record.word)
-    faults:add(record.at, ("tg.%s needs a name first"):format(record.word), form)
+    into:add(record.at, ("tg.%s needs a name first"):format(record.word), form)
     return nil
   end
+  local report = into:reporter(record.at,
+    ("%s %s"):format(record.word, words.describe(record.name)))
   schema.name(record.name, report, "its name")
-  if type(record.body) ~= "table" then
+  if type(body) ~= "table" or words.record(body) then
     report("has no body", ('tg.%s %q { ... }'):format(record.word, record.name))
     return nil
   end
   local kind, known = kinds[record.word], task_schemas[record.word]
-  local task = schema.check_given(record.body, known.fields, report)
+  local task = schema.check_given(body, known.fields, report)
   if not kind.is_plain then task.own = take(task, known) end
   task.name, task.at = record.name, record.at
-  if scope.path then
-    task.name, task.scope = group.full_name(scope, record.name, report), scope
-  end
   task.after = task.after or {} -- not the default that others share, for branches add to it
   setmetatable(task, known.metatable)
   if task.teardown then bake_teardown(task, report) end
-  kind.bake(task, report, faults)
+  kind.bake(task, report, into)
   return task
 end
 
 -- Says what stands in a list of tasks and is none; a word that is not known was told already.
-local function not_a_task(record, value, key, at, faults)
+local function not_a_task(record, value, key, at, into)
   if record and record.word == "unknown" then return end
-  faults:add(record and record.at or at,
+  into:add(record and record.at or at,
     ("tasks[%d] must be a task, not %s"):format(key, words.describe(value)),
     'tg.task "name" { ... }')
 end
 
--- Bakes a list of tasks, those of its groups behind one another.
-local function bake_tasks(list, at, faults, scope, tasks)
-  tasks = tasks or {}
-  if type(list) ~= "table" or words.record(list) then
-    faults:add(at, "tasks must be a list of tasks, not " .. words.describe(list))
-    return tasks
+-- Puts a task where it stands: in a group it has the group's name, too. A declaration may stand in
+-- two groups, and is a task in each.
+local function place_task(task, scope, into)
+  if not scope.path then return task end
+  local report = into:reporter(task.at, ("%s %q"):format(task.word, task.name))
+  local placed = setmetatable({}, getmetatable(task))
+  for field, value in pairs(task) do placed[field] = value end
+  placed.after = table.move(task.after, 1, #task.after, 1, {})
+  placed.name, placed.scope = group.full_name(scope, task.name, report), scope
+  return placed
+end
+
+local bake_tasks
+
+-- Bakes what stands at a place of a list of tasks.
+local function bake_entry(value, key, at, into, scope, list)
+  local record = words.record(value)
+  if record and kinds[record.word] then
+    local task = list:bake(value, into)
+    if task then list:add(place_task(task, scope, into)) end
+  elseif record and record.word == "group" then
+    local inner = group.bake(record, scope, into)
+    if inner and inner.tasks ~= nil then bake_tasks(inner.tasks, inner.at, into, inner, list) end
+  else
+    not_a_task(record, value, key, at, into)
   end
-  local report, now = task_reporter(faults)
-  for _, key in ipairs(plain.keys(list)) do
-    local record = words.record(list[key])
-    now.record = record
-    if math.type(key) ~= "integer" then
-      faults:add(at, ("tasks is a list: %q stands where only tasks can"):format(tostring(key)),
-        'a task has its name behind its word: tg.task "name" { ... }')
-    elseif record and kinds[record.word] then
-      tasks[#tasks + 1] = bake_task(record, report, faults, scope)
-    elseif record and record.word == "group" then
-      local inner = group.bake(record, scope, faults)
-      if inner and inner.tasks ~= nil then
-        bake_tasks(inner.tasks, inner.at, faults, inner, tasks)
+end
+
+-- Bakes what stands from a place of a list on.
+local function bake_list(given, at, into, scope, list)
+  local key, count = 1, #given
+  while key <= count do
+    if not scope.path then key = list:take_usual(given, key) end
+    if key <= count then bake_entry(given[key], key, at, into, scope, list) end
+    key = key + 1
+  end
+end
+
+-- Bakes what a script gave as its tasks, those of its groups behind one another.
+function bake_tasks(given, at, into, scope, list)
+  if type(given) ~= "table" or words.record(given) then
+    into:add(at, "tasks must be a list of tasks, not " .. words.describe(given))
+  elseif native.size(given) == #given then
+    bake_list(given, at, into, scope, list)
+  else
+    for _, key in ipairs(plain.keys(given)) do
+      if math.type(key) == "integer" then
+        bake_entry(given[key], key, at, into, scope, list)
+      else
+        into:add(at, ("tasks is a list: %q stands where only tasks can"):format(tostring(key)),
+          'a task has its name behind its word: tg.task "name" { ... }')
       end
-    else
-      not_a_task(record, list[key], key, at, faults)
     end
   end
-  for _, declaration in ipairs(list) do words.forget(declaration) end
-  return tasks
 end
 
 local function bake_params(given, at, faults)
@@ -327,18 +348,11 @@ local function bake_triggers(given, at, faults)
 end
 
 -- What a branch leads to waits for the branch, whether it says so or not.
-local function link_branches(tasks)
-  local by_name, branches = {}, {}
-  for _, task in ipairs(tasks) do
-    if task.to then branches[#branches + 1] = task end
-  end
-  for _, task in ipairs(#branches > 0 and tasks or {}) do
-    by_name[task.name] = by_name[task.name] or task
-  end
-  for _, branch in ipairs(branches) do
-    for _, name in ipairs(branch.to) do
-      local after = by_name[name] and by_name[name].after or {}
-      local is_linked = false
+local function link_branches(list)
+  for _, branch in list:each_odd() do
+    for _, name in ipairs(branch.to or {}) do
+      local target = list:open(name)
+      local after, is_linked = target and target.after or {}, false
       for _, upstream in ipairs(after) do is_linked = is_linked or upstream == branch.name end
       if not is_linked then after[#after + 1] = branch.name end
     end
@@ -369,8 +383,9 @@ function bake.pipeline(value, faults)
   pipeline.name, pipeline.at = record.name, record.at
   pipeline.params = bake_params(pipeline.params, record.at, faults)
   pipeline.on = bake_triggers(pipeline.on, record.at, faults)
-  local top = group.top()
-  pipeline.tasks = bake_tasks(pipeline.tasks or {}, record.at, faults, top)
+  local top, given = group.top(), pipeline.tasks or {}
+  pipeline.tasks = tasks.list(task_schemas.task.metatable)
+  bake_tasks(given, record.at, faults, top, pipeline.tasks)
   group.resolve(pipeline, top, faults)
   link_branches(pipeline.tasks)
   fallback.link(pipeline.tasks)

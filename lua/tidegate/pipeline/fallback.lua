@@ -5,7 +5,6 @@
 --- The spare can start whenever the failed task could: it waits for all that the other waits for,
 --- beside its own `after`, and has its rule unless it has one itself.
 local dag = require "tidegate.dag"
-local plain = require "tidegate.plain"
 local suggest = require "tidegate.suggest"
 
 local fallback = {}
@@ -17,12 +16,6 @@ local ALONE = {
   setup = "fallback = function(ctx, err) ... end",
   teardown = "fallback = function(ctx, err) ... end",
 }
-
-local function by_name(tasks)
-  local names = {}
-  for _, task in ipairs(tasks) do names[task.name] = names[task.name] or task end
-  return names
-end
 
 local function has(list, value)
   for _, item in ipairs(list) do
@@ -41,17 +34,13 @@ local function union(task, more)
 end
 
 ---Lets each spare wait for what the task waits for that it stands in for.
----@param tasks tidegate.BakedTask[]
+---@param tasks tidegate.Tasks
 function fallback.link(tasks)
-  local names
-  for _, task in ipairs(tasks) do
-    if type(task.fallback) == "string" then
-      names = names or by_name(tasks)
-      local spare = names[task.fallback]
-      if spare and spare ~= task then
-        spare.after = union(spare, task.after)
-        spare.when = rawget(spare, "when") or task.when
-      end
+  for _, task in tasks:each_odd() do
+    local spare = type(task.fallback) == "string" and tasks:open(task.fallback)
+    if spare and spare ~= task then
+      spare.after = union(spare, task.after)
+      spare.when = rawget(spare, "when") or task.when
     end
   end
 end
@@ -61,7 +50,7 @@ local function what_is(task)
 end
 
 local function is_shared(task, spare, pipeline)
-  for _, other in ipairs(pipeline.tasks) do
+  for _, other in pipeline.tasks:each_odd() do
     if other ~= task and other.fallback == spare.name then return other.name end
   end
 end
@@ -86,17 +75,18 @@ local function unfit(task, spare, pipeline)
 end
 
 -- A task and its fallback end together, so no way may lead from one of them to the other: as one
--- node they must not be in a circle.
+-- node they must not be in a circle. Gives what the circle is.
 local function circle(pipeline)
   local owner_of, nodes, merged = {}, {}, {}
-  for _, task in ipairs(pipeline.tasks) do
+  for _, task in pipeline.tasks:each_odd() do
     if type(task.fallback) == "string" then owner_of[task.fallback] = task.name end
   end
-  for i, task in ipairs(pipeline.tasks) do
+  if not next(owner_of) then return nil end
+  for _, task in pipeline.tasks:each() do
     local name = owner_of[task.name] or task.name
     local node = merged[name] or { name = name, after = {} }
     if not merged[name] then nodes[#nodes + 1], merged[name] = node, node end
-    for _, upstream in ipairs(pipeline.tasks[i].after) do
+    for _, upstream in ipairs(task.after) do
       upstream = owner_of[upstream] or upstream
       if not has(node.after, upstream) then node.after[#node.after + 1] = upstream end
     end
@@ -108,16 +98,15 @@ end
 ---Checks the fallback of a task, if that is a task.
 ---@param task tidegate.BakedTask
 ---@param pipeline tidegate.Pipeline
----@param names tidegate.Names
 ---@param report tidegate.Report
-function fallback.check(task, pipeline, names, report)
+function fallback.check(task, pipeline, report)
   if type(task.fallback) ~= "string" then return end
-  local spare = names()[task.fallback]
+  local spare = pipeline.tasks:open(task.fallback)
   if task.fallback == task.name then
     report("it cannot be its own fallback")
   elseif not spare then
     report(("fallback names %q, which is not a task of this pipeline"):format(task.fallback),
-      suggest.hint(task.fallback, plain.keys(names())))
+      suggest.hint(task.fallback, pipeline.tasks:names()))
   else
     local message, hint = unfit(task, spare, pipeline)
     if message then report(message, hint) end
@@ -128,11 +117,7 @@ end
 ---@param pipeline tidegate.Pipeline
 ---@return string? message
 function fallback.circle(pipeline)
-  local is_used = false
-  for _, task in ipairs(pipeline.tasks) do
-    is_used = is_used or type(task.fallback) == "string"
-  end
-  local err = is_used and circle(pipeline)
+  local err = circle(pipeline)
   return err and ("a task and its fallback end together, and so there is a %s"):format(
     err.message:match("cycle: .*") or err.message) or nil
 end

@@ -124,9 +124,9 @@ local function report_of(entity, faults)
 end
 
 -- Everything that has a name, by its full name.
-local function index(pipeline, groups, faults)
+local function index(tasks, groups, faults)
   local known = {}
-  for _, task in ipairs(pipeline.tasks) do known[task.name] = known[task.name] or task end
+  for _, task in ipairs(tasks) do known[task.name] = known[task.name] or task end
   for _, one in ipairs(groups) do
     local first = known[one.name]
     if first then
@@ -139,8 +139,8 @@ local function index(pipeline, groups, faults)
   return known
 end
 
-local function collect_members(pipeline, groups, faults)
-  for _, task in ipairs(pipeline.tasks) do
+local function collect_members(tasks, groups, faults)
+  for _, task in ipairs(tasks) do
     local scope = task.scope
     while scope and scope.path do
       scope.members[#scope.members + 1] = task
@@ -176,16 +176,16 @@ end
 
 -- What each task and group waits for, as tasks and groups in place of names. A branch is waited for
 -- by what it leads to.
-local function link(pipeline, groups, known, faults)
+local function link(tasks, groups, known, faults)
   local function link_after(entity)
     entity.links = {}
     for _, name in ipairs(entity.after) do
       entity.links[#entity.links + 1] = look_up(known, entity, name, "after", faults)
     end
   end
-  for _, task in ipairs(pipeline.tasks) do link_after(task) end
+  for _, task in ipairs(tasks) do link_after(task) end
   for _, one in ipairs(groups) do link_after(one) end
-  for _, branch in ipairs(pipeline.tasks) do
+  for _, branch in ipairs(tasks) do
     for _, name in ipairs(branch.to or {}) do
       local target = look_up(known, branch, name, "to", faults)
       if target then target.links[#target.links + 1] = branch end
@@ -244,18 +244,18 @@ local function roots_of(one) return one.roots end
 
 -- A branch goes on by the names that the script wrote; they stand for these tasks.
 local function name_targets(branch, known)
-  local all = {}
+  local all, targets = {}, {}
   for _, name in ipairs(branch.to) do
     local found = find(known, branch, name)
-    branch.targets[name] = found and flatten({ found }, roots_of) or { name }
+    targets[name] = found and flatten({ found }, roots_of) or { name }
     all[#all + 1] = found
   end
-  branch.to = flatten(all, roots_of)
+  branch.to, branch.targets = flatten(all, roots_of), targets
 end
 
 -- A task that stands in for another one is no end of its group, for that one is.
-local function name_spares(pipeline, known)
-  for _, task in ipairs(pipeline.tasks) do
+local function name_spares(tasks, known)
+  for _, task in ipairs(tasks) do
     local spare = type(task.fallback) == "string" and find(known, task, task.fallback)
     if spare then task.fallback, spare.is_spare = spare.name, true end
   end
@@ -269,11 +269,12 @@ end
 function group.resolve(pipeline, top, faults)
   local groups = top.all
   if #groups == 0 then return end
-  local known = index(pipeline, groups, faults)
+  local tasks = pipeline.tasks:open_all()
+  local known = index(tasks, groups, faults)
   pipeline.known = known
-  collect_members(pipeline, groups, faults)
-  link(pipeline, groups, known, faults)
-  name_spares(pipeline, known)
+  collect_members(tasks, groups, faults)
+  link(tasks, groups, known, faults)
+  name_spares(tasks, known)
   for i = #groups, 1, -1 do link_roots(groups[i]) end -- the inner ones first
   local leaves = setmetatable({}, {
     __index = function(self, one)
@@ -281,13 +282,13 @@ function group.resolve(pipeline, top, faults)
       return self[one]
     end,
   })
-  for _, task in ipairs(pipeline.tasks) do
+  for _, task in ipairs(tasks) do
     task.after = flatten(task.links, function(one) return leaves[one] end)
     if task.to then name_targets(task, known) end
     local over = task.over and find(known, task, task.over)
     if over then task.over = over.name end
   end
-  for _, task in ipairs(pipeline.tasks) do task.links = nil end
+  for _, task in ipairs(tasks) do task.links = nil end
 end
 
 ---Gives the full name of the task that a name means inside of a task's functions.

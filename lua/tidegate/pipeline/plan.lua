@@ -6,7 +6,6 @@
 local faults = require "tidegate.faults"
 local json = require "tidegate.json"
 local plain = require "tidegate.plain"
-local writer = require "tidegate._plan"
 
 local plan = {}
 
@@ -14,20 +13,15 @@ local function list(items)
   return json.array(table.move(items, 1, #items, 1, {}))
 end
 
--- Many tasks may stand in one line, so each place is taken apart once.
-local function lines_of(path)
-  return setmetatable({}, {
-    __index = function(self, at)
-      local _, line = faults.place(at, path)
-      self[at] = line
-      return line
-    end,
-  })
+-- Indexes of tasks count from 0.
+local function index_of(tasks, name)
+  local position = tasks:find(name)
+  return position and position - 1
 end
 
-local function indexes(names, index_of)
+local function indexes(names, tasks)
   local result = {}
-  for i, name in ipairs(names) do result[i] = index_of[name] end
+  for i, name in ipairs(names) do result[i] = index_of(tasks, name) end
   return json.array(result)
 end
 
@@ -69,21 +63,25 @@ local function compile_command(command)
   }
 end
 
-local function compile_map(task, index_of)
+local function compile_map(task, tasks)
   local map = plain.copy(task.map, "map")
-  if task.over then map.over = index_of[task.over] end
+  if task.over then map.over = index_of(tasks, task.over) end
   return map
 end
 
 -- What few tasks have.
-local function compile_rarities(task, one, index_of)
+local function compile_rarities(task, one, tasks)
   if task.scope then one.group = task.scope.path end
   if task.setup then one.setup = true end
   if task.teardown then one.teardown = true end
   if next(task.pool) then one.pool = plain.copy(task.pool, "pool") end
   if task.resource ~= "" then one.resource = task.resource end
-  if task.fallback then one.fallback = index_of[task.fallback] or true end
-  if task.map then one.map = compile_map(task, index_of) end
+  if type(task.fallback) == "string" then
+    one.fallback = index_of(tasks, task.fallback)
+  elseif task.fallback then
+    one.fallback = true
+  end
+  if task.map then one.map = compile_map(task, tasks) end
   one.pipeline = task.pipeline
   if one.pipeline and type(task.own.params) == "table" then
     one.params = plain.copy(task.own.params, "params")
@@ -91,11 +89,12 @@ local function compile_rarities(task, one, index_of)
 end
 
 -- Tells what is not as the host takes it to be where a plan says nothing.
-local function compile_task(task, index_of, lines)
-  local one = { name = task.name, line = lines[task.at] }
+local function compile_task(task, tasks)
+  local _, line = faults.place(task.at, "")
+  local one = { name = task.name, line = line }
   if task.word ~= "task" then one.word = task.word end
-  if #task.after > 0 then one.after = indexes(task.after, index_of) end
-  if task.to then one.to = indexes(task.to, index_of) end
+  if #task.after > 0 then one.after = indexes(task.after, tasks) end
+  if task.to then one.to = indexes(task.to, tasks) end
   if task.when ~= "all_success" then one.when = task.when end
   if task.doc ~= "" then one.doc = task.doc end
   if #task.tags > 0 then one.tags = list(task.tags) end
@@ -106,30 +105,17 @@ local function compile_task(task, index_of, lines)
   if task.retry.attempts > 1 then one.retry = compile_retry(task.retry) end
   if not task.kind.run then one.runner = "command" end
   if task.command then one.command = compile_command(task.command) end
-  compile_rarities(task, one, index_of)
+  compile_rarities(task, one, tasks)
   return one
 end
 
 local function policy_names(tasks)
   local names = {}
-  for _, task in ipairs(tasks) do
+  for _, task in tasks:each_odd() do
     if task.policy then names[task.policy] = true end
     if task.retry.decide then names[task.retry.decide] = true end
   end
   return json.array(plain.keys(names))
-end
-
--- Writes the tasks. The usual ones are not even looked at here, so that names are only given numbers
--- where one is not.
-local function compile_tasks(pipeline, path)
-  local lines, index_of = lines_of(path), nil
-  return writer.tasks(pipeline.graph, pipeline.tasks, lines, function(task)
-    if not index_of then
-      index_of = {}
-      for i, other in ipairs(pipeline.tasks) do index_of[other.name] = i - 1 end
-    end
-    return compile_task(task, index_of, lines)
-  end)
 end
 
 ---Makes the plan of a pipeline that was validated.
@@ -149,7 +135,7 @@ function plan.compile(pipeline, path)
     pools = plain.copy(pipeline.pools, "pools"), partitions = list(pipeline.partitions),
     params = compile_params(pipeline.params), on = list(pipeline.on),
     policies = policy_names(pipeline.tasks),
-  }, compile_tasks(pipeline, path)
+  }, pipeline.tasks:plan(function(task) return compile_task(task, pipeline.tasks) end)
 end
 
 return plan

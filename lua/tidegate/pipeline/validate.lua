@@ -2,11 +2,9 @@
 --- Validating: rules about a whole baked pipeline, each with a name. Rules about one field are types
 --- (schema.lua).
 local bake = require "tidegate.pipeline.bake"
-local dag = require "tidegate.dag"
 local fallback = require "tidegate.pipeline.fallback"
 local faults = require "tidegate.faults"
 local native = require "tidegate._native"
-local plain = require "tidegate.plain"
 local pool = require "tidegate.pipeline.pool"
 local suggest = require "tidegate.suggest"
 
@@ -15,17 +13,15 @@ local validate = {}
 -- Names that every SQL statement can use beside the run's parameters.
 local RESERVED_PARAMS = { "run_id", "logical_date", "interval_start", "interval_end" }
 
----@alias tidegate.Names fun(): table<string, tidegate.BakedTask> worked out when it is first asked
-
 ---@class tidegate.Rule
 ---@field name string what holds of every valid pipeline
----@field check fun(pipeline: tidegate.Pipeline, faults: tidegate.Faults, names: tidegate.Names)
+---@field check fun(pipeline: tidegate.Pipeline, faults: tidegate.Faults)
 
 --- A rule about the tasks that have something else than the usual in a field.
 ---@class tidegate.TaskRule
 ---@field name string
 ---@field field string
----@field check fun(task: tidegate.BakedTask, of: tidegate.Pipeline, into: tidegate.Faults, names: tidegate.Names)
+---@field check fun(task: tidegate.BakedTask, of: tidegate.Pipeline, into: tidegate.Faults)
 
 ---@type tidegate.Rule[]
 validate.rules = {}
@@ -53,14 +49,14 @@ end
 
 local function map_names(pipeline)
   local names = {}
-  for _, task in ipairs(pipeline.tasks) do
+  for _, task in pipeline.tasks:each_odd() do
     if task.map then names[#names + 1] = task.name end
   end
   return names
 end
 
 rule("a pipeline has tasks", function(pipeline, into)
-  if #pipeline.tasks == 0 and into:is_empty() then
+  if pipeline.tasks:count() == 0 and into:is_empty() then
     into:add(pipeline.at, ("pipeline %q has no tasks"):format(pipeline.name))
   end
 end)
@@ -74,42 +70,42 @@ rule("a parameter does not hide what statements are given", function(pipeline, i
   end
 end)
 
-graph_rule("a task's name is its own", function(pipeline, into, names)
-  for _, task in ipairs(pipeline.tasks) do
-    local first = names()[task.name]
-    if first ~= task then
-      local file, line = faults.place(first.at, into.path)
+graph_rule("a task's name is its own", function(pipeline, into)
+  for position, task in pipeline.tasks:each() do
+    local first = pipeline.tasks:find(task.name)
+    if first ~= position then
+      local file, line = faults.place(pipeline.tasks:at(first).at, into.path)
       add(into, task, ("this name is taken by the task at %s:%d"):format(file, line))
     end
   end
 end)
 
-graph_rule("what a task comes after is another task", function(pipeline, into, names)
-  for _, task in ipairs(pipeline.tasks) do
+graph_rule("what a task comes after is another task", function(pipeline, into)
+  for _, task in pipeline.tasks:each() do
     for _, upstream in ipairs(task.after) do
       if upstream == task.name then
         add(into, task, "it cannot come after itself")
-      elseif not names()[upstream] then
+      elseif type(upstream) == "string" and not pipeline.tasks:find(upstream) then
         add(into, task, ("after names %q, which is not a task of this pipeline"):format(upstream),
-          suggest.hint(upstream, plain.keys(names())))
+          suggest.hint(upstream, pipeline.tasks:names()))
       end
     end
   end
 end)
 
-task_rule("what a branch leads to is another task", "to", function(task, _, into, names)
+task_rule("what a branch leads to is another task", "to", function(task, pipeline, into)
   for _, target in ipairs(task.to) do
     if target == task.name then
       add(into, task, "it cannot lead to itself")
-    elseif not names()[target] then
+    elseif not pipeline.tasks:find(target) then
       add(into, task, ("to names %q, which is not a task of this pipeline"):format(target),
-        suggest.hint(target, plain.keys(names())))
+        suggest.hint(target, pipeline.tasks:names()))
     end
   end
 end)
 
-task_rule("what a map is over is a map", "over", function(task, pipeline, into, names)
-  local source = names()[task.over]
+task_rule("what a map is over is a map", "over", function(task, pipeline, into)
+  local source = pipeline.tasks:open(task.over)
   if not (source and source.map) then
     add(into, task, ("over names %q, which is no map of this pipeline"):format(task.over),
       suggest.hint(task.over, map_names(pipeline)) or "over = function(ctx) return { ... } end")
@@ -120,8 +116,8 @@ task_rule("a task fits into its pools", "pool", function(task, pipeline, into)
   pool.check(task, pipeline.pools, function(message, hint) add(into, task, message, hint) end)
 end)
 
-task_rule("what stands in for a task can", "fallback", function(task, pipeline, into, names)
-  fallback.check(task, pipeline, names, function(message, hint) add(into, task, message, hint) end)
+task_rule("what stands in for a task can", "fallback", function(task, pipeline, into)
+  fallback.check(task, pipeline, function(message, hint) add(into, task, message, hint) end)
 end)
 
 task_rule("a pipeline does not start itself", "pipeline", function(task, pipeline, into)
@@ -156,25 +152,15 @@ task_rule("a policy for retries is there, too", "retry", function(task, _, into)
   if task.retry.decide then check_policy(task, task.retry.decide, into) end
 end)
 
-local function names_of(pipeline)
-  local names
-  return function()
-    if names then return names end
-    names = {}
-    for _, task in ipairs(pipeline.tasks) do names[task.name] = names[task.name] or task end
-    return names
-  end
-end
-
--- Hands each task to the rules about what it has in a field.
-local function check_tasks(pipeline, into, names)
+-- Hands each task that is not usual to the rules about what it has in a field.
+local function check_tasks(pipeline, into)
   local rules = validate.task_rules
-  for _, task in ipairs(pipeline.tasks) do
+  for _, task in pipeline.tasks:each_odd() do
     for i = 1, #rules do
       local field = rules[i].field
       local value = task[field]
       if value ~= nil and value ~= bake.usual[field] then
-        rules[i].check(task, pipeline, into, names)
+        rules[i].check(task, pipeline, into)
       end
     end
   end
@@ -182,25 +168,24 @@ end
 
 -- A graph is only made of what has no faults so far. Says where the circle is if that is why there
 -- is none.
-local function make_graph(pipeline, into, names)
-  local graph, err
-  if into:is_empty() then graph, err = dag.new(pipeline.tasks) end
-  if graph then return graph end
-  for _, one in ipairs(validate.graph_rules) do one.check(pipeline, into, names) end
+local function check_graph(pipeline, into)
+  local tasks, is_graph, err = pipeline.tasks, false, nil
+  if into:is_empty() then is_graph, err = tasks:check_graph() end
+  if is_graph then return end
+  for _, one in ipairs(validate.graph_rules) do one.check(pipeline, into) end
   if err and into:is_empty() then
-    local first = names()[err.message:match("cycle: ([%w_.]+)")] or pipeline.tasks[1]
-    add(into, first, err.message)
+    local first = tasks:find(err:match("cycle: ([%w_.]+)") or "") or 1
+    add(into, tasks:at(first), err)
   end
 end
 
----Checks a pipeline against every rule, and makes its graph.
+---Checks a pipeline against every rule.
 ---@param pipeline tidegate.Pipeline
 ---@param into tidegate.Faults
 function validate.pipeline(pipeline, into)
-  local names = names_of(pipeline)
-  for _, one in ipairs(validate.rules) do one.check(pipeline, into, names) end
-  check_tasks(pipeline, into, names)
-  pipeline.graph = make_graph(pipeline, into, names)
+  for _, one in ipairs(validate.rules) do one.check(pipeline, into) end
+  check_tasks(pipeline, into)
+  check_graph(pipeline, into)
   local circle = into:is_empty() and fallback.circle(pipeline)
   if circle then into:add(pipeline.at, ("pipeline %q: %s"):format(pipeline.name, circle)) end
 end

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
---- Declaring: a word stores what it was given and where, and nothing else. What it means is worked
---- out later, in bake.lua, when all of the file is known.
+--- Declaring: a word stores what it was given and where. What it means is worked out in bake.lua.
 ---
 --- What a word returns is empty and cannot be changed; its record is kept here. So scripts cannot
---- come by it, and a table that only looks like a task is not one.
+--- come by it, and a table that only looks like a parameter is not one. The words of tasks are in
+--- tasks.lua.
+local columns = require "tidegate._tasks"
 local native = require "tidegate._native"
 local suggest = require "tidegate.suggest"
 
@@ -22,21 +23,22 @@ local records = {}
 local mistakes = {}
 local is_sealed = false
 
-local function mistake(at, message, hint)
+---Notes what went wrong in the declaring.
+---@param at string
+---@param message string
+---@param hint string?
+function words.mistake(at, message, hint)
   mistakes[#mistakes + 1] = { at = at, message = message, hint = hint }
 end
 
----Gives the record behind what a word returned, or nil for anything else.
+---Gives the record behind what a word returned, or nil for anything else. That of a task has no
+---body: it was baked when it came.
 ---@param value any
 ---@return tidegate.Record?
 function words.record(value)
-  return type(value) == "table" and records[value] or nil
-end
-
----Forgets the record of a declaration that has been baked; what it declared is then kept once.
----@param declaration any
-function words.forget(declaration)
-  if words.record(declaration) then records[declaration] = nil end
+  if type(value) == "table" then return records[value] end
+  local word, at, name = columns.describe(value)
+  return word and { word = word, at = at, name = name }
 end
 
 ---Tells whether a value comes from a word that there is not; that was reported where it stands.
@@ -54,9 +56,9 @@ function metatable.__call(self, body)
   if not record then error("what is declared cannot be called when the pipeline runs", 2) end
   if record.word == "unknown" then return self end
   if record.body ~= nil then
-    mistake(record.at, words.describe(self) .. " has two bodies")
+    words.mistake(record.at, words.describe(self) .. " has two bodies")
   elseif body == nil then
-    mistake(record.at, words.describe(self) .. " has nil where its body should be")
+    words.mistake(record.at, words.describe(self) .. " has nil where its body should be")
   end
   record.body = body
   return self
@@ -119,14 +121,22 @@ end
 function words.unknown(word, at, vocabulary)
   word = tostring(word)
   if is_sealed then error(("tg.%s is not a word of Tidegate"):format(word), 3) end
-  mistake(at, ("tg.%s is not a word of Tidegate"):format(word), suggest.hint(word, vocabulary))
+  words.mistake(at, ("tg.%s is not a word of Tidegate"):format(word),
+    suggest.hint(word, vocabulary))
   return declare { word = "unknown", at = at }
+end
+
+---Tells whether the declaring has ended.
+---@return boolean
+function words.is_sealed()
+  return is_sealed
 end
 
 ---Ends the declaring and hands over what went wrong in it.
 ---@return { at: string, message: string, hint: string? }[]
 function words.seal()
   is_sealed = true
+  columns.seal()
   return mistakes
 end
 

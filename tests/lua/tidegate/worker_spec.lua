@@ -210,17 +210,60 @@ describe("worker.build", function()
 
   it("is not changed by what the script does to its tables later", function()
     local plan = project:build [[
-      local after = { "a" }
-      local task = tg.task "b" { after = after, run = print }
-      local made = tg.pipeline "test" { tasks = { tg.task "a" { run = print }, task } }
+      local body = { after = { "a" }, run = print }
+      local one, odd = tg.task "b" (body), tg.sql "c" { after = body.after, query = "SELECT 1" }
+      local given = { tg.task "a" { run = print }, one, odd }
+      local made = tg.pipeline "test" { tasks = given }
+      body.after[2], body.retry = "c", { attempts = 2 }
       return made]]
     assert.same({ 0 }, plan.tasks[2].after)
+    assert.same({ 0 }, plan.tasks[3].after)
+    assert.is_nil(plan.tasks[2].retry)
+  end)
+
+  it("takes of a table what it says when it is given", function()
+    local plan = project:build [[
+      local body, tasks = { run = print }, {}
+      for i, name in ipairs { "a", "b", "c" } do
+        tasks[i] = tg.task(name)(body)
+        body.after, body.timeout = name, i > 1 and "5s" or nil
+      end
+      return tg.pipeline "test" { tasks = tasks }]]
+    assert.same({ { line = 3, name = "a" }, { line = 3, name = "b", after = { 0 } },
+      { line = 3, name = "c", after = { 1 }, timeout_ms = 5000 } }, plan.tasks)
+  end)
+
+  it("takes a declaration that stands in two groups as two tasks", function()
+    local plan = project:build [[
+      local one, odd = tg.task "one" { run = print }, tg.task "odd" { after = "one", run = print,
+        tags = "x" }
+      return tg.pipeline "test" { tasks = {
+        tg.group "g" { tasks = { one, odd } }, tg.group "h" { after = "g", tasks = { one, odd } } } }]]
+    local names, after = {}, {}
+    for i, task in ipairs(plan.tasks) do names[i], after[i] = task.name, task.after or {} end
+    assert.same({ "g.one", "g.odd", "h.one", "h.odd" }, names)
+    assert.same({ {}, { 0 }, { 1 }, { 2 } }, after)
+  end)
+
+  it("refuses a declaration that stands twice in one list", function()
+    for _, fields in ipairs { "run = print", "run = print, tags = 'x'" } do
+      assert.equal('pipelines/test.lua:1: task "a": this name is taken by the task at '
+        .. "pipelines/test.lua:1", project:faults(('local a = tg.task "a" { %s } '
+        .. 'return tg.pipeline "test" { tasks = { a, a } }'):format(fields)))
+    end
+  end)
+
+  it("tells nothing of a task that is in no list", function()
+    assert.is_truthy(project:build [[
+      local a = tg.task "a" { run = 7 }
+      return tg.pipeline "test" { tasks = { tg.task "b" { run = print } } }]])
   end)
 
   it("keeps declarations closed", function()
     project:build [[
       local task = tg.task "a" { run = print }
-      assert(next(task) == nil and not pcall(function() task.name = "b" end))
+      assert(not pcall(function() task.name = "b" end) and not pcall(function() return task.run end))
+      assert(type(task) == "userdata" and getmetatable(task) == false)
       assert(not pcall(function() tg.task = nil end) and getmetatable(tg) == false)
       return tg.pipeline "test" { tasks = { task } }]]
   end)
