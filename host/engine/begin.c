@@ -85,6 +85,9 @@ static void attempt_resume(struct tg_engine *engine, struct tg_live_run *run,
       .code = TG_ELOST, .class = TG_CLASS_LOST, .text = "the host ended before the attempt did"};
   run->tasks[unit].is_deciding = true;
   tg_engine_record(engine, &lost);
+  // That it was to be cancelled is known by this attempt alone; of a task by its own record.
+  if (run->tasks[unit].is_cut && attempt->item != TG_NO_ITEM)
+    tg_engine_item_cancel(engine, run, unit);
 }
 
 // What was being cancelled goes on to its end.
@@ -122,9 +125,7 @@ void tg_engine_run_resume(struct tg_engine *engine, const struct tg_input *input
   if (engine->code) return;
   stop_resume(engine, run, input->resume.cancelled);
   place_resume(engine, run);
-  run->is_replaying = false;
-  for (uint32_t i = 0; i < run->plan->count && run->map_count; i++)
-    tg_engine_check(engine, tg_live_map_admit(run, i));
+  tg_engine_check(engine, tg_live_replayed(run));
   for (uint32_t i = 0; i < run->count; i++)
     if (run->tasks[i].state == TG_TASK_WAITING && tg_live_notes(&run->tasks[i])->retry_at &&
         !run->tasks[i].is_deciding) // its next attempt was begun, and lost with the host

@@ -53,10 +53,17 @@ static void attempt_end(struct tg_engine *engine, struct tg_live_run *run, uint3
                                                  .code = TG_ECANCELLED});
 }
 
+// The end of a map is that of its items, from when it is on its way to the store.
+static bool may_be_cut(const struct tg_live_run *run, const struct tg_live_task *t) {
+  const struct tg_live_task *map = &run->tasks[t->task];
+  bool is_closed = map->map && (map->is_deciding || is_over(map));
+  return !t->is_cut && !is_over(t) && !is_closed && !run->is_ending && !run->stopped.code;
+}
+
 void tg_engine_cut(struct tg_engine *engine, struct tg_live_run *run, uint32_t unit,
                    const char *reason) {
   struct tg_live_task *t = unit == UINT32_MAX ? NULL : &run->tasks[unit];
-  if (!t || t->is_cut || is_over(t) || run->is_ending || run->stopped.code) return;
+  if (!t || !may_be_cut(run, t)) return;
   run->cut = (struct tg_failure){.code = TG_ECANCELLED,
                                  .class = TG_CLASS_CANCELLED,
                                  .text = tg_arena_strdup(&run->arena, reason)};

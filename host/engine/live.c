@@ -283,10 +283,30 @@ static int fallback_release(struct tg_live_run *live, uint32_t task, bool is_nee
 static int fallbacks_ended(struct tg_live_run *live, uint32_t task) {
   const struct tg_plan_task *plan = &live->plan->tasks[task];
   if (plan->fallback_of != TG_NO_TASK) stood_in(live, plan->fallback_of);
-  // What is cancelled has a spare that is cancelled with it; in recovery it may have fallen before.
-  bool is_held = plan->fallback != TG_NO_TASK && !live->tasks[task].is_fallback &&
-                 live->tasks[task].state != TG_TASK_CANCELLED;
+  // In recovery it is not known yet whether one that was cancelled had failed before.
+  bool is_known = !live->is_replaying || live->tasks[task].state != TG_TASK_CANCELLED;
+  bool is_held = plan->fallback != TG_NO_TASK && !live->tasks[task].is_fallback && is_known;
   return is_held ? fallback_release(live, task, false) : TG_OK;
+}
+
+// Those whose run is being cancelled are cancelled with it.
+static int fallbacks_replayed(struct tg_live_run *live) {
+  int code = TG_OK;
+  for (uint32_t i = 0; i < live->plan->count && !code; i++) {
+    uint32_t fallback = live->plan->tasks[i].fallback;
+    bool is_held = fallback != TG_NO_TASK && live->tasks[i].state == TG_TASK_CANCELLED &&
+                   !tg_live_is_cut(live, fallback);
+    if (is_held) code = fallback_release(live, i, live->tasks[i].is_fallback);
+  }
+  return code;
+}
+
+int tg_live_replayed(struct tg_live_run *live) {
+  live->is_replaying = false;
+  int code = fallbacks_replayed(live);
+  for (uint32_t i = 0; i < live->plan->count && live->map_count && !code; i++)
+    code = tg_live_map_admit(live, i);
+  return code;
 }
 
 static int downstream_count(struct tg_live_run *live, uint32_t task, enum tg_task_state state) {
@@ -359,7 +379,10 @@ static int item_apply(struct tg_live_run *live, const struct tg_item *record) {
   uint32_t unit = tg_live_unit(live, record->task, record->index);
   if (unit == UINT32_MAX) return TG_OK;
   struct tg_live_task *t = &live->tasks[unit];
-  if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
+  // It was cancelled while the end of the item before it was on its way, or this is a recovery.
+  bool was_derived = t->state == TG_TASK_SKIPPED;
+  if (!was_derived && tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
+  if (was_derived) live->tasks[record->task].map->done--;
   t->is_deciding = false;
   t->output = text_copy(record->output);
   if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
@@ -402,6 +425,8 @@ static int attempt_apply(struct tg_live_run *live, const struct tg_attempt *reco
   uint32_t unit = tg_live_unit(live, record->task, record->item);
   if (unit == UINT32_MAX) return TG_OK;
   struct tg_live_task *t = &live->tasks[unit];
+  bool has_fallen = record->state == TG_ATTEMPT_FAILED && record->is_fallback_next;
+  if (t->state == TG_TASK_CANCELLED && has_fallen) t->is_fallback = true; // in recovery
   if (tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
   if (record->number > t->attempts) t->attempts = record->number;
   if (!t->started_at) t->started_at = record->started_at;

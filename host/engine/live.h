@@ -122,6 +122,12 @@ int64_t tg_live_first_started_at(const struct tg_live_task *t);
 /// Errors: TG_ENOMEM
 int tg_live_apply(struct tg_live_run *live, const struct tg_record *record);
 
+/// Says that all records of a run that is made again were applied: lets go and lets in what could
+/// not be judged before.
+///
+/// Errors: TG_ENOMEM
+int tg_live_replayed(struct tg_live_run *live);
+
 /// Gives how many sets of held units a run of a plan has.
 uint32_t tg_live_held_count(const struct tg_plan *plan);
 

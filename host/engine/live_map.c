@@ -255,7 +255,15 @@ int tg_live_map_expand(struct tg_live_run *live, const struct tg_map_items *reco
   return code ? code : items_begin(live, map);
 }
 
-bool tg_live_map_is_over(const struct tg_live_run *live, uint32_t task) {
+// Items may be cancelled that were never let in.
+static bool has_deciding(const struct tg_live_run *live, const struct tg_live_map *map) {
+  bool has_one = false;
+  for (uint32_t i = 0; i < map->count && live->cut.code && !has_one; i++)
+    has_one = live->tasks[map->first + i].is_deciding;
+  return has_one;
+}
+
+static bool is_over(const struct tg_live_run *live, uint32_t task) {
   const struct tg_live_map *map = live->tasks[task].map;
   uint32_t over = plan_of(live, task)->over;
   if (map->running) return false;
@@ -266,6 +274,10 @@ bool tg_live_map_is_over(const struct tg_live_run *live, uint32_t task) {
   return tg_task_state_is_terminal((enum tg_task_state)live->tasks[over].state) &&
          tg_live_judge(live, task) != TG_TRIGGER_WAIT &&
          (is_cut || map->head == map->tail || !follows_rule(live, task));
+}
+
+bool tg_live_map_is_over(const struct tg_live_run *live, uint32_t task) {
+  return is_over(live, task) && !has_deciding(live, live->tasks[task].map);
 }
 
 enum tg_task_state tg_live_map_state(const struct tg_live_run *live, uint32_t task) {

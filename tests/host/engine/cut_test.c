@@ -171,6 +171,78 @@ static void it_is_durable_at_once(void **state) {
   rig_close(&rig);
 }
 
+// What a host takes for lost is durable before what follows from it.
+static void it_is_durable_for_the_host_after_the_next_one(void **state) {
+  (void)state;
+  static struct rig next;
+  run_plan(rig_plan(NULL, "m map=1 fail_after=2", NULL), 10);
+  rig_success_of(&rig, "m", "{\"items\":[0]}", NULL);
+  rig_settle(&rig);
+  cut("m", 0);
+  rig_init(&next, rig.plan, 10);
+  next.now = rig.now;
+  rig_resume(&next, &rig.store);
+  rig_deinit(&rig);
+  rig = next;
+  rig_commit(&rig);
+  crash();
+  assert_false(rig_runs(&rig, "m[0]"));
+  assert_int_equal(rig_store_item(&rig.store, 0, 0)->state, TG_TASK_CANCELLED);
+  assert_int_equal(rig.end, TG_RUN_SUCCESS);
+  rig_close(&rig);
+}
+
+static void a_map_whose_end_is_on_its_way_stays_so(void **state) {
+  (void)state;
+  for (int of_item = 0; of_item < 2; of_item++) {
+    run_plan(rig_plan(NULL, "m map=1 limit=1 fail_after=1", "n after=m when=all_done", NULL), 10);
+    rig_success_of(&rig, "m", "{\"items\":[0,1]}", NULL);
+    rig_settle(&rig);
+    rig_fail(&rig, "m[0]", TG_EIO);
+    rig_commit(&rig); // the map is over: its end is decided
+    cut("m", of_item ? 1 : TG_NO_ITEM);
+    assert_int_equal(state_of("m"), TG_TASK_FAILED);
+    assert_null(rig_store_item(&rig.store, 0, 1));
+    done("n");
+    assert_true(rig.has_ended);
+    rig_close(&rig);
+  }
+}
+
+static void a_map_waits_until_the_end_of_an_item_is_durable(void **state) {
+  (void)state;
+  run_plan(rig_plan(NULL, "a map=1 limit=1 fail_after=1",
+                    "b map=1 over=a depth=1 after=a when=all_done", NULL),
+           10);
+  rig_success_of(&rig, "a", "{\"items\":[0,1]}", NULL);
+  rig_settle(&rig);
+  rig_fail(&rig, "a[0]", TG_EIO);
+  rig_commit(&rig); // the end of a is decided, with which b is over
+  rig_cut(&rig, 1, 1);
+  rig_settle(&rig);
+  assert_int_equal(rig_store_item(&rig.store, 1, 1)->state, TG_TASK_CANCELLED);
+  assert_int_equal(state_of("b"), TG_TASK_FAILED);
+  rig_close(&rig);
+}
+
+static void an_item_that_is_skipped_meanwhile_is_cancelled(void **state) {
+  (void)state;
+  for (int crashes = 0; crashes < 2; crashes++) {
+    run_plan(rig_plan(NULL, "a map=1 fail_after=2", "b map=1 over=a depth=1 after=a", NULL), 10);
+    rig_success_of(&rig, "a", "{\"items\":[0,1]}", NULL);
+    rig_settle(&rig);
+    rig_fail(&rig, "a[0]", TG_EIO); // its record goes before that of the cancelled item
+    rig_cut(&rig, 1, 0);
+    rig_settle(&rig);
+    assert_int_equal(rig_store_item(&rig.store, 1, 0)->state, TG_TASK_CANCELLED);
+    if (crashes) crash();
+    done("a[1]");
+    done("b[1]");
+    assert_int_equal(state_of("b"), TG_TASK_FAILED); // without an item that was cancelled
+    rig_close(&rig);
+  }
+}
+
 static void what_has_ended_stays_so(void **state) {
   (void)state;
   run_plan(rig_plan(NULL, "a", "b after=a", NULL), 10);
@@ -193,6 +265,10 @@ int main(void) {
       cmocka_unit_test(a_map_may_do_without_an_item),
       cmocka_unit_test(a_map_is_cancelled_with_all_its_items),
       cmocka_unit_test(it_is_durable_at_once),
+      cmocka_unit_test(it_is_durable_for_the_host_after_the_next_one),
+      cmocka_unit_test(a_map_whose_end_is_on_its_way_stays_so),
+      cmocka_unit_test(a_map_waits_until_the_end_of_an_item_is_durable),
+      cmocka_unit_test(an_item_that_is_skipped_meanwhile_is_cancelled),
       cmocka_unit_test(what_has_ended_stays_so),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

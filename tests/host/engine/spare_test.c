@@ -164,6 +164,42 @@ static void a_cancelled_run_ends_both(void **state) {
   rig_close(&rig);
 }
 
+static void it_is_skipped_when_the_task_alone_is_cancelled(void **state) {
+  (void)state;
+  for (int crashes = 0; crashes < 2; crashes++) {
+    run_plan(rig_plan(NULL, "a spare=s", "s", "b after=a when=all_done", NULL));
+    rig_cut(&rig, 0, TG_NO_ITEM);
+    rig_commit(&rig);
+    rig_fail(&rig, "a", TG_ECANCELLED);
+    rig_commit(&rig);
+    if (crashes) crash(); // its end is durable, what follows from it is not
+    rig_settle(&rig);
+    assert_int_equal(state_of(0), TG_TASK_CANCELLED);
+    assert_int_equal(state_of(1), TG_TASK_SKIPPED);
+    done("b");
+    assert_int_equal(rig.end, TG_RUN_FAILED);
+    rig_close(&rig);
+  }
+}
+
+static void it_goes_on_when_the_task_is_cancelled_after_it_has_failed(void **state) {
+  (void)state;
+  for (int crashes = 0; crashes < 2; crashes++) {
+    run_plan(rig_plan(NULL, "a spare=s", "s", NULL));
+    failed("a");
+    rig_settle(&rig);
+    rig_cut(&rig, 0, TG_NO_ITEM);
+    rig_commit(&rig);
+    if (crashes) crash();
+    rig_settle(&rig);
+    done("s");
+    assert_int_equal(state_of(0), TG_TASK_CANCELLED);
+    assert_int_equal(state_of(1), TG_TASK_SUCCESS);
+    assert_int_equal(rig.end, TG_RUN_FAILED);
+    rig_close(&rig);
+  }
+}
+
 static void it_stands_in_for_who_was_cut_off_by_a_budget(void **state) {
   (void)state;
   run_plan(rig_plan("\"retries\":1", "a retry=9 spare=s", "s", NULL));
@@ -210,6 +246,8 @@ int main(void) {
       cmocka_unit_test(it_is_skipped_with_a_task_that_is),
       cmocka_unit_test(a_crash_at_any_commit_changes_nothing),
       cmocka_unit_test(a_cancelled_run_ends_both),
+      cmocka_unit_test(it_is_skipped_when_the_task_alone_is_cancelled),
+      cmocka_unit_test(it_goes_on_when_the_task_is_cancelled_after_it_has_failed),
       cmocka_unit_test(it_stands_in_for_who_was_cut_off_by_a_budget),
       cmocka_unit_test(what_cannot_stand_in_is_refused),
   };
