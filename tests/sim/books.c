@@ -26,6 +26,17 @@ struct sim_unit *sim_unit_find(struct sim_run *run, uint32_t task, uint32_t item
   return unit->items && item < unit->items->count ? &unit->items->units[item] : NULL;
 }
 
+uint64_t sim_place(const struct sim_run *run, uint32_t task, uint32_t item) {
+  return run->row.number << 40 | (uint64_t)task << 20 | ((item + 1u) & 0xfffff);
+}
+
+struct sim_run *sim_place_find(const struct sim *sim, uint64_t place, struct sim_unit **unit) {
+  struct sim_run *run = sim_run_find(sim, place >> 40);
+  uint32_t task = (uint32_t)(place >> 20 & 0xfffff), item = (uint32_t)(place & 0xfffff) - 1;
+  *unit = run ? sim_unit_find(run, task, item) : NULL;
+  return run;
+}
+
 const struct sim_task *sim_task_of(const struct sim_run *run, const struct sim_unit *unit) {
   return &run->pipeline->tasks[unit->task];
 }
@@ -171,7 +182,12 @@ static void task_apply(struct sim *sim, struct sim_run *run, const struct tg_tas
   unit->is_carried = carried && is_same_text(carried->output, record->output) && !record->attempts;
   if (carried && !unit->is_carried)
     sim_fail(sim, "task %u was carried over and is another", record->index);
-  if (tg_task_state_is_terminal(record->state)) sim_check_end(sim, run, unit, record->state);
+  if (!tg_task_state_is_terminal(record->state)) {
+    sim_cut_intent(sim, run, unit, &record->failure);
+    return;
+  }
+  sim_check_end(sim, run, unit, record->state);
+  sim_cut_end(sim, run, unit);
 }
 
 // Keys are single letters: ["a","c"].
@@ -250,6 +266,7 @@ static void item_apply(struct sim *sim, struct sim_run *run, const struct tg_ite
     sim_fail(sim, "item %u of task %u was carried over and is another", record->index,
              record->task);
   sim_check_end(sim, run, unit, record->state);
+  sim_cut_end(sim, run, unit);
 }
 
 static void step_apply(struct sim *sim, struct sim_run *run, const struct tg_step *record) {
@@ -292,6 +309,7 @@ static void attempt_apply(struct sim *sim, struct sim_run *run, const struct tg_
     sim_fail(sim, "run %llu: attempt %u of task %u ends twice", (unsigned long long)run->row.number,
              record->number, record->task);
   sim_check_attempt(sim, run, unit, record);
+  if (record->state == TG_ATTEMPT_RUNNING) sim_cut_intent(sim, run, unit, &record->failure);
   if (!row) {
     unit->attempts =
         must(realloc(unit->attempts, (unit->attempt_count + 1) * sizeof *unit->attempts));
@@ -334,7 +352,9 @@ static void record_apply(struct sim *sim, struct sim_run *run, const struct tg_r
     sim_check_fields(sim, record);
 }
 
-void sim_books_apply(struct sim *sim, const struct tg_batch *batch) {
+void sim_books_apply(struct sim *sim, const struct sim_batch *durable) {
+  const struct tg_batch *batch = durable->batch;
+  if (durable->cut) durable->cut->is_cut = true;
   for (size_t i = 0; i < batch->count && !*sim->failure; i++) {
     struct sim_run *run;
     sim_record_unit(sim, &batch->records[i], &run);

@@ -193,6 +193,7 @@ static const char *start_fault(const struct sim *sim, const struct tg_effect *ef
     return "starts while an attempt of it is recorded as running";
   if (effect->number != number) return "starts with a number that is not the next";
   if (sim_check_is_stopped(sim, run) && !task->is_teardown) return "starts although its run stops";
+  if (sim_is_cut(sim, run, unit)) return "starts although it is cancelled";
   if (unit->seed_number == number && unit->seed != effect->seed) return "starts with another seed";
   if (unit->seed_number != number && unit->seed == effect->seed) return "starts with an old seed";
   if (unit->wake_mono_ms > sim->now.mono_ms) return "starts before its time";
@@ -234,7 +235,7 @@ void sim_check_cancel(struct sim *sim, const struct tg_effect *effect,
   const struct sim_unit *unit = a->unit;
   const char *fault = NULL;
   bool is_over = unit->deadline_mono_ms && unit->deadline_mono_ms <= sim->now.mono_ms;
-  bool is_stopped = sim_check_is_stopped(sim, a->run) && !sim_task_of(a->run, unit)->is_teardown;
+  bool is_stopped = sim_is_to_end(sim, a->run, unit);
   if (effect->code == TG_ETIMEOUT && !is_over)
     fault = "has had no time";
   else if (effect->code == TG_ECANCELLED && !is_stopped && !a->is_asleep)
@@ -263,8 +264,11 @@ static const char *end_fault(const struct sim *sim, struct sim_run *run,
   if (is_item && tg_task_state_is_terminal(run->units[unit->task].state)) return "after its map";
   if (!is_item && verdict && !unit->is_carried && sim_check_verdict(run, unit->task) != verdict)
     return "against its trigger rule";
-  bool is_wrong = state == TG_TASK_CANCELLED && !sim_check_is_stopped(sim, run);
-  return is_wrong ? "though its run is not stopped" : NULL;
+  if (state != TG_TASK_CANCELLED || unit->is_carried) return NULL;
+  const struct sim_task *task = sim_task_of(run, unit);
+  bool is_lost = sim_has_fallen(run, unit) && run->units[task->spare].state == TG_TASK_CANCELLED;
+  bool is_right = sim_check_is_stopped(sim, run) || sim_is_cut(sim, run, unit) || is_lost;
+  return is_right ? NULL : "though nobody cancelled it";
 }
 
 void sim_check_end(struct sim *sim, struct sim_run *run, struct sim_unit *unit,

@@ -89,6 +89,7 @@ static bool is_of_host(enum sim_event_kind kind) {
   case SIM_ARRIVE:
   case SIM_APPROVE:
   case SIM_CANCEL:
+  case SIM_CUT:
   case SIM_JUMP:
   case SIM_DRAIN:
   case SIM_CRASH:

@@ -34,7 +34,7 @@ void sim_host_crash_after(struct sim *sim, size_t durable) {
   if (sim->is_down || !sim->crashes_left) return;
   sim->crashes_left--;
   sim_note(sim, "CRASH", NULL, NULL, (int64_t)sim->batch_count);
-  for (size_t i = sim->durable_count; i < durable; i++) sim_books_apply(sim, sim->batches[i].batch);
+  for (size_t i = sim->durable_count; i < durable; i++) sim_books_apply(sim, &sim->batches[i]);
   for (size_t i = 0; i < sim->batch_count; i++) tg_batch_free(sim->batches[i].batch);
   sim->batch_count = sim->durable_count = 0;
   sim->is_down = true;
@@ -55,21 +55,23 @@ void sim_host_restart(struct sim *sim) {
   sim_host_up(sim);
 }
 
-static void failures_resume(struct sim_items *items) {
+static void failures_resume(const struct sim *sim, const struct sim_run *run,
+                            struct sim_items *items) {
   items->told_failed = 0;
   for (uint32_t i = 0; i < items->count; i++)
-    items->told_failed += items->units[i].state == TG_TASK_FAILED;
+    items->told_failed += sim_counts_as_failed(sim, run, &items->units[i]);
 }
 
-static void waits_resume(struct sim *sim, struct sim_unit *units, uint32_t count) {
+static void waits_resume(struct sim *sim, const struct sim_run *run, struct sim_unit *units,
+                         uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
     struct sim_unit *unit = &units[i];
-    if (unit->items) failures_resume(unit->items);
+    if (unit->items) failures_resume(sim, run, unit->items);
     const struct tg_attempt *last =
         unit->attempt_count ? &unit->attempts[unit->attempt_count - 1] : NULL;
     if (last && last->state == TG_ATTEMPT_FAILED && last->retry_at)
       unit->wake_mono_ms = sim_waits_until(sim, last->retry_at);
-    if (unit->items) waits_resume(sim, unit->items->units, unit->items->count);
+    if (unit->items) waits_resume(sim, run, unit->items->units, unit->items->count);
   }
 }
 
@@ -83,7 +85,8 @@ void sim_host_resume(struct sim *sim, uint64_t number) {
   bool is_cancelled = sim_random_chance(&sim->random, 50);
   if (is_cancelled) run->was_cancelled = true;
   if (is_cancelled || run->row.state == TG_RUN_CANCELLING) run->stop_host = sim->host;
-  waits_resume(sim, run->units, run->pipeline->count);
+  sim_cuts_resume(sim, run);
+  waits_resume(sim, run, run->units, run->pipeline->count);
   sim_note(sim, "RESUME", run, NULL, is_cancelled);
   sim_books_resume(sim, run, is_cancelled ? "somebody asked meanwhile" : NULL);
   if (!sim->is_down) sim_check_mirror(sim, run);

@@ -14,6 +14,9 @@ static void pipelines_make(struct sim *sim) {
                             .is_traced = sim->trace == SIM_TRACE_ALL};
   taste.has_resources = sim_random_chance(&sim->random, 300);
   sim->has_waits = sim_random_chance(&sim->random, 300);
+  sim->has_cuts = sim_random_chance(&sim->random, 300);
+  bool is_of_maps = sim->has_cuts && sim_random_chance(&sim->random, 400);
+  if (is_of_maps) taste.map_permille = 700;
   taste.has_places = sim->has_places = sim_random_chance(&sim->random, 300);
   sim_resources_make(sim);
   for (uint32_t i = 0; i < SIM_POOLS; i++) taste.pools[i] = sim_random_below(&sim->random, 5);
@@ -21,7 +24,8 @@ static void pipelines_make(struct sim *sim) {
   for (uint32_t i = 0; i < sim->pipeline_count && !*sim->failure; i++) {
     struct tg_error err;
     taste.number = i;
-    if (i + 1 == sim->pipeline_count) taste.tasks_max = 1 + sim_random_below(&sim->random, 40);
+    if (i + 1 == sim->pipeline_count && !is_of_maps)
+      taste.tasks_max = 1 + sim_random_below(&sim->random, 40);
     if (taste.tasks_max > 30 && sim_random_chance(&sim->random, 50)) taste.tasks_max = 300;
     if (sim_pipeline_make(&sim->pipelines[i], &taste, &sim->random, &err))
       sim_fail(sim, "a plan is refused: %s", err.text);
@@ -43,6 +47,8 @@ static void operator_plan(struct sim *sim) {
   for (uint32_t n = sim_random_below(random, 5); n; n--)
     sim_event_add(sim, SIM_CANCEL, sim_random_time(random, 1, 6 * HOUR_MS),
                   1 + sim_random_below(random, 12));
+  for (uint32_t n = sim->has_cuts ? sim_random_below(random, 30) : 0; n; n--)
+    sim_event_add(sim, SIM_CUT, sim_random_time(random, 1, 6 * HOUR_MS), 0);
   uint32_t jumps = sim_random_chance(random, 150) ? 20 : 3;
   for (uint32_t n = sim_random_below(random, jumps); n; n--)
     sim_event_add(sim, SIM_JUMP, sim_random_time(random, 1, 6 * HOUR_MS), 0);

@@ -60,6 +60,11 @@ void sim_check_mirror(struct sim *sim, struct sim_run *run) {
     enum tg_task_state state =
         unit->item == TG_NO_ITEM ? unit->state : sim_item_state(run, unit->task, unit->item);
     const char *fault = unit_fault(&live->tasks[i], unit, state);
+    bool is_cut = live->tasks[i].is_cut || live->tasks[unit->task].is_cut;
+    bool is_open = !tg_task_state_is_terminal(state) &&
+                   !tg_task_state_is_terminal(run->units[unit->task].state);
+    if (is_open && is_cut != sim_is_cut(sim, run, unit))
+      fault = "is cancelled, or is not, and is otherwise";
     if (fault)
       sim_fail(sim, "run %llu: task %u item %d %s in the engine than on the disk", number,
                unit->task, (int)unit->item, fault);

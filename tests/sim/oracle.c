@@ -78,10 +78,21 @@ static const char *output_fault(const struct sim_unit *map) {
   return is_same ? NULL : "has not the outputs of its items";
 }
 
+static enum tg_task_state state_of_items(const struct sim_unit *map, const struct sim_map *rule,
+                                         uint32_t failed, char verdict) {
+  bool is_broken = sim_check_is_broken(rule, map->items->count, failed);
+  bool tolerates = rule->fail_after || rule->share_percent;
+  if (is_broken || (failed && !tolerates)) return TG_TASK_FAILED;
+  if (verdict == 'S') return TG_TASK_SKIPPED;
+  return verdict == 'U' ? TG_TASK_UPSTREAM_FAILED : TG_TASK_SUCCESS;
+}
+
 static const char *map_fault(struct sim_run *run, const struct sim_unit *map, char verdict,
                              bool was_stopped) {
   const struct sim_map *rule = &run->pipeline->tasks[map->task].map;
   uint32_t failed = 0, cancelled = 0, ended = 0;
+  const struct sim_task *task = sim_task_of(run, map);
+  bool is_to_end = map->is_cut || (was_stopped && !task->is_teardown);
   for (uint32_t i = 0; i < map->items->count; i++) {
     struct sim_unit *item = &map->items->units[i];
     enum tg_task_state state = sim_item_state(run, map->task, i);
@@ -97,20 +108,14 @@ static const char *map_fault(struct sim_run *run, const struct sim_unit *map, ch
       fault = ran_fault(run, item);
     if (fault) return fault;
   }
-  bool is_broken = sim_check_is_broken(rule, map->items->count, failed);
-  bool tolerates = rule->fail_after || rule->share_percent;
-  enum tg_task_state state = TG_TASK_SUCCESS;
-  if (is_broken || (failed && !tolerates))
-    state = TG_TASK_FAILED;
-  else if (verdict == 'S')
-    state = TG_TASK_SKIPPED;
-  else if (verdict == 'U')
-    state = TG_TASK_UPSTREAM_FAILED;
-  if (cancelled) state = TG_TASK_CANCELLED;
+  // One that was cancelled by itself did not succeed.
+  enum tg_task_state state = state_of_items(map, rule, failed + cancelled, verdict);
+  bool ended_before = !map->is_cut && map->state == state; // before its run was stopped
+  if (cancelled && is_to_end && !ended_before) state = TG_TASK_CANCELLED;
   // Of a chain the items before may have gone on until they were over, too.
   bool is_open = ended < map->items->count || rule->over != SIM_NONE;
-  bool may_be_cut = was_stopped && is_open && map->state == TG_TASK_CANCELLED;
-  if (map->state == TG_TASK_CANCELLED && run->pipeline->tasks[map->task].is_teardown)
+  bool may_be_cut = is_to_end && is_open && map->state == TG_TASK_CANCELLED;
+  if (map->state == TG_TASK_CANCELLED && task->is_teardown && !map->is_cut)
     return "is a teardown and was cut";
   if (state != map->state && !may_be_cut) return "is not what its items make it";
   return map->state == TG_TASK_SUCCESS ? output_fault(map) : NULL;
@@ -126,7 +131,9 @@ static bool has_tried(const struct sim_unit *unit) {
 static const char *cancelled_fault(struct sim_run *run, const struct sim_unit *unit,
                                    bool was_stopped) {
   const struct sim_task *task = sim_task_of(run, unit);
-  if (!was_stopped) return "is cancelled though its run was not";
+  if (unit->is_cut) return NULL;
+  if (sim_has_fallen(run, unit) && run->units[task->spare].state == TG_TASK_CANCELLED) return NULL;
+  if (!was_stopped) return "is cancelled though nobody asked";
   if (!task->is_teardown) return NULL;
   for (uint32_t i = 0; i < task->up_count; i++)
     if (has_tried(&run->units[task->up[i]])) return "is a teardown and did not run";
@@ -157,12 +164,17 @@ static const char *task_fault(struct sim_run *run, uint32_t task, bool was_stopp
   }
 }
 
-// A broken contract and a passed deadline are told of a run only if nothing else failed in it.
+static bool is_failure(const struct sim_unit *unit) {
+  return unit->state == TG_TASK_FAILED || unit->state == TG_TASK_CANCELLED;
+}
+
+// A broken contract and a passed deadline are told of a run only if nothing else failed in it. A
+// task that was cancelled by itself did not succeed.
 static const char *failure_fault(const struct sim_run *run) {
   int code = run->row.failure.code, first = TG_OK;
   bool is_told = false, is_one_kind = true;
   for (uint32_t i = 0; i < run->pipeline->count; i++) {
-    if (run->units[i].state != TG_TASK_FAILED) continue;
+    if (!is_failure(&run->units[i])) continue;
     if (!first) first = run->units[i].failure.code;
     is_told |= run->units[i].failure.code == code;
     is_one_kind &= run->units[i].failure.code == first;
@@ -190,7 +202,7 @@ static const char *run_fault(const struct sim *sim, const struct sim_run *run) {
     return run->was_cancelled && code == TG_ECANCELLED ? NULL : "is cancelled and nobody asked";
   case TG_RUN_FAILED:
     if (run->was_timed && code == TG_ETIMEOUT) return NULL;
-    if (is_stopped || cancelled) return "has failed and was stopped";
+    if (is_stopped) return "has failed and was stopped";
     return failure_fault(run);
   default:
     return "has no end";

@@ -41,7 +41,7 @@ static bool is_open(const struct sim_unit *unit) {
 }
 
 static bool is_cut(const struct look *look, const struct sim_unit *unit) {
-  return sim_check_is_stopped(look->sim, look->run) && !sim_task_of(look->run, unit)->is_teardown;
+  return sim_is_to_end(look->sim, look->run, unit);
 }
 
 static bool is_awake(const struct look *look, const struct sim_unit *unit) {
@@ -279,10 +279,20 @@ static bool is_recorded(const struct sim *sim, const struct sim_unit *unit) {
          (unit->item != TG_NO_ITEM || unit->state == TG_TASK_RUNNING);
 }
 
-static const char *items_fault(const struct sim *sim, const struct sim_unit *map) {
+static bool is_left_open(struct sim_run *run, const struct sim_unit *unit) {
+  enum tg_task_state state =
+      unit->item == TG_NO_ITEM ? unit->state : sim_item_state(run, unit->task, unit->item);
+  return !tg_task_state_is_terminal(state) && !unit->flight && !unit->asking &&
+         !tg_task_state_is_terminal(run->units[unit->task].state);
+}
+
+static const char *items_fault(const struct sim *sim, struct sim_run *run,
+                               const struct sim_unit *map) {
   for (uint32_t i = 0; map->items && i < map->items->count; i++) {
     const struct sim_unit *item = &map->items->units[i];
     if (item->flight && !is_recorded(sim, item)) return "has an item that runs and nobody can see";
+    if (item->cut_host == sim->host && is_left_open(run, item))
+      return "has an item that is cancelled and left open";
   }
   return NULL;
 }
@@ -300,8 +310,7 @@ static const char *idle_fault(const struct sim *sim, struct sim_run *run,
   const char *wait = sim_wait_lasts(sim, unit);
   if (wait) return wait;
   const struct sim_task *task = sim_task_of(run, unit);
-  if (sim_check_is_stopped(sim, run) && !task->is_teardown)
-    return unit->items ? NULL : "is left open in a stopped run";
+  if (sim_is_to_end(sim, run, unit)) return unit->items ? NULL : "is cancelled and left open";
   if (unit->items || (sim_task_is_chain(task) && task->map.is_depth)) return NULL;
   if (sim_has_fallen(run, unit))
     return tg_task_state_is_terminal(run->units[task->spare].state) ? "is stood in for, and open"
@@ -322,7 +331,7 @@ void sim_check_idle(struct sim *sim) {
     bool is_waiting = run->row.state == TG_RUN_QUEUED && !sim_check_is_stopped(sim, run);
     for (uint32_t t = 0; t < run->pipeline->count && !is_waiting; t++) {
       const char *fault = idle_fault(sim, run, &run->units[t]);
-      if (!fault) fault = items_fault(sim, &run->units[t]);
+      if (!fault) fault = items_fault(sim, run, &run->units[t]);
       if (fault) sim_fail(sim, "run %llu: task %u %s", number, t, fault);
     }
     if (run->is_untold) sim_fail(sim, "run %llu has begun and nobody is told", number);

@@ -136,7 +136,7 @@ const char *sim_never_begun_fault(const struct sim_run *run) {
   for (uint32_t i = 0; i < run->pipeline->count; i++) {
     const struct sim_unit *unit = &run->units[i];
     bool has_changed = unit->attempt_count || (unit->items && !sim_carried_map(run, i)) ||
-                       (unit->state != TG_TASK_WAITING && !unit->is_carried);
+                       (unit->state != TG_TASK_WAITING && !unit->is_carried && !unit->is_cut);
     if (has_changed) return "has never begun, and a task of it is changed";
   }
   return NULL;

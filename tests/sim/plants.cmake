@@ -371,6 +371,47 @@ tg_plant(wait_forgotten_by_host FILE engine/steps.c SEEDS 30000
   FROM [[    tg_engine_wait_enter(engine, place->run, place->unit, position);]]
   TO [[    if (place->notes->steps[position].after) tg_engine_wait_enter(engine, place->run, place->unit, position);]])
 
+# --- Units that are cancelled ---
+
+tg_plant(cut_intent_forgotten FILE engine/cut.c SEEDS 2000
+  FROM [[if (t->attempt || t->map) intent_record]] TO [[if (t->map) intent_record]])
+tg_plant(cut_of_map_forgotten FILE engine/cut.c SEEDS 5000
+  FROM [[if (t->attempt || t->map) intent_record]] TO [[if (t->attempt) intent_record]])
+tg_plant(cuts_not_resumed FILE engine/begin.c SEEDS 5000
+  FROM [[  tg_engine_cuts_resume(engine, run);]] TO [[]])
+tg_plant(cut_lost_with_its_attempt FILE engine/begin.c SEEDS 20000
+  FROM [[if (run->tasks[unit].is_cut && attempt->item != TG_NO_ITEM)]]
+  TO [[if (false && run->tasks[unit].is_cut && attempt->item != TG_NO_ITEM)]])
+tg_plant(cut_of_first_item_only FILE engine/cut.c SEEDS 2000
+  FROM [[for (uint32_t i = 0; t->map && i < t->map->count; i++)
+    attempt_end]] TO [[for (uint32_t i = 0; t->map && i < 1 && i < t->map->count; i++)
+    attempt_end]])
+tg_plant(cut_is_no_failure FILE engine/live_map.c SEEDS 2000
+  FROM [[if (!tg_live_is_cut(live, map->task)) failure_count(live, map);]] TO [[]])
+tg_plant(cut_unit_starts FILE engine/live.c SEEDS 2000
+  FROM [[if (live->tasks[unit].is_cut || live->tasks[task].is_cut) return true;]]
+  TO [[if (live->tasks[unit].is_cut) return true;]])
+tg_plant(cut_of_what_decides FILE engine/cut.c SEEDS 2000
+  FROM [[if (t->attempt || t->is_deciding || is_over(t)) return;]]
+  TO [[if (t->attempt || is_over(t)) return;]])
+tg_plant(cut_after_the_map FILE engine/cut.c SEEDS 10000
+  FROM [[map->map && (map->is_deciding || is_over(map))]] TO [[map->map && is_over(map)]])
+tg_plant(cut_item_not_waited_for FILE engine/live_map.c SEEDS 30000
+  FROM [[return is_over(live, task) && !has_deciding(live, live->tasks[task].map);]]
+  TO [[(void)has_deciding;
+  return is_over(live, task);]])
+tg_plant(cut_item_stays_skipped FILE engine/live.c SEEDS 20000
+  FROM [[bool was_derived = t->state == TG_TASK_SKIPPED;]] TO [[bool was_derived = false;]])
+tg_plant(cut_run_succeeds FILE engine/finish.c SEEDS 1000
+  FROM [[if (t->state != TG_TASK_FAILED && !(t->is_cut && t->state == TG_TASK_CANCELLED)) continue;]]
+  TO [[if (t->state != TG_TASK_FAILED) continue;]])
+tg_plant(cut_keeps_its_spare FILE engine/live.c SEEDS 5000
+  FROM [[bool is_known = !live->is_replaying || live->tasks[task].state != TG_TASK_CANCELLED;]]
+  TO [[bool is_known = live->tasks[task].state != TG_TASK_CANCELLED;]])
+tg_plant(cut_spare_not_replayed FILE engine/live.c SEEDS 20000
+  FROM [[if (is_held) code = fallback_release(live, i, live->tasks[i].is_fallback);]]
+  TO [[if (is_held) code = fallback_release(live, i, false);]])
+
 # --- Policies for retries ---
 
 tg_plant(policy_not_followed FILE engine/retries.c SEEDS 1000
@@ -381,7 +422,7 @@ tg_plant(policy_delay_ignored FILE engine/retries.c SEEDS 1000
   FROM [[int64_t delay_ms = asked_ms >= 0 ? asked_ms : asking->delay_ms;]]
   TO [[int64_t delay_ms = asked_ms >= 0 ? asking->delay_ms : asking->delay_ms;]])
 tg_plant(fallen_not_known FILE engine/live.c SEEDS 30000
-  FROM [[!live->tasks[task].is_fallback &&
-                 live->tasks[task].state != TG_TASK_CANCELLED;]] TO [[!live->tasks[task].is_fallback;]])
-tg_plant(wake_by_wall_clock FILE engine/waits.c SEEDS 20000
+  FROM [[!live->tasks[task].is_fallback && is_known;]]
+  TO [[!live->tasks[task].is_fallback && (is_known || true);]])
+tg_plant(wake_by_wall_clock FILE engine/waits.c SEEDS 60000
   FROM [[t->notes->retry_at = 1;]] TO [[t->notes->retry_at = engine->now.wall_ms;]])

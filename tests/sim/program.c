@@ -30,8 +30,7 @@ static int64_t sleep_of(const struct sim_attempt *attempt) {
 }
 
 void sim_program_make(const struct sim *sim, struct sim_attempt *a) {
-  uint64_t place = a->run->row.number << 40 | (uint64_t)a->unit->task << 20 | (a->unit->item + 1u);
-  a->program = mix(mix(sim->seed) ^ place);
+  a->program = mix(mix(sim->seed) ^ sim_place(a->run, a->unit->task, a->unit->item));
   if (a->is_fallback || a->is_expansion || a->program % 1000 >= sim->step_permille) return;
   a->length = 1 + (uint32_t)(a->program >> 32) % 4;
 }

@@ -149,10 +149,10 @@ static const char *attempt_fault(struct sim *sim, const struct sim_run *run, str
     return told->err.code || told->is_mistold ? "is a success and was none" : NULL;
   if (!told->err.code) return "is no success and was one";
   if (record->state == TG_ATTEMPT_CANCELLED)
-    return told->was_stopped || unit->is_parked || sim_check_is_stopped(sim, run)
+    return told->was_stopped || unit->is_parked || sim_is_to_end(sim, run, unit)
                ? NULL
-               : "is cancelled and its run is not";
-  if (told->was_stopped) return "has failed though its run was stopped";
+               : "is cancelled and nobody asked";
+  if (told->was_stopped) return "has failed though it was cancelled";
   if (record->failure.code != told->err.code || record->failure.class != told->err.class)
     return "has failed in another way than it told";
   const char *fault = told->err.class == TG_CLASS_LOST ? lost_fault(sim, unit, record, told) : NULL;

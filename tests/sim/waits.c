@@ -75,21 +75,20 @@ void sim_events_asked(struct sim *sim, const struct tg_effect *effect) {
 void sim_person_asked(struct sim *sim, const struct sim_attempt *a) {
   const struct tg_step *step = sim_open_wait(a->unit);
   if (!step || !is_approval(step) || sim_random_chance(&sim->random, 300)) return;
-  uint64_t place = a->run->row.number << 40 | (uint64_t)a->unit->task << 20 | (a->unit->item + 1u);
-  sim_event_add(sim, SIM_APPROVE, sim_random_time(&sim->random, 1, 3600000), place);
+  sim_event_add(sim, SIM_APPROVE, sim_random_time(&sim->random, 1, 3600000),
+                sim_place(a->run, a->unit->task, a->unit->item));
 }
 
 // He may answer what is answered already, or what nobody asks any more.
 void sim_person_answers(struct sim *sim, uint64_t place) {
-  struct sim_run *run = sim_run_find(sim, place >> 40);
-  uint32_t task = (uint32_t)(place >> 20 & 0xfffff), item = (uint32_t)(place & 0xfffff) - 1;
-  struct sim_unit *unit = run && run->is_live ? sim_unit_find(run, task, item) : NULL;
-  if (!unit || !unit->step_count) return;
+  struct sim_unit *unit;
+  struct sim_run *run = sim_place_find(sim, place, &unit);
+  if (!unit || !run->is_live || !unit->step_count) return;
   sim_note(sim, "approved", run, unit, 0);
   sim_input(sim, &(struct tg_input){.kind = TG_INPUT_APPROVAL,
                                     .approval = {.run = run->row.number,
-                                                 .task = task,
-                                                 .item = item,
+                                                 .task = unit->task,
+                                                 .item = unit->item,
                                                  .position = unit->step_count - 1,
                                                  .result = "{\"value\":{\"approved\":true}}"}});
 }

@@ -123,7 +123,7 @@ static void give(struct sim *sim, struct sim_attempt *a, const struct tg_error *
   outcome.is_bystander = err->code == TG_ELOST && sim_random_chance(&sim->random, 200);
   outcome.worker = (uint32_t)(a->handle % 3);
   outcome.traceback = err->code ? SIM_TRACEBACK : NULL;
-  bool is_stopped = sim_check_is_stopped(sim, a->run) && !sim_task_of(a->run, a->unit)->is_teardown;
+  bool is_stopped = sim_is_to_end(sim, a->run, a->unit);
   sim_note(sim, "result", a->run, a->unit, err->code);
   sim_told_find(a->unit, a->number)->was_stopped = is_stopped;
   sim_told_find(a->unit, a->number)->has_trace = err->code != 0;
@@ -140,6 +140,7 @@ static void give(struct sim *sim, struct sim_attempt *a, const struct tg_error *
   }
   if (sim_random_chance(&sim->random, sim->again_permille))
     sim_event_add(sim, SIM_AGAIN, sim_random_time(&sim->random, 0, 600000), a->handle);
+  sim_cut_later(sim, a->run, a->unit, err->code ? 100 : 20);
   struct sim_expected expected = sim_resource_expect(sim, a, err);
   sim_input(sim, &(struct tg_input){.kind = TG_INPUT_RESULT,
                                     .result = {.attempt = a->handle, .outcome = &outcome}});

@@ -55,6 +55,7 @@ static void batch_take(struct sim *sim, struct tg_batch *batch) {
   struct sim_batch *last = sim->batch_count ? &sim->batches[sim->batch_count - 1] : NULL;
   int64_t at = sim->now.mono_ms + wait;
   if (last && last->durable_at_ms > at) at = last->durable_at_ms; // one after the other
+  sim->batches_taken++;
   sim->batches[sim->batch_count++] = (struct sim_batch){.batch = batch, .durable_at_ms = at};
   sim_event_add(sim, SIM_DURABLE, at - sim->now.mono_ms, 0);
 }
@@ -66,7 +67,7 @@ static void batch_durable(struct sim *sim) {
     sim_host_crash_after(sim, sim->durable_count + sim_random_below(&sim->random, 2));
     return;
   }
-  sim_books_apply(sim, sim->batches[sim->durable_count++].batch);
+  sim_books_apply(sim, &sim->batches[sim->durable_count++]);
   sim_event_add(sim, SIM_TELL, sim_random_chance(&sim->random, 200) ? 1 : 0, 0);
 }
 
@@ -91,7 +92,7 @@ static void record_tell(struct sim *sim, const struct tg_record *record) {
     unit->is_untold = true;
   if (record->kind == TG_RECORD_RUN && tg_run_state_is_terminal(record->run.state))
     run->has_place = false;
-  if (record->kind == TG_RECORD_ITEM && record->item.state == TG_TASK_FAILED)
+  if (record->kind == TG_RECORD_ITEM && sim_counts_as_failed(sim, run, unit))
     run->units[record->item.task].items->told_failed++;
 }
 
@@ -175,6 +176,7 @@ static void step_check(struct sim *sim, const struct tg_effect *effects, size_t 
 // What is decided holds from here on, though it is not durable.
 static void decided(struct sim *sim, const struct tg_batch *batch) {
   sim_resources_decided(sim, batch);
+  sim_cuts_decided(sim, batch);
   sim_places_decided(sim, batch);
 }
 
@@ -286,6 +288,9 @@ static void event_do(struct sim *sim, const struct sim_event *event) {
     break;
   case SIM_CANCEL:
     sim_operator_cancel(sim, event->number);
+    break;
+  case SIM_CUT:
+    sim_operator_cut(sim, event->number);
     break;
   case SIM_JUMP:
     sim_operator_jump(sim);

@@ -7,6 +7,7 @@
 //   world.c     the events, and the driver of the engine
 //   events.c    what happened, and what is to happen
 //   operator.c  runs are begun, cancelled, drained; the wall clock is set
+//   cuts.c      single units are cancelled
 //   carry.c     what a rerun keeps
 //   host.c      the host ends, and the next one takes over
 //   books.c     the store: what is durable
@@ -44,6 +45,7 @@ enum sim_event_kind {
   SIM_DECIDE,    // a policy for retries answers
   SIM_RESUME,    // a run of an earlier host is taken up
   SIM_CANCEL,    // somebody cancels a run
+  SIM_CUT,       // somebody cancels a unit of some run
   SIM_JUMP,      // the wall clock is set
   SIM_DRAIN,     // the host is to end
   SIM_CRASH,     // the host ends
@@ -69,7 +71,7 @@ struct sim_told {
   bool is_answered, may_retry;   // by the policy that was asked
   int64_t delay_ms, answered_at; // of the answer, -1 for the backoff's; wall
   bool is_bystander;             // it was lost, and not by its own fault
-  bool was_stopped;              // its run was being stopped when it told
+  bool was_stopped;              // it was to end when it told
   const char *result, *chosen;
   uint32_t item_count; // of a map's items
 };
@@ -99,8 +101,10 @@ struct sim_unit {
   uint32_t asking;    // number of the attempt of which a policy is asked, or 0
   bool is_untold;     // that it has ended, to those who watch
   uint32_t pending;   // records of its end, or of its attempt's, that are on their way
+  uint32_t cut_host;  // the host in which somebody cancelled it, or that knows of it
   // Of all.
   bool is_carried; // it was done by an earlier run
+  bool is_cut;     // durable: somebody cancelled it
   uint64_t seed;   // of the attempt that was started last
   uint32_t seed_number;
   struct sim_told *told;
@@ -175,6 +179,7 @@ struct sim_attempt {
 struct sim_batch {
   struct tg_batch *batch;
   int64_t durable_at_ms;
+  struct sim_unit *cut; // that was cancelled in the step that wrote it, or NULL
 };
 
 enum { SIM_QUESTIONS_MAX = 4096, SIM_EVENT_TYPES = 3, SIM_ARRIVALS_MAX = 64 };
@@ -208,6 +213,7 @@ struct sim_expected {
 enum sim_trace { SIM_TRACE_NONE, SIM_TRACE_LAST, SIM_TRACE_ALL };
 
 #define SIM_FAILURE "it went wrong"
+#define SIM_CUT_REASON "somebody wanted to be rid of it"
 #define SIM_TRACEBACK "where it went wrong"
 
 enum { SIM_LAST_COUNT = 25, SIM_LAST_LEN = 120 };
@@ -225,6 +231,7 @@ struct sim {
   bool is_down, is_draining;
   bool has_places; // pipelines limit their runs
   bool has_waits;  // tasks wait for events and people
+  bool has_cuts;   // units are cancelled
   // The world's temper.
   uint32_t failure_permille, lost_permille, again_permille, crash_permille, item_max;
   uint32_t step_permille, crashes_left, deadly_permille, refuse_permille;
@@ -236,6 +243,7 @@ struct sim {
   // The store.
   struct sim_batch *batches;
   size_t batch_count, durable_count, batch_cap;
+  uint64_t batches_taken;
   struct sim_resource resources[SIM_RESOURCES];
   struct sim_arrival arrivals[SIM_ARRIVALS_MAX];
   uint32_t arrival_count;
@@ -297,6 +305,33 @@ void sim_operator_cancel(struct sim *sim, uint64_t run);
 void sim_operator_jump(struct sim *sim);
 void sim_operator_drain(struct sim *sim);
 
+// --- cuts.c ---
+
+/// Says whether a unit, or the map that it is an item of, was cancelled by itself as far as this
+/// host knows; or durably, in whatever host.
+bool sim_is_cut(const struct sim *sim, const struct sim_run *run, const struct sim_unit *unit);
+bool sim_was_cut(const struct sim_run *run, const struct sim_unit *unit);
+
+/// Says whether a unit is to end: its run is stopped and it is no teardown, or it was cancelled.
+bool sim_is_to_end(const struct sim *sim, const struct sim_run *run, const struct sim_unit *unit);
+
+/// Says whether an item has ended so that its map has one success less: cancelled by itself, too.
+bool sim_counts_as_failed(const struct sim *sim, const struct sim_run *run,
+                          const struct sim_unit *item);
+
+/// Cancels the unit of a place, or with 0 any; or lets somebody do so soon.
+void sim_operator_cut(struct sim *sim, uint64_t place);
+void sim_cut_later(struct sim *sim, const struct sim_run *run, const struct sim_unit *unit,
+                   uint32_t permille);
+void sim_cuts_decided(struct sim *sim, const struct tg_batch *batch);
+void sim_cut(struct sim *sim, struct sim_run *run, struct sim_unit *unit);
+void sim_cuts_resume(const struct sim *sim, struct sim_run *run);
+
+/// Takes in that a unit is recorded as at work, or as ended.
+void sim_cut_intent(struct sim *sim, const struct sim_run *run, struct sim_unit *unit,
+                    const struct tg_failure *failure);
+void sim_cut_end(const struct sim *sim, const struct sim_run *run, struct sim_unit *unit);
+
 // --- host.c ---
 
 /// Starts a host, which takes up the runs that have not ended.
@@ -320,12 +355,16 @@ const struct sim_task *sim_task_of(const struct sim_run *run, const struct sim_u
 const struct tg_map_items *sim_carried_map(const struct sim_run *run, uint32_t task);
 const struct tg_item *sim_carried_item(const struct sim_run *run, uint32_t task, uint32_t item);
 
+/// Gives the place of a unit as a number, and finds it there, or NULL.
+uint64_t sim_place(const struct sim_run *run, uint32_t task, uint32_t item);
+struct sim_run *sim_place_find(const struct sim *sim, uint64_t place, struct sim_unit **unit);
+
 /// Gives the unit that a record is of, or NULL; `*run` is NULL for a run that nobody asked for.
 struct sim_unit *sim_record_unit(const struct sim *sim, const struct tg_record *record,
                                  struct sim_run **run);
 
 /// Makes a batch durable: every record replaces what was there under its key.
-void sim_books_apply(struct sim *sim, const struct tg_batch *batch);
+void sim_books_apply(struct sim *sim, const struct sim_batch *batch);
 
 /// Forgets what the store did not hear of, and what only the host knew.
 void sim_books_forget(struct sim *sim);
