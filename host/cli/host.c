@@ -154,6 +154,8 @@ static int parts_open(struct tg_host *host, const struct tg_project *project, bo
   if (!services->loop) return TG_EIO;
   services->children = tg_children_new(services->loop, has_store, err);
   if (!services->children) return TG_EIO;
+  services->disk = tg_serial_new(services->loop, err);
+  if (!services->disk) return TG_EIO;
   int code = has_store ? store_open(host, project, err) : TG_OK;
   if (!code) code = files_open(host, project, err);
   if (code) return code;
@@ -207,6 +209,7 @@ void tg_host_close(struct tg_host *host) {
   tg_history_close(host->history);
   tg_worker_runner_free(host->runner);
   tg_conductor_free(services->conductor);
+  tg_serial_free(services->disk);
   tg_warehouse_free(services->warehouse);
   tg_http_free(services->http);
   tg_children_free(services->children);

@@ -234,11 +234,13 @@ done:
 }
 
 static int logs_read(struct reader *reader) {
-  bool is_list = reader->records.output.format == TG_FORMAT_JSON, has_ended = false;
+  bool is_list = reader->records.output.format == TG_FORMAT_JSON;
+  bool has_ended = false, is_last = !tg_args_has(reader->args, "follow");
   if (is_list)
     tg_buf_putf(&reader->out, "{\"schema_version\":%d,\"logs\":[", TG_OUTPUT_SCHEMA_VERSION);
   int exit_code = look(reader, &has_ended);
-  while (!exit_code && !has_ended && tg_args_has(reader->args, "follow")) {
+  while (!exit_code && !is_last) {
+    is_last = has_ended; // what was said last may be on its way to the disk yet
     nanosleep(&(struct timespec){.tv_nsec = FOLLOW_MS * 1000000L}, NULL);
     exit_code = look(reader, &has_ended);
   }

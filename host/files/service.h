@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files as worker requests see them (TG_REQUEST_FILE), served at once.
+// Files as worker requests see them (TG_REQUEST_FILE).
 //
 // A request is a u8 op, the path (text), and then, in the encoding of ipc/wire.h:
 //
@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "files/files.h"
+#include "ipc/wire.h"
 
 enum tg_file_op {
   TG_FILE_READ = 1,
@@ -26,9 +27,28 @@ enum tg_file_op {
   TG_FILE_WRITE,
 };
 
-/// Serves one request and appends the reply to `reply`, which the caller has made with room for
-/// TG_FRAME_BYTES_MAX and which is empty on an error.
+/// A request as it was read; path and bytes point into the body.
+struct tg_file_request {
+  enum tg_file_op op;
+  const char *path;
+  uint64_t bytes_max;
+  struct tg_files_place place;
+  struct tg_slice bytes;
+};
+
+/// Reads one request.
 ///
-/// Errors: TG_EPROTOCOL for a malformed body; those of files.h
+/// Errors: TG_EPROTOCOL for a malformed body
+int tg_file_request_read(const void *body, size_t len, struct tg_file_request *request,
+                         struct tg_error *err);
+
+/// Serves a request, on any thread, and appends the reply to `reply`, which the caller has made
+/// with room for TG_FRAME_BYTES_MAX and which is empty on an error.
+///
+/// Errors: those of files.h
+int tg_file_request_serve(const struct tg_files *files, const struct tg_file_request *request,
+                          struct tg_buf *reply, struct tg_error *err);
+
+/// Reads a request and serves it.
 int tg_files_service_call(const struct tg_files *files, const void *body, size_t len,
                           struct tg_buf *reply, struct tg_error *err);

@@ -23,26 +23,66 @@ struct stream {
   int64_t beyond; // bytes of the open line that were not kept
 };
 
-struct tg_attempt_log {
+// The file, which the queue's thread alone touches, and what it is given to write.
+struct sink {
+  struct tg_serial_call call;
   char folder[4096], path[4096];
   int fd;
-  int64_t written;
+  bool is_last; // the piece ends the log
+  struct tg_buf piece;
+  int64_t failed_lines, failed_bytes; // there is no folder, or no space: the run goes on without
+};
+
+struct tg_attempt_log {
+  struct tg_serial *disk;
+  struct sink sink;
+  bool is_writing; // the sink is the queue's
+  bool is_ended;
+  int64_t kept; // bytes that went to the sink
   int64_t dropped_lines, dropped_bytes;
-  struct tg_buf out;  // lines of one call, written together
+  struct tg_buf out;  // lines for the next piece
   bool is_head_full;  // from then on lines go to the tail
   struct tg_buf tail; // whole lines, at most twice what is kept of them
   struct stream streams[2];
   char time[TG_TIME_TEXT_LEN + 1]; // of the call: its lines came together
 };
 
-struct tg_attempt_log *tg_attempt_log_new(const char *data, const char *run, const char *task,
-                                          uint32_t attempt) {
+static bool file_open(struct sink *sink) {
+  if (sink->fd >= 0) return true;
+  if (tg_file_make_folder(sink->folder, NULL)) return false;
+  sink->fd = open(sink->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  return sink->fd >= 0;
+}
+
+static void piece_write(void *self) {
+  struct tg_attempt_log *log = self;
+  struct sink *sink = &log->sink;
+  size_t done = 0;
+  while (done < sink->piece.len && file_open(sink)) {
+    ssize_t put = write(sink->fd, sink->piece.data + done, sink->piece.len - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) break;
+    done += (size_t)put;
+  }
+  if (done < sink->piece.len) sink->failed_lines++;
+  sink->failed_bytes += (int64_t)(sink->piece.len - done);
+  if (sink->is_last && sink->fd >= 0) close(sink->fd);
+}
+
+static void piece_written(void *self);
+
+struct tg_attempt_log *tg_attempt_log_new(struct tg_serial *disk, const char *data, const char *run,
+                                          const char *task, uint32_t attempt) {
   struct tg_attempt_log *log = calloc(1, sizeof *log);
   if (!log) abort();
-  log->fd = -1;
-  snprintf(log->folder, sizeof log->folder, "%s/logs/%s", data, run);
-  snprintf(log->path, sizeof log->path, "%.3800s/%.128s.%" PRIu32 ".log", log->folder, task,
+  log->disk = disk;
+  struct sink *sink = &log->sink;
+  sink->fd = -1;
+  sink->call = (struct tg_serial_call){.run = piece_write, .done = piece_written, .self = log};
+  snprintf(sink->folder, sizeof sink->folder, "%s/logs/%s", data, run);
+  snprintf(sink->path, sizeof sink->path, "%.3800s/%.128s.%" PRIu32 ".log", sink->folder, task,
            attempt);
+  tg_buf_init(&sink->piece, (size_t)TG_ATTEMPT_LOG_BYTES_MAX * 2);
   tg_buf_init(&log->out, (size_t)TG_ATTEMPT_LOG_BYTES_MAX * 2);
   tg_buf_init(&log->tail, (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX * 4);
   for (int i = 0; i < 2; i++) {
@@ -50,13 +90,6 @@ struct tg_attempt_log *tg_attempt_log_new(const char *data, const char *run, con
     tg_buf_init(&log->streams[i].last, (size_t)TG_RESULT_BYTES_MAX);
   }
   return log;
-}
-
-static bool file_open(struct tg_attempt_log *log) {
-  if (log->fd >= 0) return true;
-  if (tg_file_make_folder(log->folder, NULL)) return false;
-  log->fd = open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  return log->fd >= 0;
 }
 
 static void drop(struct tg_attempt_log *log, size_t len) {
@@ -74,10 +107,10 @@ static void tail_cut(struct tg_attempt_log *log, size_t max) {
   tg_buf_consume(tail, (size_t)(at - tail->data));
 }
 
-// Says where a line goes: what is written with the next flush, or the tail.
+// Says where a line goes: into the next piece, or to the tail.
 static struct tg_buf *place_for(struct tg_attempt_log *log, size_t len) {
   const int64_t head_max = TG_ATTEMPT_LOG_BYTES_MAX - TG_ATTEMPT_LOG_TAIL_BYTES_MAX;
-  if (log->written + (int64_t)(log->out.len + len) > head_max) log->is_head_full = true;
+  if (log->kept + (int64_t)(log->out.len + len) > head_max) log->is_head_full = true;
   if (!log->is_head_full) return &log->out;
   if (log->tail.len > 2 * (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX)
     tail_cut(log, (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX);
@@ -114,23 +147,65 @@ static void line_put(struct tg_attempt_log *log, const char *stream, const char 
   line_format(log, place_for(log, len), stream, text, len, whole);
 }
 
-static void write_out(struct tg_attempt_log *log, struct tg_buf *out) {
-  if (!out->len) return;
-  tg_log_redact(out->data);
-  size_t len = strlen(out->data), done = 0;
-  while (file_open(log) && done < len) {
-    ssize_t put = write(log->fd, out->data + done, len - done);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) break;
-    done += (size_t)put;
-  }
-  if (done < len) drop(log, len - done); // no folder, or no space: the run goes on without
-  log->written += (int64_t)done;
-  tg_buf_clear(out);
+// Gives the queue what has gathered.
+static void piece_send(struct tg_attempt_log *log) {
+  struct tg_buf gathered = log->out;
+  if (gathered.len) tg_log_redact(gathered.data);
+  gathered.len = strlen(tg_buf_text(&gathered));
+  log->out = log->sink.piece;
+  log->sink.piece = gathered;
+  log->kept += (int64_t)gathered.len;
+  log->is_writing = true;
+  tg_serial_add(log->disk, &log->sink.call);
 }
 
-static void flush(struct tg_attempt_log *log) {
-  write_out(log, &log->out);
+// Puts what ends a log behind what has been written of it.
+static void end_gather(struct tg_attempt_log *log) {
+  log->sink.is_last = true;
+  log->dropped_lines += log->sink.failed_lines;
+  log->dropped_bytes += log->sink.failed_bytes;
+  tail_cut(log, (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX);
+  if (log->dropped_lines) {
+    char text[128];
+    int len = snprintf(text, sizeof text, "%" PRId64 " lines (%" PRId64 " bytes) dropped",
+                       log->dropped_lines, log->dropped_bytes);
+    line_format(log, &log->out, "warn", text, (size_t)len, (size_t)len);
+  }
+  tg_buf_put(&log->out, tg_buf_text(&log->tail), log->tail.len);
+}
+
+static void release(struct tg_attempt_log *log) {
+  tg_buf_deinit(&log->sink.piece);
+  tg_buf_deinit(&log->out);
+  tg_buf_deinit(&log->tail);
+  for (int i = 0; i < 2; i++) {
+    tg_buf_deinit(&log->streams[i].open);
+    tg_buf_deinit(&log->streams[i].last);
+  }
+  free(log);
+}
+
+// Goes on with what is to be written: what has gathered, then the end, then nothing.
+static void advance(struct tg_attempt_log *log) {
+  if (log->is_writing) return;
+  if (log->out.len) {
+    piece_send(log);
+  } else if (log->is_ended && !log->sink.is_last) {
+    end_gather(log);
+    if (log->kept || log->out.len)
+      piece_send(log);
+    else
+      release(log);
+  } else if (log->is_ended) {
+    release(log);
+  }
+}
+
+static void piece_written(void *self) {
+  struct tg_attempt_log *log = self;
+  log->is_writing = false;
+  tg_buf_clear(&log->sink.piece);
+  advance(log);
 }
 
 void tg_attempt_log_line(struct tg_attempt_log *log, const char *stream, const char *text,
@@ -144,7 +219,7 @@ void tg_attempt_log_line(struct tg_attempt_log *log, const char *stream, const c
     text += line + 1;
     len -= line + 1;
   }
-  flush(log);
+  advance(log);
 }
 
 static bool is_blank(const char *text, size_t len) {
@@ -186,7 +261,7 @@ void tg_attempt_log_output(struct tg_attempt_log *log, int stream, const char *b
     bytes += part + 1;
     len -= part + 1;
   }
-  flush(log);
+  advance(log);
 }
 
 const char *tg_attempt_log_last(struct tg_attempt_log *log, int stream, size_t *len) {
@@ -202,22 +277,6 @@ void tg_attempt_log_free(struct tg_attempt_log *log) {
   time_take(log);
   for (int i = 0; i < 2; i++)
     if (has_open_line(&log->streams[i])) stream_line(log, i);
-  flush(log);
-  tail_cut(log, (size_t)TG_ATTEMPT_LOG_TAIL_BYTES_MAX);
-  if (log->dropped_lines) {
-    char text[128];
-    int len = snprintf(text, sizeof text, "%" PRId64 " lines (%" PRId64 " bytes) dropped",
-                       log->dropped_lines, log->dropped_bytes);
-    line_format(log, &log->out, "warn", text, (size_t)len, (size_t)len);
-    flush(log);
-  }
-  write_out(log, &log->tail);
-  if (log->fd >= 0) close(log->fd);
-  tg_buf_deinit(&log->out);
-  tg_buf_deinit(&log->tail);
-  for (int i = 0; i < 2; i++) {
-    tg_buf_deinit(&log->streams[i].open);
-    tg_buf_deinit(&log->streams[i].last);
-  }
-  free(log);
+  log->is_ended = true;
+  advance(log);
 }

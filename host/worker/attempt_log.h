@@ -5,18 +5,22 @@
 // else a level (debug, info, warn, error). Control characters are escaped. Of a log that would pass
 // TG_ATTEMPT_LOG_BYTES_MAX the beginning and the end are kept, and between them a line that says
 // how much was dropped. The end is in memory, and in the file when the attempt is over.
+//
+// The file is written on the serial queue, never by who speaks. While a piece is being written the
+// next one gathers, so a flood of lines becomes few writes.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "loop/serial.h"
 
 struct tg_attempt_log;
 
 /// Makes the log of an attempt; the file is made by the first line.
-struct tg_attempt_log *tg_attempt_log_new(const char *data, const char *run, const char *task,
-                                          uint32_t attempt);
+struct tg_attempt_log *tg_attempt_log_new(struct tg_serial *disk, const char *data, const char *run,
+                                          const char *task, uint32_t attempt);
 
 /// Writes a line. Line ends inside make several lines.
 void tg_attempt_log_line(struct tg_attempt_log *log, const char *stream, const char *text,
@@ -30,5 +34,5 @@ void tg_attempt_log_output(struct tg_attempt_log *log, int stream, const char *b
 /// was none or it was longer than TG_RESULT_BYTES_MAX.
 const char *tg_attempt_log_last(struct tg_attempt_log *log, int stream, size_t *len);
 
-/// Writes what is left, says what was dropped, and closes.
+/// Ends the log: what is left is written, with what was dropped, by the time the queue is freed.
 void tg_attempt_log_free(struct tg_attempt_log *log);

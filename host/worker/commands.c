@@ -315,7 +315,7 @@ void tg_commands_start(struct tg_commands *commands, const struct tg_start *star
   command->start.context = NULL;
   command->plan = task->command;
   tg_context_unit_name(start->run, start->unit, name);
-  command->log = tg_attempt_log_new(services->data, id, name, start->number);
+  command->log = tg_attempt_log_new(services->disk, services->data, id, name, start->number);
   command->tell = (struct tg_deferred){.call = unstarted_tell, .self = command};
   command_try(command);
 }

@@ -7,12 +7,12 @@
 
 #include "base/limits.h"
 #include "engine/context.h"
-#include "files/service.h"
 #include "http/service.h"
 #include "model/params.h"
 #include "store/kv_service.h"
+#include "worker/file_call.h"
 
-// A request that is not answered yet. The services that cannot be cancelled (store, policies) may
+// A request that is not answered yet. What cannot be cancelled (store, policies, files) may
 // answer after the attempt has ended; then `attempt` is NULL and the answer is dropped.
 struct tg_request_open {
   struct tg_script_attempt *attempt;
@@ -126,14 +126,11 @@ static int kv_take(struct tg_script_attempt *attempt, uint64_t request, struct t
 
 static int file_take(struct tg_script_attempt *attempt, uint64_t request, struct tg_slice body,
                      struct tg_error *err) {
-  struct tg_buf reply;
+  struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_FILE);
   struct tg_error failed;
-  tg_buf_init(&reply, (size_t)TG_FRAME_BYTES_MAX);
-  int code =
-      tg_files_service_call(services_of(attempt)->files, body.data, body.len, &reply, &failed);
-  if (code != TG_EPROTOCOL)
-    tg_scripts_reply(attempt, request, code ? &failed : NULL, tg_buf_text(&reply), reply.len);
-  tg_buf_deinit(&reply);
+  int code = tg_file_call_start(services_of(attempt), body, buf_answered, open, &failed);
+  if (!code) return TG_OK;
+  open_end(open, &failed, NULL, 0);
   return code == TG_EPROTOCOL ? tg_error_set(err, code, "%s", failed.text) : TG_OK;
 }
 

@@ -13,7 +13,7 @@
 //             SLEEP i64 ms                     -> nothing, in the try that is past the sleep
 //   CHILD     text pipeline, bytes params (JSON), u8 is_waiting -> bytes what became of it (JSON)
 //
-// A request that is open when its attempt ends is cancelled.
+// A request that is open when its attempt ends is cancelled; a file request is served all the same.
 #pragma once
 
 #include "worker/scripts.h"

@@ -229,7 +229,8 @@ static struct tg_attempt_log *log_of(struct tg_script_attempt *attempt) {
     char id[TG_ID_TEXT_LEN + 1], name[TG_UNIT_NAME_MAX];
     tg_id_format(run->run.id, id);
     tg_context_unit_name(run, unit, name);
-    attempt->log = tg_attempt_log_new(scripts->services->data, id, name, attempt->number);
+    attempt->log = tg_attempt_log_new(scripts->services->disk, scripts->services->data, id, name,
+                                      attempt->number);
   }
   return attempt->log;
 }

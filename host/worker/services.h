@@ -8,6 +8,7 @@
 #include "http/client.h"
 #include "loop/child.h"
 #include "loop/loop.h"
+#include "loop/serial.h"
 #include "store/store.h"
 #include "warehouse/warehouse.h"
 #include "worker/bundles.h"
@@ -22,6 +23,7 @@ struct tg_secret_source {
 struct tg_services {
   struct tg_loop *loop;
   struct tg_children *children;
+  struct tg_serial *disk;         // where files of scripts and logs are read and written
   struct tg_store *store;         // NULL in a host that only checks pipelines
   struct tg_conductor *conductor; // NULL as well then
   struct tg_http *http;

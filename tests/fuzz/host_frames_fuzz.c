@@ -83,6 +83,7 @@ static void host_open(struct host *host) {
   services->workers_max = WORKERS;
   fuzz_check((services->loop = tg_loop_new(NULL)));
   fuzz_check((services->children = tg_children_new(services->loop, false, NULL)));
+  fuzz_check((services->disk = tg_serial_new(services->loop, NULL)));
   fuzz_check(tg_store_open(services->loop, host->data, &services->store, NULL) == TG_OK);
   services->conductor = tg_conductor_new(services->loop, services->store, 8, 0, failed, host, NULL);
   fuzz_check(tg_files_init(&host->files, services->root, NULL) == TG_OK);
@@ -99,6 +100,7 @@ static void host_close(struct host *host) {
   tg_store_close(services->store);
   tg_worker_runner_free(host->runner);
   tg_conductor_free(services->conductor);
+  tg_serial_free(services->disk);
   tg_warehouse_free(services->warehouse);
   tg_http_free(services->http);
   tg_children_free(services->children);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "worker/attempt_log.h"
 
 static char folder[64], path[256];
+static struct tg_loop *loop;
+static struct tg_serial *disk;
 static struct tg_attempt_log *diary;
 static struct tg_buf text; // of the file, times left out
 
@@ -23,7 +26,10 @@ static int setup(void **state) {
   strcpy(folder, "/tmp/tidegate-test-XXXXXX");
   assert_non_null(mkdtemp(folder));
   snprintf(path, sizeof path, "%s/logs/run/task.2.log", folder);
-  diary = tg_attempt_log_new(folder, "run", "task", 2);
+  loop = tg_loop_new(NULL);
+  disk = tg_serial_new(loop, NULL);
+  assert_non_null(disk);
+  diary = tg_attempt_log_new(disk, folder, "run", "task", 2);
   tg_buf_init(&text, 64 << 20);
   return 0;
 }
@@ -40,10 +46,17 @@ static int teardown(void **state) {
   return access(folder, F_OK) == 0;
 }
 
+// Ends the log; what is left of it is written then.
+static void diary_close(void) {
+  tg_attempt_log_free(diary);
+  tg_serial_free(disk);
+  tg_loop_free(loop);
+}
+
 // Closes the log and reads it; the time before each line is checked and cut.
 static const char *closed(void) {
   struct tg_buf whole;
-  tg_attempt_log_free(diary);
+  diary_close();
   tg_buf_init(&whole, 64 << 20);
   assert_int_equal(tg_file_read(path, &whole, NULL), TG_OK);
   for (const char *at = whole.data; *at;) {
@@ -68,7 +81,7 @@ static void output(int stream, const char *bytes) {
 static void nothing_said_makes_no_file(void **state) {
   (void)state;
   output(0, "");
-  tg_attempt_log_free(diary);
+  diary_close();
   assert_int_equal(access(path, F_OK), -1);
 }
 
@@ -180,7 +193,32 @@ static void a_log_that_cannot_be_written_stops_nobody(void **state) {
   size_t len;
   output(0, "result\n");
   assert_string_equal(tg_attempt_log_last(diary, 0, &len), "result");
-  tg_attempt_log_free(diary);
+  diary_close();
+}
+
+// A disk that is slow: the queue is held by another call.
+static void hold(void *self) {
+  while (sem_wait(self)) continue;
+}
+
+static void let_go(void *self) {
+  sem_destroy(self);
+}
+
+static void a_slow_disk_holds_nobody_and_loses_nothing(void **state) {
+  (void)state;
+  sem_t gate;
+  sem_init(&gate, 0, 0);
+  struct tg_serial_call call = {.run = hold, .done = let_go, .self = &gate};
+  tg_serial_add(disk, &call);
+  line("info", "one");
+  line("info", "two");
+  tg_loop_turn(loop, false);
+  line("info", "three");
+  output(0, "four");
+  assert_int_equal(access(path, F_OK), -1);
+  sem_post(&gate);
+  assert_string_equal(closed(), "info one\ninfo two\ninfo three\nout four\n");
 }
 
 int main(void) {
@@ -195,6 +233,7 @@ int main(void) {
                                       setup, teardown),
       cmocka_unit_test_setup_teardown(output_without_line_ends_is_kept_in_part, setup, teardown),
       cmocka_unit_test_setup_teardown(a_log_that_cannot_be_written_stops_nobody, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_slow_disk_holds_nobody_and_loses_nothing, setup, teardown),
   };
   return cmocka_run_group_tests_name("host/worker/attempt_log", tests, NULL, NULL);
 }

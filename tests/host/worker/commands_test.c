@@ -13,7 +13,9 @@
 
 STAND_FIXTURE
 
+// The host is closed: logs are written beside the loop, and whole then.
 static char *log_of(const char *task, uint32_t number, size_t *len) {
+  stand_close(&stand);
   char id[TG_ID_TEXT_LEN + 1], path[256];
   tg_id_format(stand.run.id, id);
   snprintf(path, sizeof path, ".tidegate/logs/%s/%s.%u.log", id, task, number);

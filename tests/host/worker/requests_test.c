@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/worker/stand.h"
@@ -97,6 +100,54 @@ static void open_requests_end_with_their_attempt(void **state) {
   assert_string_equal(stand_task(&stand, "after")->output, "[{\"one\":1}]");
 }
 
+// A disk that takes until it is let go.
+struct disk {
+  struct tg_serial_call call;
+  sem_t gate;
+};
+
+static void disk_wait(void *self) {
+  struct disk *disk = self;
+  while (sem_wait(&disk->gate)) continue;
+}
+
+static void disk_forget(void *self) {
+  struct disk *disk = self;
+  sem_destroy(&disk->gate);
+}
+
+static void disk_hold(struct disk *disk) {
+  sem_init(&disk->gate, 0, 0);
+  disk->call = (struct tg_serial_call){.run = disk_wait, .done = disk_forget, .self = disk};
+  tg_serial_add(tg_host_services(stand.host)->disk, &disk->call);
+}
+
+// The first try ends while its write waits; what it wrote must not come behind the second's.
+static void a_slow_disk_holds_its_attempt_only_and_keeps_the_order(void **state) {
+  (void)state;
+  struct disk disk;
+  stand_write(&stand, "pipelines/p.lua",
+              PIPELINE("tg.task 'w' { timeout = '200ms', retry = { attempts = 9, base = '1ms' },"
+                       " run = function(ctx) assert(require('tidegate.file')"
+                       ".write('out.txt', 'try ' .. ctx.attempt)) end },"
+                       "tg.task 'a' { run = function(ctx) ctx:log 'said' return 1 end }"));
+  stand_open(&stand, 2);
+  stand_build(&stand);
+  disk_hold(&disk);
+  stand_begin(&stand, "{}");
+  stand_await_log(&stand, "a is success");
+  stand_await_log(&stand, "w is waiting");
+  sem_post(&disk.gate);
+  stand_finish(&stand);
+  assert_int_equal(stand.end, TG_RUN_SUCCESS);
+  char last[32];
+  snprintf(last, sizeof last, "try %zu", stand.attempt_count - 1);
+  size_t len;
+  char *written = stand_read_file(&stand, "out.txt", &len);
+  assert_string_equal(written, last);
+  free(written);
+}
+
 int main(int argc, char **argv) {
   stand_main(argc, argv);
   const struct CMUnitTest tests[] = {
@@ -105,6 +156,7 @@ int main(int argc, char **argv) {
       STAND_TEST(outputs_are_given_to_those_downstream_only),
       STAND_TEST(a_transaction_ends_with_its_attempt),
       STAND_TEST(open_requests_end_with_their_attempt),
+      STAND_TEST(a_slow_disk_holds_its_attempt_only_and_keeps_the_order),
   };
   return cmocka_run_group_tests_name("host/worker/requests", tests, NULL, NULL);
 }

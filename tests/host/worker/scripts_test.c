@@ -192,6 +192,7 @@ static void what_a_task_logs_is_kept_and_heard(void **state) {
                      " ctx:progress(3, 4) end }"));
   char id[TG_ID_TEXT_LEN + 1], path[128];
   tg_id_format(stand.run.id, id);
+  stand_close(&stand); // logs are written beside the loop, and whole then
   snprintf(path, sizeof path, ".tidegate/logs/%s/a.1.log", id);
   char *log = stand_read_file(&stand, path, NULL);
   assert_non_null(log);
