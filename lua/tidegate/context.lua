@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- What a task's function is given: the facts of its attempt and the few things it can do.
 --- A context cannot be changed, and nothing in it is shared with another attempt.
+local failure = require "tidegate.failure"
 local group = require "tidegate.pipeline.group"
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
@@ -118,7 +119,7 @@ end
 local function steps_of(ctx, method)
   local own = type(ctx) == "table" and ctx[OWN]
   if not own then error(("it is called with a colon: ctx:%s(...)"):format(method), 3) end
-  own.steps = own.steps or step.new(own.phase)
+  own.steps = own.steps or step.new(own.phase, own.task.at)
   return own.steps
 end
 
@@ -208,6 +209,7 @@ function context.new(data, task, pipeline)
     facts = facts, phase = data.phase, may_be_nil = NONE,
   }
   members[OWN], members.output, members.large, members.phase = own, nil, nil, nil
+  if data.error then failure.new(data.error) end
   if data.index then add_item(members, own) end
   setmetatable(members, MEMBERS)
   local ctx = setmetatable({}, {

@@ -5,6 +5,7 @@
 --- it lasts, no worker is held.
 ---
 --- Attempts come by the same steps in the same order; the host refuses one that does not.
+local failure = require "tidegate.failure"
 local json = require "tidegate.json"
 local native = require "tidegate._native"
 local plain = require "tidegate.plain"
@@ -21,15 +22,28 @@ local SLEEP, WAIT = "sleep:", "wait:" -- the first part of the names that the ho
 -- trace of it.
 local function place(level)
   local at = native.where(level + 1)
-  return (at:find("^%[") or at:find("^%?") or at:find("^lua/tidegate/")) and "" or at
+  return (at:find("^%[") or at:find("^%?") or at:find("lua/tidegate/", 1, true)) and "" or at
 end
 
-local function raise(err, at, method)
+local function raise(steps, err, at, method)
+  if at == "" then at = steps.at end
   local message = type(err) == "table" and err.message or tostring(err)
-  error({
+  error(failure.new {
     code = type(err) == "table" and err.code or "script",
     class = type(err) == "table" and err.class or "transient",
     message = ("%s%s%s: %s"):format(at, at == "" and "" or ": ", method, message),
+  }, 0)
+end
+
+---Raises what is wrong with a call, at the line of the script that made it, or that of its task where
+---a tail call has left no trace. No other try would do better.
+---@param steps tidegate.Steps
+---@param fault string
+function step.refuse(steps, fault)
+  local at = place(2)
+  if at == "" then at = steps.at end
+  error(failure.new {
+    code = "invalid", class = "permanent", message = at == "" and fault or at .. ": " .. fault,
   }, 0)
 end
 
@@ -66,13 +80,15 @@ end
 ---@field current? string the step that runs
 ---@field leaving table closed at the end of a step
 ---@field phase? string
+---@field at string where the task is declared
 
 ---Starts an attempt's account of its steps. A list of items and a last resort are not replayed, and
 ---so have none.
 ---@param phase string?
+---@param at string? where the task is declared
 ---@return tidegate.Steps
-function step.new(phase)
-  local steps = { sleeps = 0, waits = 0, phase = phase }
+function step.new(phase, at)
+  local steps = { sleeps = 0, waits = 0, phase = phase, at = at or "" }
   if phase ~= "over" and phase ~= "fallback" then steps.places = {} end
   steps.leaving = setmetatable({}, { __close = function() steps.current = nil end })
   return steps
@@ -107,13 +123,13 @@ local function take(steps, name, fn)
   local at, _ <close> = steps.places[name], steps.leaving
   steps.current = name
   local state, value = native.step(name)
-  if state == nil then raise(value, at, "ctx:step") end
+  if state == nil then raise(steps, value, at, "ctx:step") end
   if state == "done" then return present(value) end
   local result, err = fn()
   if result == nil and err ~= nil then return nil, err end
   result = as_recorded(result, name)
   local is_recorded, fault = native.step_end(name, result)
-  if not is_recorded then raise(fault, at, "ctx:step") end
+  if not is_recorded then raise(steps, fault, at, "ctx:step") end
   return present(result)
 end
 
@@ -128,7 +144,7 @@ end
 ---@return any err
 function step.run(steps, name, fn)
   local fault = use_fault(steps, name, fn) or nesting_fault(steps, "ctx:step")
-  if fault then error(fault, 2) end
+  if fault then step.refuse(steps, fault) end
   steps.places[name] = place(1)
   return take(steps, name, fn)
 end
@@ -140,10 +156,11 @@ end
 function step.sleep(steps, duration)
   local ms = units.duration(duration)
   if not ms then
-    error(("ctx:sleep takes %s, not %s"):format(units.duration_hint, tostring(duration)), 2)
+    step.refuse(steps, ("ctx:sleep takes %s, not %s"):format(units.duration_hint,
+      words.describe(duration)))
   end
   local fault = nesting_fault(steps, "ctx:sleep")
-  if fault then error(fault, 2) end
+  if fault then step.refuse(steps, fault) end
   if not steps.places or ms < DURABLE_MS then
     native.sleep(ms)
     return
@@ -151,7 +168,7 @@ function step.sleep(steps, duration)
   steps.sleeps = steps.sleeps + 1
   local at = place(1)
   local _, err = native.sleep_until(SLEEP .. steps.sleeps, ms)
-  if err ~= nil then raise(err, at, "ctx:sleep") end
+  if err ~= nil then raise(steps, err, at, "ctx:sleep") end
 end
 
 ---Says why nothing can be waited for here.
@@ -173,15 +190,15 @@ end
 ---@return any value
 ---@return any err
 function step.wait(steps, method, name, timeout_ms, what)
-  local at = place(1)
+  local at = place(2)
   if not name then
     steps.waits = steps.waits + 1
     name = WAIT .. steps.waits
   end
   steps.places[name] = at
   local answer, err = native.wait(name, what, timeout_ms)
-  if answer == nil then raise(err, at, method) end
-  if answer.error then return nil, answer.error end
+  if answer == nil then raise(steps, err, at, method) end
+  if answer.error then return nil, failure.new(answer.error) end
   return answer.value
 end
 

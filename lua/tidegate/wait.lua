@@ -78,6 +78,12 @@ local function ms_of(options)
   return options.timeout and units.duration(options.timeout) or 0
 end
 
+-- What the host says of a wait that was too long does not tell what was waited for.
+local function late(err, format, what, options)
+  if err and err.code == "timeout" then err.message = format:format(what, options.timeout) end
+  return err
+end
+
 ---@class tidegate.EventWait
 ---@field type string the event's type
 ---@field source? string its source
@@ -99,11 +105,12 @@ function wait.event(steps, options)
   local fault = options_fault("ctx:wait_event", options, EVENT, "type",
       '{ type = "com.example.order.placed" }')
     or step.wait_fault(steps, "ctx:wait_event", options.name)
-  if fault then error(fault, 2) end
-  return step.wait(steps, "ctx:wait_event", options.name, ms_of(options), {
+  if fault then step.refuse(steps, fault) end
+  local came, err = step.wait(steps, "ctx:wait_event", options.name, ms_of(options), {
     kind = "event", type = options.type, source = options.source, subject = options.subject,
     match = options.match and next(options.match) and options.match or nil, since = options.since,
   })
+  return came, late(err, "ctx:wait_event: no event %q came within %s", options.type, options)
 end
 
 ---@class tidegate.ApprovalWait
@@ -123,11 +130,12 @@ end
 function wait.approve(steps, options)
   local fault = options_fault("ctx:approve", options, APPROVAL, "message",
     '{ message = "Publish?" }') or step.wait_fault(steps, "ctx:approve", options.name)
-  if fault then error(fault, 2) end
-  return step.wait(steps, "ctx:approve", options.name, ms_of(options), {
+  if fault then step.refuse(steps, fault) end
+  local answer, err = step.wait(steps, "ctx:approve", options.name, ms_of(options), {
     kind = "approval", message = options.message,
     by = is_text(options.by) and { options.by } or options.by,
   })
+  return answer, late(err, "ctx:approve: nobody answered %q within %s", options.message, options)
 end
 
 return wait

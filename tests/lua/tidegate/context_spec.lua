@@ -74,7 +74,7 @@ describe("a task's context", function()
     { "a method without a colon", 'ctx.step("a", print)', "it is called with a colon: ctx:step(...)" },
     { "a change", "ctx.params = {}", "ctx cannot be changed" },
     { "a change of an output", "ctx.output.b = 1", "ctx.output cannot be changed" },
-    { "a sleep of no duration", 'ctx:sleep("5 min")', "not 5 min" },
+    { "a sleep of no duration", 'ctx:sleep("5 min")', 'not "5 min"' },
     { "progress without numbers", "ctx:progress(1)", "takes two numbers" },
     { "an asset without a name", "ctx:emit_asset { rows = 1 }", "takes a table with a name" },
     { "an asset that is not plain", 'ctx:emit_asset { name = "a", f = print }', "asset.f is a" },

@@ -116,12 +116,25 @@ describe("a durable step", function()
     end)
   end
 
+  it("that is called wrongly is not worth another try", function()
+    local ok, err = pcall(attempt, "\n ctx:sleep(5) ")
+    assert.is_false(ok)
+    assert.same({ "invalid", "permanent" }, { err.code, err.class })
+    assert.matches('^pipelines/test.lua:2: ctx:sleep takes .*, not 5$', tostring(err))
+  end)
+
+  it("in a tail call is told at its task, for its own line has left no trace", function()
+    local ok, err = pcall(attempt, '\n\n return ctx:step("", print)')
+    assert.is_false(ok)
+    assert.matches("^pipelines/test.lua:1: ctx:step takes a name of", tostring(err))
+  end)
+
   it("is refused where nothing is replayed, and a sleep there is a plain one", function()
     assert(project:build [[ tasks = { tg.map "m" { run = print,
       over = function(ctx) ctx:sleep("3s") ctx:step("a", print) end } } ]])
     local ok, err = pcall(project.run, project, 0, { phase = "over" })
     assert.is_false(ok)
-    assert.truthy(err:find("ctx:step: `over` of a map has no steps", 1, true), err)
+    assert.truthy(err.message:find("ctx:step: `over` of a map has no steps", 1, true), err.message)
     assert.same({ 3000 }, calls)
   end)
 end)

@@ -42,10 +42,21 @@ describe("a wait", function()
   end)
 
   it("gives nil and what went wrong", function()
-    answer = { error = { code = "timeout", class = "permanent", message = "late" } }
+    answer = { error = { code = "rejected", class = "permanent", message = "no" } }
     local value, err = attempt 'return ctx:wait_event { type = "a" }'
     assert.is_nil(value)
-    assert.same({ code = "timeout", class = "permanent", message = "late" }, err)
+    assert.same({ code = "rejected", class = "permanent", message = "no" }, err)
+    assert.equal("no", tostring(err))
+  end)
+
+  it("that was too long tells what it was for", function()
+    answer = { error = { code = "timeout", class = "permanent", message = "late" } }
+    local _, err = attempt 'return ctx:wait_event { type = "a", timeout = "5m" }'
+    assert.same({ code = "timeout", class = "permanent",
+      message = 'ctx:wait_event: no event "a" came within 5m' }, err)
+    answer = { error = { code = "timeout", class = "permanent", message = "late" } }
+    _, err = attempt 'return ctx:approve { message = "go?", timeout = "2h" }'
+    assert.equal('ctx:approve: nobody answered "go?" within 2h', err.message)
   end)
 
   it("raises at its line what the host refuses", function()
