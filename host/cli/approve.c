@@ -63,6 +63,15 @@ static bool is_over(const struct tg_view *view, const struct tg_step *step) {
   return tg_task_state_is_terminal(view->tasks[step->task].state);
 }
 
+// Finds out whether there is a task of a name, which may be that of an item: publish[3].
+static int task_check(const struct tg_view *view, const char *name, struct tg_error *err) {
+  char task[TG_NAME_BYTES_MAX + 1];
+  uint32_t index;
+  if (!name) return TG_OK;
+  snprintf(task, sizeof task, "%.*s", (int)strcspn(name, "["), name);
+  return tg_records_find(view->plan, task, &index, err);
+}
+
 static int none_error(const struct approver *approver, const struct tg_step *answered,
                       const char *id, struct tg_error *err) {
   const struct tg_view *view = &approver->view;
@@ -71,6 +80,7 @@ static int none_error(const struct approver *approver, const struct tg_step *ans
   if (tg_run_state_is_terminal(view->run.state))
     return tg_error_set(err, TG_EINVALID, "run %s has ended already (%s); nothing waits in it", id,
                         tg_run_state_word(view->run.state));
+  if (task_check(view, name, err)) return TG_ENOT_FOUND;
   if (!answered)
     return tg_error_set(err, TG_EINVALID,
                         "%s%s%s does not wait for approval; \"tidegate show "
@@ -307,6 +317,7 @@ const struct tg_verb tg_verb_approve = {
     .examples =
         (const struct tg_example[]){
             {"approve last", "what the newest run waits for"},
+            {"approve last 'publish[3]'", "an item of a map"},
             {"approve 0193c8f2 publish --reject -m \"the totals are wrong\"", "no, and why"},
             {NULL, NULL},
         },

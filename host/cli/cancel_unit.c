@@ -65,11 +65,8 @@ static int item_find(struct unit *unit) {
 static int unit_find(struct unit *unit) {
   struct tg_error err;
   const char *name = tg_args_text(unit->args, "task");
-  unit->task = tg_plan_find(unit->view.plan, name);
-  if (unit->task != UINT32_MAX) return item_find(unit);
-  tg_error_set(&err, TG_ENOT_FOUND, "pipeline %s has no task \"%.100s\"", unit->view.plan->name,
-               name);
-  return tg_exit_report(&err);
+  return tg_records_find(unit->view.plan, name, &unit->task, &err) ? tg_exit_report(&err)
+                                                                   : item_find(unit);
 }
 
 static void say(const struct unit *unit, const char *what) {

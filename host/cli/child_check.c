@@ -34,11 +34,11 @@ static json_t *part_read(struct tg_plan_span part) {
 
 static void use_add(struct tg_child_check *check, const char *file, const json_t *task) {
   if (!*text_of(task, "pipeline")) return;
-  json_array_append_new(
-      check->uses,
-      json_pack("{s:s, s:O, s:O, s:O, s:O*}", "file", file, "line", json_object_get(task, "line"),
-                "task", json_object_get(task, "name"), "pipeline",
-                json_object_get(task, "pipeline"), "params", json_object_get(task, "params")));
+  json_array_append_new(check->uses, json_pack("{s:s, s:O, s:O, s:O, s:O*}", "file", file, "line",
+                                               json_object_get(task, "line"), "task",
+                                               json_object_get(task, "name"), "pipeline",
+                                               json_object_get(task, "pipeline"), "params",
+                                               json_object_get(task, "params")));
 }
 
 // A plan may have a million tasks, most of them usual ones, which start nothing.

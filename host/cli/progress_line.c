@@ -54,7 +54,7 @@ static void clock_put(struct tg_buf *out, const struct tg_progress_style *style,
 }
 
 void tg_progress_put_pause(struct tg_buf *out, const char *rest, int64_t retry_at, int64_t now_ms) {
-  if (!retry_at) return;
+  if (!retry_at || (rest && retry_at <= now_ms)) return; // what it rested for is there
   tg_buf_puts(out, "  ");
   if (rest)
     tg_text_put_clean(out, rest, strlen(rest));

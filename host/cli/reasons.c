@@ -122,14 +122,18 @@ static int64_t cut_at(const struct tg_teller *teller, uint32_t task) {
   return is_cut ? record->ended_at : 0;
 }
 
-static void upstream_tell(struct tg_teller *teller, uint32_t task, const struct tg_task *other) {
+static void upstream_tell(struct tg_teller *teller, uint32_t task, uint32_t upstream) {
+  const struct tg_task *other = task_at(teller, upstream);
   int64_t end = cut_at(teller, task);
   bool is_late = end && (!other->ended_at || other->ended_at > end);
-  const char *how = is_late           ? "waited for %s, which had not ended"
-                    : other->ended_at ? "waited for %s: %s"
-                                      : "waits for %s, which is %s";
+  bool is_gate = strcmp(teller->view->plan->tasks[upstream].word, "gate") == 0;
+  const char *how = is_late           ? "waited for %s%s, which had not ended"
+                    : other->ended_at ? "waited for %s%s: %s%s%s"
+                                      : "waits for %s%s, which is %s";
+  const char *failure = other->state == TG_TASK_FAILED ? other->failure.text : NULL;
   tg_tell(teller, task_at(teller, task)->name, "upstream", teller->view->run.created_at,
-          is_late ? end : other->ended_at, how, other->name, tg_task_state_word(other->state));
+          is_late ? end : other->ended_at, how, is_gate ? "gate " : "", other->name,
+          tg_task_state_word(other->state), failure ? ": " : "", failure ? failure : "");
 }
 
 static void upstreams_tell(struct tg_teller *teller, uint32_t task) {
@@ -142,25 +146,8 @@ static void upstreams_tell(struct tg_teller *teller, uint32_t task) {
   for (uint32_t i = 0; i < up.count; i++)
     waits[i] = (struct wait){task_at(teller, up.nodes[i])->ended_at, up.nodes[i]};
   qsort(waits, up.count, sizeof *waits, by_end);
-  for (uint32_t i = 0; i < up.count; i++)
-    upstream_tell(teller, task, task_at(teller, waits[i].task));
+  for (uint32_t i = 0; i < up.count; i++) upstream_tell(teller, task, waits[i].task);
   free(waits);
-}
-
-// Says whether a branch did not choose a task that it leads to.
-static bool is_unchosen(const struct tg_teller *teller, uint32_t branch, uint32_t task) {
-  const struct tg_plan_task *plan = &teller->view->plan->tasks[branch];
-  const char *chosen = task_at(teller, branch)->chosen;
-  bool is_way = false, is_chosen = false;
-  for (uint32_t i = 0; i < plan->to_count; i++) is_way |= plan->to[i] == task;
-  if (!is_way || !chosen) return false;
-  json_t *names = json_loads(chosen, 0, NULL);
-  for (size_t i = 0; i < json_array_size(names) && !is_chosen; i++) {
-    const char *name = json_string_value(json_array_get(names, i));
-    is_chosen = name && strcmp(name, task_at(teller, task)->name) == 0;
-  }
-  json_decref(names);
-  return !is_chosen;
 }
 
 static void decision_tell(struct tg_teller *teller, const struct tg_decision *decision) {
@@ -183,7 +170,7 @@ static bool branch_tell(struct tg_teller *teller, uint32_t task) {
   struct tg_graph_slice up = upstream_of(teller, task);
   for (uint32_t i = 0; i < up.count; i++) {
     uint32_t branch = up.nodes[i];
-    if (!is_unchosen(teller, branch, task)) continue;
+    if (!tg_view_is_unchosen(teller->view, branch, task)) continue;
     const struct tg_task *record = task_at(teller, branch);
     decisions_tell(teller, branch, 0);
     tg_tell(teller, task_at(teller, task)->name, "branch", record->ended_at, record->ended_at,
@@ -382,6 +369,7 @@ static void retry_tell(struct tg_teller *teller, const struct tg_attempt *attemp
   const struct tg_task *task = task_at(teller, attempt->task);
   char why[TG_ERROR_TEXT_MAX] = "";
   if (next && attempt->retry_at) delay_say(teller, attempt, why);
+  if (next && attempt->is_fallback_next) return; // it is told as what it is
   if (next)
     retried_tell(teller, attempt, next, why);
   else if (attempt->retry_at && !tg_task_state_is_terminal(task->state))
@@ -412,6 +400,11 @@ static bool carried_tell(struct tg_teller *teller, uint32_t task) {
   return true;
 }
 
+// Says whether a class is tried again unless the script says otherwise.
+static bool is_usual_class(enum tg_class class) {
+  return class == TG_CLASS_TRANSIENT || class == TG_CLASS_THROTTLED;
+}
+
 // Says why a failed task got no further attempt.
 static const char *stop_text(const struct tg_teller *teller, uint32_t task,
                              char text[TG_ERROR_TEXT_MAX]) {
@@ -424,12 +417,14 @@ static const char *stop_text(const struct tg_teller *teller, uint32_t task,
     snprintf(text, TG_ERROR_TEXT_MAX, "; %s", last->stop);
     return text;
   }
+  if (tg_view_is_fallback(teller->view, last)) return "; its fallback failed as well";
   switch (tg_retry_decide(policy, tries_to(first, last), last->failure.class, last->seed, 0,
                           last->ended_at - first->started_at)
               .stop) {
   case TG_RETRY_STOP_CLASS:
-    snprintf(text, TG_ERROR_TEXT_MAX, "; the class %s is not tried again",
-             tg_class_word(last->failure.class));
+    snprintf(text, TG_ERROR_TEXT_MAX, "; the class %s is not %s",
+             tg_class_word(last->failure.class),
+             is_usual_class(last->failure.class) ? "among those of its retry.on" : "tried again");
     return text;
   case TG_RETRY_STOP_ATTEMPTS:
     if (policy->attempts_max <= 1) return "; it has no retry";
@@ -437,8 +432,9 @@ static const char *stop_text(const struct tg_teller *teller, uint32_t task,
     return text;
   case TG_RETRY_STOP_TOTAL:
     return "; its time for retries was used up";
-  default:
-    return "";
+  default: // the policy would go on, were it not for the Retry-After of the failure
+    return policy->total_ms ? "; what the remote asked to wait is longer than its time for retries"
+                            : "";
   }
 }
 
@@ -543,6 +539,21 @@ static void open_tell(struct tg_teller *teller) {
             ready_count - NAMES_SHOWN_MAX, ready_count - NAMES_SHOWN_MAX == 1 ? "" : "s");
 }
 
+// Tells of the tasks that failed beside the one whose way was told.
+static void failed_tell(struct tg_teller *teller, uint32_t told) {
+  const struct tg_view *view = teller->view;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < view->task_count; i++) {
+    const struct tg_task *task = &view->tasks[i];
+    if (task->state != TG_TASK_FAILED || i == told || ++count > NAMES_SHOWN_MAX) continue;
+    tg_tell(teller, task->name, "end", task->ended_at, task->ended_at, "ended failed too%s%s",
+            task->failure.text ? ": " : "", task->failure.text ? task->failure.text : "");
+  }
+  if (count > NAMES_SHOWN_MAX)
+    tg_tell(teller, NULL, "end", view->run.ended_at, view->run.ended_at, "%u more task%s failed",
+            count - NAMES_SHOWN_MAX, count - NAMES_SHOWN_MAX == 1 ? "" : "s");
+}
+
 // Tells what did not run because something else failed.
 static void blocked_tell(struct tg_teller *teller) {
   const struct tg_view *view = teller->view;
@@ -572,6 +583,7 @@ json_t *tg_reasons_of_run(const struct tg_view *view, struct tg_takers *takers) 
     return finish(&teller);
   }
   chain_tell(&teller, failed != UINT32_MAX ? failed : last_ended(view));
+  failed_tell(&teller, failed);
   blocked_tell(&teller);
   tg_tell(&teller, NULL, "end", run->ended_at, run->ended_at, "the run ended %s%s%s",
           tg_run_state_word(run->state), run->failure.code ? ": " : "",

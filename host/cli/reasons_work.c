@@ -18,18 +18,23 @@ static void items_tell(struct tg_teller *teller, uint32_t task, int64_t ready_at
   const struct tg_item *items = tg_view_items(teller->view, task, &count);
   if (!map->is_expanded) return;
   tg_tell(teller, record->name, "map", record->started_at ? record->started_at : ready_at,
-          record->ended_at, "%u item%s: %u success, %u failed, %u skipped, %u cancelled, %u open",
+          record->ended_at, "%u item%s: %u success, %u failed, %u skipped, %u cancelled, %u %s",
           map->count, map->count == 1 ? "" : "s", map->success, map->failed, map->skipped,
-          map->cancelled, map->count - (uint32_t)count);
+          map->cancelled, map->count - (uint32_t)count,
+          tg_task_state_is_terminal(record->state) ? "not run" : "open");
   for (size_t i = 0; i < count && told < ITEMS_SHOWN_MAX; i++) {
     const struct tg_failure *failure = &items[i].failure;
     if (items[i].state != TG_TASK_FAILED) continue;
     tg_tell(teller, record->name, "item", items[i].started_at, items[i].ended_at,
-            "item %u failed after %u attempt%s: %s", items[i].index, items[i].attempts,
+            "%s[%u] failed after %u attempt%s: %s", record->name, items[i].index, items[i].attempts,
             items[i].attempts == 1 ? "" : "s",
             failure->text ? failure->text : tg_code_text(failure->code));
     told++;
   }
+  if (map->failed > told)
+    tg_tell(teller, record->name, "item", record->ended_at, record->ended_at,
+            "%u more failed; \"tidegate show RUN %s\" lists them", map->failed - told,
+            record->name);
 }
 
 static void wait_tell(struct tg_teller *teller, const char *name, const struct tg_step *step) {

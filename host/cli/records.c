@@ -42,22 +42,26 @@ int tg_records_view(const struct tg_records *records, const struct tg_args *args
   return code ? tg_exit_report(&err) : TG_EXIT_SUCCESS;
 }
 
-static int unknown_task(const struct tg_plan *plan, const char *name) {
-  struct tg_error err;
+int tg_records_find(const struct tg_plan *plan, const char *name, uint32_t *task,
+                    struct tg_error *err) {
+  *task = tg_plan_find(plan, name);
+  if (*task != UINT32_MAX) return TG_OK;
   const char *nearest = NULL;
   const char **names = calloc(plan->count + 1, sizeof *names);
   if (names) {
     for (uint32_t i = 0; i < plan->count; i++) names[i] = plan->tasks[i].name;
     nearest = tg_suggest(name, names, plan->count);
   }
-  tg_error_set(&err, TG_ENOT_FOUND, "pipeline %s has no task \"%.100s\"%s%s%s", plan->name, name,
+  tg_error_set(err, TG_ENOT_FOUND, "pipeline %s has no task \"%.100s\"%s%s%s", plan->name, name,
                nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
   free(names);
-  return tg_exit_report(&err);
+  return TG_ENOT_FOUND;
 }
 
 int tg_records_task(const struct tg_args *args, const struct tg_view *view, uint32_t *task) {
   const char *name = tg_args_word(args, 1);
-  *task = name ? tg_plan_find(view->plan, name) : UINT32_MAX;
-  return name && *task == UINT32_MAX ? unknown_task(view->plan, name) : TG_EXIT_SUCCESS;
+  struct tg_error err;
+  *task = UINT32_MAX;
+  return name && tg_records_find(view->plan, name, task, &err) ? tg_exit_report(&err)
+                                                               : TG_EXIT_SUCCESS;
 }

@@ -38,3 +38,9 @@ int tg_records_run(const struct tg_records *records, const struct tg_args *args,
 ///
 /// Shape:  *task is UINT32_MAX without such an argument; returns an exit code
 int tg_records_task(const struct tg_args *args, const struct tg_view *view, uint32_t *task);
+
+/// Finds a task by its name.
+///
+/// Errors: TG_ENOT_FOUND with the nearest name there is; *task is UINT32_MAX then
+int tg_records_find(const struct tg_plan *plan, const char *name, uint32_t *task,
+                    struct tg_error *err);

@@ -28,10 +28,11 @@ static void note_join(struct tg_buf *out, size_t begin) {
   if (out->len > begin) tg_buf_puts(out, "; ");
 }
 
-static void map_note(const struct tg_view_map *map, struct tg_buf *out) {
+// How many failed is said by the failure of the map, where it has one.
+static void map_note(const struct tg_view_map *map, bool has_failed, struct tg_buf *out) {
   uint32_t done = map->success + map->failed + map->skipped + map->cancelled;
   tg_buf_putf(out, "%u of %u item%s", done, map->count, map->count == 1 ? "" : "s");
-  if (map->failed) tg_buf_putf(out, ", %u failed", map->failed);
+  if (map->failed && !has_failed) tg_buf_putf(out, ", %u failed", map->failed);
   if (map->skipped) tg_buf_putf(out, ", %u skipped", map->skipped);
 }
 
@@ -59,6 +60,48 @@ static void wait_note(const struct tg_view *view, uint32_t task, struct tg_buf *
   tg_waiting_put_command(out, step->wait, id, view->tasks[task].name, step->item);
 }
 
+// Says what of its upstreams kept a task from running.
+static void upstream_note(const struct tg_view *view, uint32_t task, struct tg_buf *out) {
+  struct tg_graph_slice up = tg_graph_upstream(&view->plan->graph, task);
+  for (uint32_t i = 0; i < up.count; i++) {
+    const struct tg_task *other = &view->tasks[up.nodes[i]];
+    bool is_cause = other->state == TG_TASK_FAILED || other->state == TG_TASK_UPSTREAM_FAILED ||
+                    other->state == TG_TASK_CANCELLED;
+    if (!is_cause) continue;
+    bool is_gate = strcmp(view->plan->tasks[up.nodes[i]].word, "gate") == 0;
+    tg_buf_putf(out, is_gate && other->state == TG_TASK_FAILED ? "gate %s stopped it" : "%s: %s",
+                other->name, tg_task_state_word(other->state));
+    return;
+  }
+}
+
+// Says why a task was skipped: a branch, a task that it would have stood in for, or its rule.
+static void skip_note(const struct tg_view *view, uint32_t task, struct tg_buf *out) {
+  struct tg_graph_slice up = tg_graph_upstream(&view->plan->graph, task);
+  uint32_t owner = view->plan->tasks[task].fallback_of;
+  for (uint32_t i = 0; i < up.count; i++) {
+    if (!tg_view_is_unchosen(view, up.nodes[i], task)) continue;
+    tg_buf_putf(out, "branch %s chose otherwise", view->tasks[up.nodes[i]].name);
+    return;
+  }
+  if (owner != TG_NO_TASK)
+    tg_buf_putf(out, "%s did not need it", view->tasks[owner].name);
+  else if (up.count)
+    tg_buf_putf(out, "by %s", tg_trigger_rule_word(view->plan->tasks[task].when));
+}
+
+// Says why a task did not run.
+static void idle_note(const struct tg_view *view, uint32_t task, struct tg_buf *out, size_t begin) {
+  const struct tg_task *record = &view->tasks[task];
+  if (record->attempts || record->failure.text) return;
+  if (record->state != TG_TASK_UPSTREAM_FAILED && record->state != TG_TASK_SKIPPED) return;
+  note_join(out, begin);
+  if (record->state == TG_TASK_SKIPPED)
+    skip_note(view, task, out);
+  else
+    upstream_note(view, task, out);
+}
+
 void tg_show_note(const struct tg_view *view, uint32_t task, struct tg_buf *out) {
   const struct tg_task *record = &view->tasks[task];
   const struct tg_attempt *last = last_attempt(view, task);
@@ -68,7 +111,7 @@ void tg_show_note(const struct tg_view *view, uint32_t task, struct tg_buf *out)
   if (tg_view_is_carried(view, task)) tg_buf_puts(out, "carried over");
   if (view->maps[task].is_expanded) {
     note_join(out, begin);
-    map_note(&view->maps[task], out);
+    map_note(&view->maps[task], record->state == TG_TASK_FAILED, out);
   }
   if (last && tg_view_is_fallback(view, last)) {
     note_join(out, begin);
@@ -89,6 +132,7 @@ void tg_show_note(const struct tg_view *view, uint32_t task, struct tg_buf *out)
     tg_buf_putf(out, "sleeps until %s", time);
   }
   wait_note(view, task, out, begin);
+  idle_note(view, task, out, begin);
   if (!record->failure.code || !record->failure.text) return;
   note_join(out, begin);
   tg_buf_puts(out, record->failure.text);
@@ -103,7 +147,7 @@ static void step_state_put(struct tg_buf *out, const struct tg_step *step, bool 
   if (step->wait) {
     tg_buf_puts(out, step->result || is_cut ? "waited for " : "waits for ");
     tg_waiting_put(out, step->wait);
-    if (!step->result && step->wake_at) tg_buf_putf(out, ", until %s", time);
+    if (!step->result && !is_cut && step->wake_at) tg_buf_putf(out, ", until %s", time);
   } else if (step->wake_at) {
     bool is_over = step->wake_at <= tg_clock_wall_ms(tg_clock_system());
     tg_buf_putf(out, "%s %s",

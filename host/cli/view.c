@@ -246,6 +246,21 @@ bool tg_view_is_carried(const struct tg_view *view, uint32_t task) {
   return !record->attempts && record->ended_at && record->ended_at < view->run.created_at;
 }
 
+bool tg_view_is_unchosen(const struct tg_view *view, uint32_t branch, uint32_t task) {
+  const struct tg_plan_task *plan = &view->plan->tasks[branch];
+  const char *chosen = view->tasks[branch].chosen;
+  bool is_way = false, is_chosen = false;
+  for (uint32_t i = 0; i < plan->to_count; i++) is_way |= plan->to[i] == task;
+  if (!is_way || !chosen) return false;
+  json_t *names = json_loads(chosen, 0, NULL);
+  for (size_t i = 0; i < json_array_size(names) && !is_chosen; i++) {
+    const char *name = json_string_value(json_array_get(names, i));
+    is_chosen = name && strcmp(name, view->tasks[task].name) == 0;
+  }
+  json_decref(names);
+  return !is_chosen;
+}
+
 bool tg_view_is_fallback(const struct tg_view *view, const struct tg_attempt *attempt) {
   if (attempt == view->attempts) return false;
   const struct tg_attempt *before = attempt - 1;

@@ -63,6 +63,8 @@ const struct tg_step *tg_view_steps(const struct tg_view *view, uint32_t task, s
 
 /// Says whether a task was carried over from an earlier run, or an attempt was its fallback.
 bool tg_view_is_carried(const struct tg_view *view, uint32_t task);
+/// Says whether a branch has not chosen a task that it leads to.
+bool tg_view_is_unchosen(const struct tg_view *view, uint32_t branch, uint32_t task);
 bool tg_view_is_fallback(const struct tg_view *view, const struct tg_attempt *attempt);
 
 /// Gives the task that stands in for one that has failed, TG_NO_TASK when there is none.

@@ -316,7 +316,8 @@ static struct tg_failure map_failure(const struct tg_live_run *run, uint32_t tas
     const struct tg_live_task *item = &run->tasks[map->first + i];
     if (item->state != TG_TASK_FAILED && item->state != TG_TASK_CANCELLED) continue;
     struct tg_failure failure = tg_live_notes(item)->failure;
-    snprintf(text, size, "%u of %u items failed; item %u: %s", map->failed, map->count, i + 1,
+    snprintf(text, size, "%u of %u items failed; %s[%u]: %s", map->failed, map->count,
+             run->plan->tasks[task].name, i,
              failure.text ? failure.text : tg_code_text(failure.code));
     failure.text = text;
     return failure;

@@ -51,7 +51,7 @@ describe("tg.map", function()
     ]]
     local run, result = box:run()
     assert.equal(1, result.code)
-    assert.matches("1 of 3 items failed; item 1: .*no one", run.by_name.m.error.message)
+    assert.matches("1 of 3 items failed; m%[0%]: .*no one", run.by_name.m.error.message)
     assert.equal("2", box:sql "SELECT count(*) FROM items WHERE state = 'success'")
   end)
 

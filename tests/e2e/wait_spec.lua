@@ -298,12 +298,17 @@ describe("ctx:approve", function()
   end)
 
   it("of what does not wait is a clear error", function()
-    of [[ tg.task "a" { run = function(ctx) ctx:wait_event { type = "x" } end }, ]]
+    of [[ tg.task "a" { run = function(ctx) ctx:wait_event { type = "x" } end },
+      tg.task "publish" { after = "a", run = function() end }, ]]
     start()
     asked()
     local result = box:tidegate("approve", "last", "a")
     assert.equal(2, result.code)
     assert.matches("a of run %S+ does not wait for approval", result.err)
+    assert.matches('pipeline p has no task "pubish"; did you mean "publish"',
+      box:tidegate("approve", "last", "pubish").err)
+    assert.matches('no task "pubish"; did you mean "publish"',
+      box:tidegate("approve", "last", "pubish[3]").err)
     send("x", '"type":"x"')
     finish()
     assert.matches("has ended already (success)", box:tidegate("approve", "last").err, 1, true)

@@ -215,7 +215,7 @@ static void without_a_tolerance_all_items_run_and_one_failure_fails_the_map(void
   done("m[2]", "1");
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(row("m")->state, TG_TASK_FAILED);
-  assert_string_equal(row("m")->failure.text, "1 of 3 items failed; item 1: it went wrong");
+  assert_string_equal(row("m")->failure.text, "1 of 3 items failed; m[0]: it went wrong");
   assert_int_equal(row("after")->state, TG_TASK_UPSTREAM_FAILED);
   rig_close(&rig);
 }
