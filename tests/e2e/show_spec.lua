@@ -127,3 +127,50 @@ describe("a last resort", function()
     assert.matches("attempt 3 %(the fallback%): success", box:tidegate("why", "last", "a").out)
   end)
 end)
+
+describe("what did not run", function()
+  it("is told with what kept it from running", function()
+    box = project.of [[
+      tg.gate "quality" { contract = "c", table = "nothing_there" },
+      tg.task "guarded" { after = "quality", run = print }, tg.task "far" { after = "guarded", run = print },
+      tg.branch "way" { decide = function() return "left" end, to = { "left", "right" } },
+      tg.task "left" { run = function() end }, tg.task "right" { run = print },
+      tg.task "both" { after = { "left", "right" }, when = "none_skipped", run = print },
+      tg.task "sure" { fallback = "spare", run = function() end }, tg.task "spare" { run = print },
+    ]]
+    box:write("contracts/c.yaml", "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\n" ..
+      "status: active\nschema: [{ name: nothing_there, properties: [{ name: id }] }]\n")
+    assert.equal(3, box:tidegate("run", "p").code)
+    local out = box:tidegate("show", "last").out
+    assert.matches("guarded%s+upstream_failed%s+0%s+gate quality stopped it\n", out)
+    assert.matches("far%s+upstream_failed%s+0%s+guarded: upstream_failed\n", out)
+    assert.matches("right%s+skipped%s+0%s+branch way chose otherwise\n", out)
+    assert.matches("both%s+skipped%s+0%s+by none_skipped\n", out)
+    assert.matches("spare%s+skipped%s+0%s+sure did not need it\n", out)
+    assert.matches("waited for gate quality: failed: nothing_there: ",
+      box:tidegate("why", "last", "guarded").out)
+  end)
+end)
+
+describe("what failed", function()
+  it("is told of all tasks, and why there was no other try", function()
+    box = project.of [[
+      tg.task "a" { retry = { attempts = 2, on = { "throttled" } }, run = function() error "no a" end },
+      tg.task "b" { after = "a", when = "all_done", run = function() error "no b" end },
+      tg.task "c" { after = "a", when = "all_done", retry = { attempts = 2, total = "1s" }, run = function()
+        error { class = "throttled", message = "busy", retry_after = 60 } end },
+      tg.task "d" { after = "a", when = "all_done", run = function() error "no d" end,
+        fallback = function() error "no fallback" end },
+    ]]
+    local result = box:tidegate("run", "p")
+    assert.equal(1, result.code, result.err)
+    local function why(...) return box:tidegate("why", "last", ...).out end
+    assert.matches("a%s+attempt 1: failed .*no a", why())
+    assert.matches("b%s+ended failed too: .*no b", why())
+    assert.matches("c%s+ended failed too: busy", why())
+    assert.matches("ended failed; the class transient is not among those of its retry.on", why "a")
+    assert.matches("ended failed; what the remote asked to wait is longer than its time", why "c")
+    assert.matches("ended failed; its fallback failed as well", why "d")
+    assert.not_matches("waited for attempt", why "d")
+  end)
+end)
