@@ -41,16 +41,25 @@ static void use_add(struct tg_child_check *check, const char *file, const json_t
                                                json_object_get(task, "params")));
 }
 
+static bool tells_pipeline(struct tg_plan_span rest) {
+  static const char member[] = ",\"pipeline\":";
+  return memmem(rest.at, (size_t)(rest.end - rest.at), member, sizeof member - 1);
+}
+
 // A plan may have a million tasks, most of them usual ones, which start nothing.
 void tg_child_check_add(struct tg_child_check *check, const char *file, const char *plan) {
   struct tg_plan_span whole = {.at = plan, .end = plan + strlen(plan)}, params, tasks, text;
-  struct tg_plan_usual usual;
+  struct tg_plan_usual usual = {0};
   json_t *schema = tg_plan_span_member(whole, "params", &params) ? part_read(params) : NULL;
   json_object_set_new(check->pipelines, file, json_pack("{s:o*}", "params", schema));
   if (!tg_plan_span_member(whole, "tasks", &tasks)) return;
   for (;;) {
-    if (tg_plan_usual_next(&tasks, &usual)) continue;
-    if (!tg_plan_span_next(&tasks, &text)) break;
+    if (tg_plan_usual_next(&tasks, &usual)) {
+      if (!tells_pipeline(usual.rest)) continue;
+      text = usual.text;
+    } else if (!tg_plan_span_next(&tasks, &text)) {
+      break;
+    }
     json_t *task = part_read(text);
     use_add(check, file, task);
     json_decref(task);

@@ -33,31 +33,60 @@ static int usual_make(struct tg_plan_reading *r) {
   return code;
 }
 
+// Takes what is told before the rest; the task has what the rest tells.
 static int usual_get(struct tg_plan_reading *r, const struct tg_plan_usual *usual,
-                     struct tg_graph_builder *edges) {
+                     const struct tg_plan_task *kind, struct tg_graph_builder *edges) {
   struct tg_plan_task *task = &r->plan->tasks[r->task];
   struct tg_plan_span after = usual->after;
   int code = TG_OK;
   uint32_t from;
-  *task = r->usual;
+  *task = *kind;
   task->line = usual->line;
   task->name =
       tg_arena_copy(&r->plan->arena, usual->name.at, (size_t)(usual->name.end - usual->name.at));
-  task->word = tg_plan_word_get(r, usual->word.at, (size_t)(usual->word.end - usual->word.at));
-  if (!task->name || !task->word) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
+  if (!task->name) return tg_error_set(r->err, TG_ENOMEM, "no memory for a plan");
   while (!code && tg_plan_usual_index(&after, &from))
     code = from < r->plan->count ? tg_graph_add_edge(edges, from, r->task, r->err)
                                  : tg_plan_fault(r, "after", "names a task that is not there");
   return code;
 }
 
+static const struct tg_plan_task *kind_find(const struct tg_plan_reading *r,
+                                            struct tg_plan_span rest) {
+  size_t len = (size_t)(rest.end - rest.at);
+  for (uint32_t i = 0; i < r->kind_count && i < TG_PLAN_KINDS; i++) {
+    const struct tg_plan_kind *kind = &r->kinds[i];
+    if ((size_t)(kind->rest.end - kind->rest.at) == len && memcmp(kind->rest.at, rest.at, len) == 0)
+      return &kind->task;
+  }
+  return NULL;
+}
+
+// Reads a task with a rest that is new, and keeps what the rest tells if that can be shared: not
+// what has to do with other tasks.
+static int kind_get(struct tg_plan_reading *r, const struct tg_plan_usual *usual,
+                    struct tg_graph_builder *edges) {
+  const struct tg_plan_read *reads = r->plan->reads;
+  int code = task_parse(r, usual->text, edges);
+  const struct tg_plan_task *task = &r->plan->tasks[r->task];
+  bool is_shared = !code && !task->map && !task->to_count && task->fallback == TG_NO_TASK &&
+                   r->plan->reads == reads;
+  if (is_shared)
+    r->kinds[r->kind_count++ % TG_PLAN_KINDS] =
+        (struct tg_plan_kind){.rest = usual->rest, .task = *task};
+  return code;
+}
+
 // Takes the next task off the list; `*is_end` when there is none.
 static int next_get(struct tg_plan_reading *r, struct tg_plan_span *tasks,
-                    struct tg_graph_builder *edges, bool *is_end) {
-  struct tg_plan_usual usual;
+                    struct tg_plan_usual *usual, struct tg_graph_builder *edges, bool *is_end) {
   struct tg_plan_span text;
   *is_end = false;
-  if (tg_plan_usual_next(tasks, &usual)) return usual_get(r, &usual, edges);
+  if (tg_plan_usual_next(tasks, usual)) {
+    bool has_rest = usual->rest.at < usual->rest.end;
+    const struct tg_plan_task *kind = has_rest ? kind_find(r, usual->rest) : &r->usual;
+    return kind ? usual_get(r, usual, kind, edges) : kind_get(r, usual, edges);
+  }
   *is_end = !tg_plan_span_next(tasks, &text);
   return *is_end ? TG_OK : task_parse(r, text, edges);
 }
@@ -71,6 +100,7 @@ static size_t items_count(struct tg_plan_span list) {
 
 static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_error *err) {
   struct tg_plan_reading r = {.plan = plan, .err = err};
+  struct tg_plan_usual usual = {0};
   bool is_end = false;
   size_t count = items_count(tasks);
   if (!count || count > TG_GRAPH_NODES_MAX)
@@ -82,7 +112,7 @@ static int tasks_get(struct tg_plan *plan, struct tg_plan_span tasks, struct tg_
   tg_graph_builder_init(&edges, tg_memory_heap());
   int code = usual_make(&r);
   while (!code && !is_end) {
-    code = next_get(&r, &tasks, &edges, &is_end);
+    code = next_get(&r, &tasks, &usual, &edges, &is_end);
     if (!code && !is_end) r.task++;
   }
   if (!code && (tasks.end - tasks.at != 1 || *tasks.at != ']'))

@@ -8,13 +8,24 @@
 #pragma once
 
 #include "engine/plan.h"
+#include "engine/plan_text.h"
+
+enum { TG_PLAN_KINDS = 8 };
+
+// What a task is of which a rest is told (engine/plan_usual.h), beside its name and line.
+struct tg_plan_kind {
+  struct tg_plan_span rest;
+  struct tg_plan_task task;
+};
 
 // What is being read, so that a fault can be named by its path.
 struct tg_plan_reading {
   struct tg_plan *plan;
   struct tg_error *err;
   uint32_t task;
-  struct tg_plan_task usual; // what a task is of which nothing is told
+  struct tg_plan_task usual;                // what a task is of which nothing is told
+  struct tg_plan_kind kinds[TG_PLAN_KINDS]; // those that were read last
+  uint32_t kind_count;                      // all that were read
 };
 
 int tg_plan_fault(struct tg_plan_reading *r, const char *field, const char *what);

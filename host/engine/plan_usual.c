@@ -58,11 +58,25 @@ static struct tg_plan_span indexes_take(struct tg_plan_span *in) {
   return indexes;
 }
 
+// Takes what is behind the name, up to the bracket of the item that begins at `item`.
+static struct tg_plan_span rest_take(struct tg_plan_span *in, struct tg_plan_span item,
+                                     struct tg_plan_span last) {
+  size_t len = (size_t)(last.end - last.at), left = (size_t)(in->end - in->at);
+  struct tg_plan_span rest = {.at = in->at, .end = in->at + len};
+  bool is_same = len && left > len && memcmp(in->at, last.at, len) == 0 && in->at[len] == '}';
+  if (!is_same) {
+    bool is_whole = tg_plan_span_next(&item, &item) && item.end[-1] == '}' && item.end > in->at;
+    rest.end = is_whole ? item.end - 1 : in->at;
+  }
+  in->at = rest.end > rest.at ? rest.end : NULL;
+  return rest;
+}
+
 bool tg_plan_usual_next(struct tg_plan_span *list, struct tg_plan_usual *task) {
-  struct tg_plan_span in = *list;
-  *task = (struct tg_plan_usual){.after = {.at = "", .end = ""}, .word = {.at = "", .end = ""}};
+  struct tg_plan_span in = *list, last = task->rest;
+  task->after = task->rest = (struct tg_plan_span){.at = "", .end = ""};
   if (in.at == in.end || (*in.at != '[' && *in.at != ',')) return false;
-  in.at++;
+  task->text.at = ++in.at;
   text_take(&in, "{");
   if (is_next(&in, "\"after\"")) {
     text_take(&in, "\"after\":[");
@@ -73,11 +87,9 @@ bool tg_plan_usual_next(struct tg_plan_span *list, struct tg_plan_usual *task) {
   task->line = number_take(&in);
   text_take(&in, ",\"name\":");
   task->name = word_take(&in);
-  if (!is_next(&in, "}")) {
-    text_take(&in, ",\"word\":");
-    task->word = word_take(&in);
-  }
+  if (is_next(&in, ",")) task->rest = rest_take(&in, *list, last);
   text_take(&in, "}");
+  task->text.end = in.at;
   if (in.at) list->at = in.at;
   return in.at;
 }

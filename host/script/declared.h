@@ -22,6 +22,7 @@ struct tg_declared_task {
   uint32_t word, name, place;     // symbols; TG_NO_SYMBOL for what it has not
   uint32_t after_at, after_count; // of a usual one, in `after`
   uint32_t run;                   // of a usual one, as the caller numbers functions
+  uint32_t shape;                 // of a usual one, as the caller numbers shapes; 0 for none
   enum tg_declared_state state;
 };
 

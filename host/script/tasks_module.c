@@ -14,6 +14,7 @@
 #define DECLARATION "tidegate.task"
 
 enum { FUNCTIONS = 1 };
+enum { SHAPE_BYTES_MAX = 4096 };
 enum { LIST_AT_ONCE = 20000 }; // so many are listed before others get their turn
 
 struct declaration {
@@ -40,6 +41,8 @@ static int l_tasks_gc(lua_State *L) {
   struct tg_lua_tasks *tasks = luaL_checkudata(L, 1, TASKS);
   tasks->L = NULL;
   tg_declared_deinit(&tasks->declared);
+  tg_symbols_deinit(&tasks->shapes);
+  tg_buf_deinit(&tasks->shape);
   tg_graph_deinit(&tasks->graph);
   tg_graph_builder_deinit(&tasks->edges);
   return 0;
@@ -181,28 +184,39 @@ static uint32_t function_keep(lua_State *L) {
   return (uint32_t)count;
 }
 
-// Takes a body's fields, if it has only those that a usual task has.
+// Takes the field on top of the stack, its name below it; pops nothing.
+static bool field_take(lua_State *L, struct tg_lua_tasks *tasks, struct tg_declared_task *task) {
+  int value = lua_gettop(L);
+  const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
+  bool is_taken;
+  if (strcmp(name, "run") == 0) {
+    is_taken = lua_isfunction(L, value);
+    lua_pushvalue(L, value);
+    if (is_taken) task->run = function_keep(L);
+  } else if (strcmp(name, "after") == 0) {
+    is_taken = after_take(L, tasks, value);
+  } else {
+    // What stands in for a task is bound to it; no other can say the same.
+    is_taken = *name && strcmp(name, "fallback") != 0 && tg_lua_tasks_put_shape(L, &tasks->shape);
+  }
+  lua_settop(L, value);
+  return is_taken;
+}
+
+// Takes a body's fields; false if it has some that only an odd task has.
 static bool body_take(lua_State *L, struct tg_lua_tasks *tasks, struct tg_declared_task *task) {
   uint32_t after_at = tasks->declared.after_count;
-  bool is_usual = true;
+  bool is_taken = true;
+  tg_buf_clear(&tasks->shape);
   task->run = 0;
-  for (lua_pushnil(L); is_usual && lua_next(L, 2);) {
-    const char *field = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "";
-    if (strcmp(field, "run") == 0 && lua_isfunction(L, -1)) {
-      task->run = function_keep(L);
-    } else if (strcmp(field, "after") == 0) {
-      int value = lua_gettop(L);
-      is_usual = after_take(L, tasks, value);
-      lua_settop(L, value - 1);
-    } else {
-      is_usual = false;
-    }
-  }
-  if (!task->run) is_usual = false;
-  if (!is_usual) tasks->declared.after_count = after_at;
+  for (lua_pushnil(L); is_taken && lua_next(L, 2); lua_pop(L, 1))
+    is_taken = field_take(L, tasks, task);
+  lua_settop(L, 2);
+  if (!task->run) is_taken = false;
+  if (!is_taken) tasks->declared.after_count = after_at;
   task->after_at = after_at;
   task->after_count = tasks->declared.after_count - after_at;
-  return is_usual;
+  return is_taken;
 }
 
 // Says whether a task may be a usual one, whatever its body says.
@@ -211,15 +225,39 @@ static bool can_be_usual(const struct tg_lua_tasks *tasks, const struct tg_decla
          is_name(tg_symbol_text(&tasks->declared.symbols, task->name));
 }
 
+// Finds the shape of the body that was just taken.
+static bool shape_find(const struct tg_lua_tasks *tasks, uint32_t *shape) {
+  *shape = 0;
+  if (!tasks->shape.len) return true;
+  uint32_t known = tg_symbol_find(&tasks->shapes, tasks->shape.data, tasks->shape.len);
+  if (known != TG_NO_SYMBOL) *shape = known + 1;
+  return *shape;
+}
+
 static int l_tasks_take(lua_State *L) {
   struct tg_lua_tasks *tasks = tasks_of(L);
   struct tg_declared_task *task = task_of(L, tasks, 1);
   lua_settop(L, 2);
   if (!task || task->state != TG_DECLARED_NEW || tasks->is_sealed) return 0;
   bool is_plain = lua_istable(L, 2) && !lua_getmetatable(L, 2);
-  bool is_usual = is_plain && can_be_usual(tasks, task) && body_take(L, tasks, task);
+  bool is_taken = is_plain && can_be_usual(tasks, task) && body_take(L, tasks, task);
+  tasks->shape_task = is_taken ? (uint32_t)(task - tasks->declared.tasks) : TG_NOT_DECLARED;
+  bool is_usual = is_taken && shape_find(tasks, &task->shape);
   task->state = is_usual ? TG_DECLARED_USUAL : TG_DECLARED_ODD;
   lua_pushboolean(L, is_usual);
+  return 1;
+}
+
+static int l_tasks_share(lua_State *L) {
+  struct tg_lua_tasks *tasks = tasks_of(L);
+  struct tg_declared_task *task = task_of(L, tasks, 1);
+  if (!task || tasks->shape_task != (uint32_t)(task - tasks->declared.tasks)) return 0;
+  uint32_t shape = tg_symbol_of(&tasks->shapes, tasks->shape.data, tasks->shape.len);
+  if (shape == TG_NO_SYMBOL) return memory_is_out(L);
+  tasks->shape_task = TG_NOT_DECLARED;
+  task->shape = shape + 1;
+  task->state = TG_DECLARED_USUAL;
+  lua_pushinteger(L, task->shape);
   return 1;
 }
 
@@ -277,7 +315,9 @@ static int row_push(lua_State *L, const struct tg_lua_tasks *tasks,
   lua_rawgeti(L, -1, task->run);
   lua_setfield(L, -3, "run");
   lua_pop(L, 1);
-  return 1;
+  if (!task->shape) return 1;
+  lua_pushinteger(L, task->shape);
+  return 2;
 }
 
 // Gives the position that an argument tells, from 0.
@@ -320,6 +360,23 @@ static int l_tasks_find(lua_State *L) {
   return 1;
 }
 
+static int l_tasks_shapes(lua_State *L) {
+  const struct tg_lua_tasks *tasks = tasks_of(L);
+  lua_newtable(L);
+  uint32_t left = tasks->shapes.count;
+  for (uint32_t i = 0; left && i < tasks->declared.listed_count; i++) {
+    const struct tg_declared_task *task = tg_declared_at(&tasks->declared, i);
+    if (task->state != TG_DECLARED_USUAL || !task->shape) continue;
+    bool is_first = lua_rawgeti(L, -1, task->shape) == LUA_TNIL;
+    lua_pop(L, 1);
+    if (!is_first) continue;
+    left--;
+    lua_pushinteger(L, (lua_Integer)i + 1);
+    lua_rawseti(L, -2, task->shape);
+  }
+  return 1;
+}
+
 // --- The graph and the plan ---
 
 static int l_tasks_check(lua_State *L) {
@@ -353,10 +410,11 @@ static int l_tasks_plan(lua_State *L) {
   struct tg_error err;
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  lua_settop(L, 2);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  lua_settop(L, 3);
   struct tg_buf *out = tg_lua_new_body(L);
   if (tg_lua_tasks_make_graph(L, tasks, 1, &err)) return luaL_error(L, "%s", err.text);
-  tg_lua_tasks_put_plan(L, tasks, 1, 2, out);
+  tg_lua_tasks_put_plan(L, tasks, out);
   tg_graph_deinit(&tasks->graph); // whoever asks about it later makes it again
   if (out->is_out_of_memory) return luaL_error(L, "not enough memory for the pipeline's plan");
   if (out->is_failed)
@@ -375,14 +433,12 @@ bool tg_lua_tasks_push_odd(lua_State *L, int odd, uint32_t position) {
 // --- The module ---
 
 static const luaL_Reg functions[] = {
-    {"word", l_tasks_word},     {"seal", l_tasks_seal},
-    {"number", l_tasks_number}, {"describe", l_tasks_describe},
-    {"take", l_tasks_take},     {"list", l_tasks_list},
-    {"add", l_tasks_add},       {"row", l_tasks_row},
-    {"row_of", l_tasks_row_of}, {"name", l_tasks_name},
-    {"count", l_tasks_count},   {"find", l_tasks_find},
-    {"check", l_tasks_check},   {"is_before", l_tasks_is_before},
-    {"plan", l_tasks_plan},     {NULL, NULL},
+    {"word", l_tasks_word},           {"seal", l_tasks_seal},     {"number", l_tasks_number},
+    {"describe", l_tasks_describe},   {"take", l_tasks_take},     {"share", l_tasks_share},
+    {"list", l_tasks_list},           {"add", l_tasks_add},       {"row", l_tasks_row},
+    {"row_of", l_tasks_row_of},       {"name", l_tasks_name},     {"count", l_tasks_count},
+    {"find", l_tasks_find},           {"shapes", l_tasks_shapes}, {"check", l_tasks_check},
+    {"is_before", l_tasks_is_before}, {"plan", l_tasks_plan},     {NULL, NULL},
 };
 
 static void tasks_push(lua_State *L) {
@@ -391,6 +447,8 @@ static void tasks_push(lua_State *L) {
   tasks->resize = lua_getallocf(L, &tasks->user);
   struct tg_memory memory = {.resize = tasks_resize, .user = tasks};
   tg_declared_init(&tasks->declared, memory);
+  tg_symbols_init(&tasks->shapes, memory);
+  tg_buf_init(&tasks->shape, SHAPE_BYTES_MAX);
   tg_graph_builder_init(&tasks->edges, memory);
   tasks->graph.memory = memory;
   if (luaL_newmetatable(L, TASKS)) {

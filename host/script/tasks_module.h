@@ -13,9 +13,11 @@
 //   those
 //                                     before it are the next of the pipeline. May stop early
 //   _tasks.add(name)                  -> the position of an odd task, the next of the pipeline
-//   _tasks.row(position)              -> { name, at, after, run }, or nil for an odd task
+//   _tasks.row(position)              -> { name, at, after, run } and its shape, if it has one; nil
+//                                     for an odd task
 //   _tasks.row_of(declaration)        -> the same
 //   _tasks.name(position), _tasks.count(), _tasks.find(name) -> position?
+//   _tasks.shapes()                   -> the first positions of tasks of each shape
 //   _tasks.check(odd)                 -> true if a graph can be made, else false and a cycle if
 //   that
 //                                     is why; `odd` has the tables of odd tasks by position
@@ -36,7 +38,10 @@
 
 struct tg_lua_tasks {
   struct tg_declared declared;
-  struct tg_graph graph; // of the pipeline; empty until somebody asks
+  struct tg_symbols shapes; // the bodies' fields, as tg_lua_tasks_put_shape writes them
+  struct tg_buf shape;      // of the body that came last
+  uint32_t shape_task;      // whose it is; TG_NOT_DECLARED if it can have none
+  struct tg_graph graph;    // of the pipeline; empty until somebody asks
   struct tg_graph_builder edges;
   lua_Alloc resize;
   void *user;
@@ -55,8 +60,11 @@ bool tg_lua_tasks_push_odd(lua_State *L, int odd, uint32_t position);
 int tg_lua_tasks_make_graph(lua_State *L, struct tg_lua_tasks *tasks, int odd,
                             struct tg_error *err);
 
-/// Writes the plan's tasks as JSON. The graph is there.
-void tg_lua_tasks_put_plan(lua_State *L, struct tg_lua_tasks *tasks, int odd, int describe,
-                           struct tg_buf *out);
+/// Puts the field that is on top of the stack, its name below it, so that two fields with the same
+/// text say the same. False if it has no such text: functions, declarations, what is large.
+bool tg_lua_tasks_put_shape(lua_State *L, struct tg_buf *out);
+
+/// Writes the plan's tasks as JSON. The graph is there; the arguments of _tasks.plan are at 1 to 3.
+void tg_lua_tasks_put_plan(lua_State *L, struct tg_lua_tasks *tasks, struct tg_buf *out);
 
 __attribute__((visibility("default"))) int luaopen_tidegate__tasks(lua_State *L);

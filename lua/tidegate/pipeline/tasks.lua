@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 --- The tasks of a file. A file may declare a million of them, and most are usual: a tg.task with a
---- function, and with what it comes after. Those are kept in columns by the host
---- (host/script/declared.h), and made a table only where somebody has to look at one. A task that
---- says more is odd: it is baked into a table when its body comes.
+--- function, with what it comes after, and beside that with what others say too. Those are kept in
+--- columns by the host (host/script/declared.h), and what they have in common once, as a shape; they
+--- are made tables only where somebody has to look at one. A task of another kind, or with functions
+--- among its fields, is odd: it is baked into a table when its body comes.
 ---
 --- What a word is given is taken at once. So a table that a script uses for many tasks, and changes
 --- in between, says of each task what it said when it was given.
@@ -18,6 +19,11 @@ local tasks = {}
 
 ---@type table<integer, tidegate.Taken> by the number of the declaration
 local taken = {}
+---@type table<integer, table<string, any>> the baked fields of each shape
+local shapes = {}
+
+-- What a usual task has of its own.
+local OWN = { name = true, at = true, after = true, run = true }
 
 -- Loaded only where it is needed: what kinds of tasks there are is much, and policies have none.
 local function bake() return require "tidegate.pipeline.bake" end
@@ -28,6 +34,23 @@ local function take_odd(declaration, body)
   local one = { task = task, faults = into }
   taken[columns.number(declaration)] = one
   return one
+end
+
+-- Takes a body that is not like one before. If it says what others could, those are like it.
+local function take_new(declaration, body)
+  local one = take_odd(declaration, body)
+  local shape = one.faults:is_empty() and columns.share(declaration)
+  if not shape then return end
+  taken[columns.number(declaration)], shapes[shape] = nil, {}
+  for field, value in pairs(one.task) do
+    if not OWN[field] then shapes[shape][field] = value end
+  end
+end
+
+-- Makes the table of a usual task of what the columns have.
+local function whole(shared, row, shape)
+  for field, value in pairs(shapes[shape] or {}) do row[field] = value end
+  return row and setmetatable(row, shared)
 end
 
 local metatable = columns.metatable
@@ -42,7 +65,7 @@ function metatable.__call(self, body)
   elseif body == nil then
     words.mistake(at, words.describe(self) .. " has nil where its body should be")
   else
-    take_odd(self, body)
+    take_new(self, body)
   end
   return self
 end
@@ -100,8 +123,8 @@ end
 ---@param into tidegate.Faults
 ---@return tidegate.BakedTask? task nil if there is too little of it to go on with
 function Tasks:bake(declaration, into)
-  local row = self.columns.row_of(declaration)
-  if row then return setmetatable(row, self.shared) end
+  local task = whole(self.shared, self.columns.row_of(declaration))
+  if task then return task end
   local one = taken[self.columns.number(declaration)] or take_odd(declaration, nil)
   into:take(one.faults)
   one.faults = faults.new("") -- they are told once
@@ -117,7 +140,7 @@ end
 ---@param position integer
 ---@return tidegate.BakedTask
 function Tasks:at(position)
-  return self.odd[position] or setmetatable(self.columns.row(position), self.shared)
+  return self.odd[position] or whole(self.shared, self.columns.row(position))
 end
 
 ---Gives a task by its name, so that it can be changed.
@@ -155,6 +178,16 @@ function Tasks:each_odd()
   end
 end
 
+---Goes through all that is said of tasks: the odd ones, and one of each shape.
+function Tasks:each_different()
+  local list = {}
+  for _, position in pairs(self.columns.shapes()) do
+    if not self.odd[position] then list[#list + 1] = self:at(position) end
+  end
+  for _, task in self:each_odd() do list[#list + 1] = task end
+  return ipairs(list)
+end
+
 ---@param name string
 ---@return integer? position
 function Tasks:find(name)
@@ -189,7 +222,11 @@ end
 ---@param describe fun(task: tidegate.BakedTask): table of an odd one
 ---@return string json
 function Tasks:plan(describe)
-  return self.columns.plan(self.odd, describe)
+  return self.columns.plan(self.odd, describe, function(shape)
+    local told = describe(whole(self.shared, { name = "", at = "", after = {} }, shape))
+    told.name, told.line = nil, nil
+    return told
+  end)
 end
 
 return tasks

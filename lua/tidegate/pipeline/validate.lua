@@ -152,18 +152,22 @@ task_rule("a policy for retries is there, too", "retry", function(task, _, into)
   if task.retry.decide then check_policy(task, task.retry.decide, into) end
 end)
 
--- Hands each task that is not usual to the rules about what it has in a field.
-local function check_tasks(pipeline, into)
+local function check_task(task, pipeline, into)
   local rules = validate.task_rules
-  for _, task in pipeline.tasks:each_odd() do
-    for i = 1, #rules do
-      local field = rules[i].field
-      local value = task[field]
-      if value ~= nil and value ~= bake.usual[field] then
-        rules[i].check(task, pipeline, into)
-      end
-    end
+  for i = 1, #rules do
+    local field = rules[i].field
+    local value = task[field]
+    if value ~= nil and value ~= bake.usual[field] then rules[i].check(task, pipeline, into) end
   end
+end
+
+-- Hands each task to the rules about what it says. Of those that say the same, one is looked at
+-- first: if that is right, they all are.
+local function check_tasks(pipeline, into)
+  local found = faults.new(into.path)
+  for _, task in pipeline.tasks:each_different() do check_task(task, pipeline, found) end
+  if found:is_empty() then return end
+  for _, task in pipeline.tasks:each() do check_task(task, pipeline, into) end
 end
 
 -- A graph is only made of what has no faults so far. Says where the circle is if that is why there

@@ -62,6 +62,74 @@ describe("the tasks of a pipeline", function()
     end
   end)
 
+  -- Gives what the second of two tasks with a body gets, and how it is told.
+  local function both(body)
+    local plan = assert(project:build(("tasks = { tg.task 'a' %s, tg.task 'b' %s }"):format(body,
+      body)))
+    local a, b = plan.tasks[1], plan.tasks[2]
+    a.name, b.name = nil, nil
+    assert.same(a, b)
+    return b
+  end
+
+  it("that say the same are told the same", function()
+    assert.same({ "x" }, both("{ run = print, tags = 'x' }").tags)
+    assert.equal(3, both("{ run = print, retry = { attempts = 3, base = '2s' } }").retry.attempts)
+    assert.same({ w = 2 }, both("{ run = print, pool = { w = 2 } }").pool)
+    assert.equal("all_done", both("{ run = print, teardown = true }").when)
+    assert.equal("always", both("{ run = print, when = 'always' }").when)
+    assert.is_true(both("{ run = print, fallback = print }").fallback)
+    assert.same({ line = 1 }, both("{ run = print, priority = 0, tags = {}, doc = '' }"))
+    assert.same({ "n" }, both("{ run = print, reads = 'n', produces = { 'n' } }").produces)
+  end)
+
+  it("keep what they say when they stand in groups, branches and fallbacks", function()
+    local plan = project:build [[
+      local function one(name, more)
+        local body = { run = print, retry = { attempts = 2 }, when = "all_done", tags = "x" }
+        for field, value in pairs(more or {}) do body[field] = value end
+        return tg.task(name)(body)
+      end
+      return tg.pipeline "test" { tasks = {
+        one "first", one "chosen", one "owner", one "spare",
+        tg.branch "b" { to = "chosen", decide = function() return "chosen" end },
+        tg.task "last" { run = print, retry = { attempts = 2 }, when = "all_done", tags = "x",
+          fallback = "spare" },
+        tg.group "g" { after = "first", when = "always", tasks = { one "inner" } },
+      } }]]
+    for _, task in ipairs(plan.tasks) do
+      if task.name ~= "b" then
+        assert.equal(2, task.retry.attempts)
+        assert.same({ "x" }, task.tags)
+        assert.equal("all_done", task.when)
+      end
+    end
+    assert.same({ 4 }, plan.tasks[2].after)
+    assert.same({ 0 }, plan.tasks[7].after)
+  end)
+
+  it("that say the same wrong thing are all told of", function()
+    for _, case in ipairs {
+      { "pool = { w = 3 }", 'it takes 3 slots of the pool "w", which has 2: it could never start' },
+      { 'tag = "x"', 'unknown field tag [did you mean "tags"?]' },
+    } do
+      local text = ([[
+        local tasks = {}
+        for i = 1, 2 do tasks[i] = tg.task("t" .. i) { run = print, %s } end
+        return tg.pipeline "test" { pools = { w = 2 }, tasks = tasks }]]):format(case[1])
+      local fault = 'pipelines/test.lua:2: task "t%d": ' .. case[2]:gsub("%%", "%%%%")
+      assert.equal(fault:format(1) .. "\n" .. fault:format(2), project:faults(text))
+    end
+  end)
+
+  it("can say things that contain themselves only by mistake", function()
+    assert.truthy(project:faults([[
+      local tags = { "x" }
+      tags[2] = tags
+      return tg.pipeline "test" { tasks = { tg.task "a" { run = print, tags = tags } } }]])
+      :find("tags[2] must be a string, not a table", 1, true))
+  end)
+
   it("can be many", function()
     local plan = project:build [[
       local tasks = {}
