@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/must.h"
 #include "store/database.h"
 #include "store/job.h"
 
@@ -59,8 +60,7 @@ static const char *keep(struct events_job *own, const char *text) {
 
 void tg_store_put_events(struct tg_store *store, const struct tg_event *events, size_t count,
                          int64_t received_at, tg_events_kept *done, void *self) {
-  struct events_job *own = calloc(1, sizeof *own);
-  if (!own) abort();
+  struct events_job *own = tg_must(calloc(1, sizeof *own));
   *own = (struct events_job){.job = {.write = events_write, .finish = events_finish},
                              .count = count,
                              .done = done,

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/must.h"
 #include "ipc/wire.h"
 #include "store/database.h"
 #include "store/job.h"
@@ -205,8 +206,7 @@ static int request_read(struct kv_job *kv, size_t len, struct tg_error *err) {
 
 void tg_kv_service_call(struct tg_store *store, const char *pipeline, const void *body, size_t len,
                         tg_kv_done *done, void *self) {
-  struct kv_job *kv = calloc(1, sizeof *kv);
-  if (!kv) abort();
+  struct kv_job *kv = tg_must(calloc(1, sizeof *kv));
   *kv = (struct kv_job){.job = {.write = job_write, .finish = job_finish},
                         .pipeline = strdup(pipeline),
                         .body = malloc(len + 1),

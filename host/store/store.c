@@ -24,6 +24,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/must.h"
 #include "base/thread.h"
 #include "store/database.h"
 #include "store/job.h"
@@ -387,8 +388,7 @@ static bool is_sure(const struct tg_batch *batch) {
 
 void tg_store_commit(struct tg_store *store, struct tg_batch *batch, tg_store_done *done,
                      void *self) {
-  struct batch_job *own = calloc(1, sizeof *own);
-  if (!own) abort(); // nothing can be remembered any more
+  struct batch_job *own = tg_must(calloc(1, sizeof *own));
   *own = (struct batch_job){.job = {.write = batch_write,
                                     .finish = batch_finish,
                                     .is_sure = is_sure(batch),
@@ -418,8 +418,7 @@ static void bundle_finish(struct tg_job *job, const struct tg_error *err) {
 
 void tg_store_put_bundle(struct tg_store *store, const struct tg_bundle_row *row,
                          tg_store_kept *done, void *self) {
-  struct bundle_job *own = calloc(1, sizeof *own);
-  if (!own) abort(); // nothing can be remembered any more
+  struct bundle_job *own = tg_must(calloc(1, sizeof *own));
   *own = (struct bundle_job){.job = {.write = bundle_write, .finish = bundle_finish},
                              .row = *row,
                              .done = done,

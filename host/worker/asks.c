@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/map.h"
+#include "base/must.h"
 
 struct ask {
   struct tg_asks *asks;
@@ -29,8 +30,7 @@ struct tg_asks {
 
 struct tg_asks *tg_asks_new(const struct tg_services *services, struct tg_pool *pool,
                             struct tg_bundles *bundles) {
-  struct tg_asks *asks = calloc(1, sizeof *asks);
-  if (!asks) abort();
+  struct tg_asks *asks = tg_must(calloc(1, sizeof *asks));
   asks->services = services;
   asks->pool = pool;
   asks->bundles = bundles;
@@ -110,8 +110,7 @@ static void version_ready(void *self, const struct tg_error *err) {
 
 void tg_asks_put(struct tg_asks *asks, const struct tg_version *version, const char *what,
                  const char *input, tg_asks_answer *answer, void *self) {
-  struct ask *ask = calloc(1, sizeof *ask);
-  if (!ask) abort();
+  struct ask *ask = tg_must(calloc(1, sizeof *ask));
   *ask = (struct ask){.asks = asks,
                       .handle = ++asks->last_handle,
                       .version = version,

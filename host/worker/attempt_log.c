@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/must.h"
 #include "base/units.h"
 
 static const char *const stream_words[] = {"out", "err"};
@@ -73,8 +74,7 @@ static void piece_written(void *self);
 
 struct tg_attempt_log *tg_attempt_log_new(struct tg_serial *disk, const char *data, const char *run,
                                           const char *task, uint32_t attempt) {
-  struct tg_attempt_log *log = calloc(1, sizeof *log);
-  if (!log) abort();
+  struct tg_attempt_log *log = tg_must(calloc(1, sizeof *log));
   log->disk = disk;
   struct sink *sink = &log->sink;
   sink->fd = -1;

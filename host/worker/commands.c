@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/must.h"
 #include "base/units.h"
 #include "engine/context.h"
 #include "model/params.h"
@@ -39,8 +40,7 @@ struct tg_commands {
 };
 
 struct tg_commands *tg_commands_new(const struct tg_services *services) {
-  struct tg_commands *commands = calloc(1, sizeof *commands);
-  if (!commands) abort();
+  struct tg_commands *commands = tg_must(calloc(1, sizeof *commands));
   commands->services = services;
   tg_map_init(&commands->running);
   return commands;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/must.h"
 #include "base/units.h"
 #include "model/params.h"
 
@@ -96,8 +97,7 @@ void tg_freeze(struct tg_asks *asks, const struct tg_freeze *freeze, tg_freeze_a
     json_decref(params);
     return;
   }
-  struct freezing *freezing = malloc(sizeof *freezing);
-  if (!freezing) abort();
+  struct freezing *freezing = tg_must(malloc(sizeof *freezing));
   *freezing = (struct freezing){.services = services,
                                 .schema = json_incref((json_t *)freeze->schema),
                                 .params = params,

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/must.h"
 #include "worker/sources.h"
 
 // What is known of a policy: the text that was looked at last, and the version in force.
@@ -41,8 +42,7 @@ struct tg_policies {
 
 struct tg_policies *tg_policies_new(const struct tg_services *services, struct tg_asks *asks,
                                     struct tg_bundles *bundles) {
-  struct tg_policies *policies = calloc(1, sizeof *policies);
-  if (!policies) abort();
+  struct tg_policies *policies = tg_must(calloc(1, sizeof *policies));
   policies->services = services;
   policies->asks = asks;
   policies->bundles = bundles;
@@ -208,8 +208,7 @@ static bool is_on_disk(const struct tg_policies *policies, const struct tg_versi
 
 void tg_policies_ask(struct tg_policies *policies, const struct tg_question *question,
                      tg_policies_answer *answer, void *self) {
-  struct decision *decision = calloc(1, sizeof *decision);
-  if (!decision) abort();
+  struct decision *decision = tg_must(calloc(1, sizeof *decision));
   *decision = (struct decision){.policies = policies,
                                 .handle = ++policies->last_handle,
                                 .policy = strdup(question->policy),

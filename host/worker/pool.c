@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/must.h"
+
 struct tg_pool {
   struct tg_loop *loop;
   struct tg_children *children;
@@ -24,8 +26,7 @@ static void gone(void *self, struct tg_process *process, const char *why) {
 
 struct tg_pool *tg_pool_new(struct tg_loop *loop, struct tg_children *children,
                             uint32_t workers_max, const struct tg_process_events *events) {
-  struct tg_pool *pool = calloc(1, sizeof *pool);
-  if (!pool) abort();
+  struct tg_pool *pool = tg_must(calloc(1, sizeof *pool));
   pool->loop = loop;
   pool->children = children;
   pool->events = *events;

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/must.h"
 #include "ipc/channel.h"
 
 struct tg_process {
@@ -109,8 +110,7 @@ int tg_process_start(struct tg_loop *loop, struct tg_children *children, uint32_
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
     return tg_error_errno(err, TG_EIO, errno, "cannot make a channel to a script worker");
-  struct tg_process *process = calloc(1, sizeof *process);
-  if (!process) abort();
+  struct tg_process *process = tg_must(calloc(1, sizeof *process));
   process->loop = loop;
   process->events = *events;
   process->slot = slot;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/must.h"
 #include "engine/context.h"
 #include "http/service.h"
 #include "model/params.h"
@@ -30,8 +31,7 @@ struct tg_request_open {
 
 static struct tg_request_open *open_new(struct tg_script_attempt *attempt, uint64_t request,
                                         enum tg_request kind) {
-  struct tg_request_open *open = calloc(1, sizeof *open);
-  if (!open) abort();
+  struct tg_request_open *open = tg_must(calloc(1, sizeof *open));
   *open = (struct tg_request_open){
       .attempt = attempt, .request = request, .kind = kind, .next = attempt->requests};
   attempt->requests = open;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/must.h"
 #include "base/units.h"
 
 struct asked {
@@ -26,8 +27,7 @@ struct tg_retries {
 };
 
 struct tg_retries *tg_retries_new(const struct tg_services *services, struct tg_scripts *scripts) {
-  struct tg_retries *retries = calloc(1, sizeof *retries);
-  if (!retries) abort();
+  struct tg_retries *retries = tg_must(calloc(1, sizeof *retries));
   retries->services = services;
   retries->scripts = scripts;
   return retries;
@@ -97,8 +97,7 @@ static void answered(void *self, const struct tg_error *err, const char *output,
 
 void tg_retries_ask(struct tg_retries *retries, const struct tg_retry_question *question) {
   const struct tg_live_run *run = question->run;
-  struct asked *asked = calloc(1, sizeof *asked);
-  if (!asked) abort();
+  struct asked *asked = tg_must(calloc(1, sizeof *asked));
   *asked = (struct asked){.retries = retries,
                           .question = question->question,
                           .policy = strdup(run->plan->tasks[question->task].retry_decide),

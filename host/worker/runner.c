@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/must.h"
 #include "worker/requests.h"
 #include "worker/retries.h"
 
@@ -54,8 +55,7 @@ static void run_ended(void *self, const struct tg_live_run *run) {
 }
 
 struct tg_worker_runner *tg_worker_runner_new(const struct tg_services *services) {
-  struct tg_worker_runner *runner = calloc(1, sizeof *runner);
-  if (!runner) abort();
+  struct tg_worker_runner *runner = tg_must(calloc(1, sizeof *runner));
   runner->scripts = tg_scripts_new(services);
   runner->commands = tg_commands_new(services);
   runner->retries = tg_retries_new(services, runner->scripts);

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/must.h"
 #include "engine/context.h"
 #include "worker/requests.h"
 
@@ -355,8 +356,7 @@ void tg_scripts_reply(struct tg_script_attempt *attempt, uint64_t request,
 }
 
 struct tg_scripts *tg_scripts_new(const struct tg_services *services) {
-  struct tg_scripts *scripts = calloc(1, sizeof *scripts);
-  if (!scripts) abort();
+  struct tg_scripts *scripts = tg_must(calloc(1, sizeof *scripts));
   scripts->services = services;
   struct tg_process_events events = {.frame = frame, .gone = gone, .self = scripts};
   scripts->pool = tg_pool_new(services->loop, services->children, services->workers_max, &events);
