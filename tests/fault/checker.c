@@ -12,126 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fault/rules.h"
+
 enum { PATH_BYTES = 512, NOTE_BYTES = 512 };
-
-// What must be true. Each gives rows of what breaks it; the stores of this look and the one before
-// are "now" and "before".
-struct rule {
-  const char *what, *query;
-  bool needs_before;
-};
-
-#define RUN_IS_OPEN "state IN ('running', 'queued', 'cancelling')"
-#define TASK_IS_FINAL "state NOT IN ('waiting', 'ready', 'running')"
-
-static const struct rule rules[] = {
-    {"a run that had ended is another one or gone",
-     "SELECT number, id, state, ended_at, error_message FROM before.runs WHERE NOT " RUN_IS_OPEN
-     " EXCEPT SELECT number, id, state, ended_at, error_message FROM now.runs",
-     true},
-    {"a run that was known is gone", "SELECT id FROM before.runs EXCEPT SELECT id FROM now.runs",
-     true},
-    {"a task that had ended is another one or gone",
-     "SELECT run, name, state, attempts, ended_at, output, chosen FROM before.tasks"
-     " WHERE " TASK_IS_FINAL
-     " EXCEPT SELECT run, name, state, attempts, ended_at, output, chosen FROM now.tasks",
-     true},
-    {"the items of a map are others or gone",
-     "SELECT * FROM before.map_items EXCEPT SELECT * FROM now.map_items", true},
-    {"an item that had ended is another one or gone",
-     "SELECT * FROM before.items EXCEPT SELECT * FROM now.items", true},
-    {"a step that was done is another one or gone",
-     "SELECT * FROM before.steps WHERE result IS NOT NULL EXCEPT SELECT * FROM now.steps", true},
-    {"an attempt that had ended is another one or gone",
-     "SELECT * FROM before.attempts WHERE state <> 'running' EXCEPT SELECT * FROM now.attempts",
-     true},
-    {"a bundle is gone", "SELECT hash FROM before.bundles EXCEPT SELECT hash FROM now.bundles",
-     true},
-    {"what had succeeded started again",
-     "SELECT n.task, n.item, n.step FROM notes n JOIN before.runs r ON r.id = n.run"
-     " JOIN before.tasks t ON t.run = r.number AND t.name = n.task AND t.state = 'success'",
-     true},
-    {"a task of a run that had ended started",
-     "SELECT n.task, n.item, n.step FROM notes n JOIN before.runs r ON r.id = n.run"
-     " WHERE NOT r." RUN_IS_OPEN,
-     true},
-    {"a run that was being cancelled ended otherwise",
-     "SELECT b.id, n.state FROM before.runs b JOIN now.runs n ON n.id = b.id"
-     " WHERE b.state = 'cancelling' AND n.state NOT IN ('cancelling', 'cancelled')",
-     true},
-    {"a task of a run that was being cancelled started, and is no teardown",
-     "SELECT n.task FROM notes n JOIN before.runs r ON r.id = n.run"
-     " JOIN before.bundles b ON b.hash = r.bundle JOIN json_each(b.plan, '$.tasks') t"
-     " ON json_extract(t.value, '$.name') = n.task"
-     " WHERE r.state = 'cancelling' AND json_extract(t.value, '$.teardown') IS NOT 1",
-     true},
-    {"an item that had ended started again",
-     "SELECT n.task, n.item FROM notes n JOIN before.runs r ON r.id = n.run"
-     " JOIN before.tasks t ON t.run = r.number AND t.name = n.task"
-     " JOIN before.items i ON i.run = r.number AND i.task = t.task AND i.item = n.item - 1"
-     " WHERE n.item <> '-'",
-     true},
-    {"a step that was done started again",
-     "SELECT n.task, n.item, n.step FROM notes n JOIN before.runs r ON r.id = n.run"
-     " JOIN before.steps s ON s.run = r.number AND s.name = n.step AND s.result IS NOT NULL"
-     " AND s.item = CASE n.item WHEN '-' THEN -1 ELSE n.item - 1 END"
-     " JOIN before.bundles b ON b.hash = r.bundle"
-     " WHERE json_extract(b.plan, '$.tasks[' || s.task || '].name') = n.task",
-     true},
-    {"a task started in a run that is not in the store",
-     "SELECT n.task FROM notes n WHERE n.run NOT IN (SELECT id FROM now.runs)", false},
-    {"a run has a bundle that is not in the store",
-     "SELECT id FROM now.runs WHERE bundle NOT IN (SELECT hash FROM now.bundles)", false},
-    {"a task started before what it waits for had ended in the store",
-     "SELECT n.task, json_extract(b.plan, '$.tasks[' || u.value || '].name')"
-     " FROM notes n JOIN now.runs r ON r.id = n.run JOIN now.bundles b ON b.hash = r.bundle"
-     " JOIN json_each(b.plan, '$.tasks') t ON json_extract(t.value, '$.name') = n.task"
-     " JOIN json_each(t.value, '$.after') u LEFT JOIN now.tasks d"
-     " ON d.run = r.number AND d.task = u.value AND d." TASK_IS_FINAL
-     " WHERE d.task IS NULL AND json_extract(t.value, '$.map.over') IS NULL",
-     false},
-    {"an attempt of a task succeeded twice",
-     "SELECT run, task, item FROM now.attempts WHERE state = 'success'"
-     " GROUP BY 1, 2, 3 HAVING count(*) > 1",
-     false},
-    {"a task succeeded without an attempt that did",
-     "SELECT t.run, t.name FROM now.tasks t JOIN now.runs r ON r.number = t.run"
-     " JOIN now.bundles b ON b.hash = r.bundle WHERE t.state = 'success' AND t.attempts > 0"
-     // Another task may have stood in for it.
-     " AND json_type(b.plan, '$.tasks[' || t.task || '].fallback') IS NOT 'integer'"
-     " AND NOT EXISTS (SELECT 1 FROM now.attempts a WHERE a.run = t.run AND a.task = t.task"
-     " AND a.state = 'success')",
-     false},
-    {"a child run was started twice for one task",
-     "SELECT parent, pipeline FROM now.runs WHERE parent IS NOT NULL"
-     " GROUP BY 1, 2, params HAVING count(*) > 1",
-     false},
-};
-
-// Of a project whose work is done.
-static const struct rule last_rules[] = {
-    {"a run has not ended", "SELECT id, state FROM now.runs WHERE " RUN_IS_OPEN, false},
-    {"the last run has not ended as it should",
-     "SELECT id, state FROM now.runs WHERE pipeline = 'p' AND state <> :state"
-     " AND number = (SELECT max(number) FROM now.runs WHERE pipeline = 'p')",
-     false},
-    {"an attempt is left running in a run that ended",
-     "SELECT run, task, number FROM now.attempts WHERE state = 'running'", false},
-    {"a task is not final in a run that ended",
-     "SELECT run, name, state FROM now.tasks WHERE NOT (" TASK_IS_FINAL ")", false},
-    // Tasks that leave no note say so by their name.
-    {"a task succeeded and never started",
-     "SELECT t.run, t.name FROM now.tasks t JOIN now.runs r ON r.number = t.run"
-     " WHERE t.state = 'success' AND t.attempts > 0 AND t.name NOT LIKE 'quiet%' AND NOT EXISTS"
-     " (SELECT 1 FROM ran WHERE ran.run = r.id AND ran.task = t.name)",
-     false},
-    {"an item succeeded and never started",
-     "SELECT i.run, t.name, i.item FROM now.items i JOIN now.runs r ON r.number = i.run"
-     " JOIN now.tasks t ON t.run = i.run AND t.task = i.task WHERE i.state = 'success'"
-     " AND i.attempts > 0 AND NOT EXISTS (SELECT 1 FROM ran WHERE ran.run = r.id"
-     " AND ran.task = t.name AND ran.item = i.item + 1)",
-     false},
-};
 
 static bool wrong(struct checker *checker, const char *format, ...) {
   va_list args;
@@ -152,8 +35,8 @@ void checker_open(struct checker *checker, const char *dir) {
   *checker = (struct checker){0};
   snprintf(checker->dir, sizeof checker->dir, "%s", dir);
   if (sqlite3_open(":memory:", &checker->db) != SQLITE_OK) abort();
-  must(checker, "CREATE TABLE notes (run, task, item NUMERIC, step);"
-                "CREATE TABLE ran (run, task, item NUMERIC, step);"
+  must(checker, "CREATE TABLE notes (run, task, item NUMERIC, step, at);"
+                "CREATE TABLE ran (run, task, item NUMERIC, step, at);"
                 "CREATE INDEX ran_by_task ON ran (run, task)");
 }
 
@@ -171,17 +54,22 @@ void checker_forget(struct checker *checker) {
 
 static void note_take(struct checker *checker, const char *path) {
   char text[NOTE_BYTES], run[64], task[128], item[32], step[128];
+  struct stat info;
   FILE *file = fopen(path, "r");
   if (!file) return;
+  fstat(fileno(file), &info);
   text[fread(text, 1, sizeof text - 1, file)] = 0;
   fclose(file);
   // A command that its host could not end yet may be about to write.
   if (sscanf(text, "%63s %127s %31s %127s", run, task, item, step) != 4) return;
   unlink(path);
   sqlite3_stmt *insert;
-  sqlite3_prepare_v2(checker->db, "INSERT INTO notes VALUES (?1, ?2, ?3, ?4)", -1, &insert, NULL);
+  sqlite3_prepare_v2(checker->db, "INSERT INTO notes VALUES (?1, ?2, ?3, ?4, ?5)", -1, &insert,
+                     NULL);
   const char *values[] = {run, task, item, step};
   for (int i = 0; i < 4; i++) sqlite3_bind_text(insert, i + 1, values[i], -1, SQLITE_STATIC);
+  sqlite3_bind_int64(insert, 5,
+                     (int64_t)info.st_mtim.tv_sec * 1000000 + info.st_mtim.tv_nsec / 1000);
   if (sqlite3_step(insert) != SQLITE_DONE) abort();
   sqlite3_finalize(insert);
 }
@@ -288,10 +176,10 @@ static void store_judge(struct checker *checker, const char *state) {
     if (checker->has_before || has_notes) wrong(checker, "the tables of the store are gone");
     return;
   }
-  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-    if (checker->has_before || !rules[i].needs_before) rule_check(checker, &rules[i], state);
-  for (size_t i = 0; i < sizeof last_rules / sizeof *last_rules && state; i++)
-    rule_check(checker, &last_rules[i], state);
+  for (const struct rule *rule = rules; rule->what; rule++)
+    if (checker->has_before || !rule->needs_before) rule_check(checker, rule, state);
+  for (const struct rule *rule = last_rules; rule->what && state; rule++)
+    rule_check(checker, rule, state);
 }
 
 // What is now becomes what was before.

@@ -35,7 +35,13 @@ struct scenario {
   int code, over_code;  // a whole call's exit code; that of a call that finds all done, or the same
   const char *state;    // of the run then
   void (*prepare)(struct lane *lane);
+  void (*beside)(struct lane *lane, pid_t host); // what goes on while a host runs
   int lanes; // how many share the work: more than one where runs wait
+  // Its commands look into the store. One that outlives its host keeps what that host had in shared
+  // memory alive; a copy knows of more, of a commit that had not returned.
+  bool has_readers;
+  const char *last_words[4]; // what is called when that is done, without being killed, or nothing
+  int last_code;
 };
 
 // A process of its own that does its share of a scenario's cases on a project of its own.
@@ -88,25 +94,140 @@ static void left_run_that_may_end(struct lane *lane) {
   host_file_put(&lane->project, "files/go");
 }
 
+static const struct {
+  const char *hangs; // the file that says so
+  const char *words[7];
+} cuts[] = {
+    {"files/hangs.slow", {"cancel", "last", "--task", "slow"}},
+    {"files/hangs.items", {"cancel", "last", "--task", "items", "--item", "1"}},
+};
+
+enum { CUTS = sizeof cuts / sizeof *cuts };
+
+static void cuts_forget(struct lane *lane) {
+  for (int i = 0; i < CUTS; i++) host_file_remove(&lane->project, cuts[i].hangs);
+}
+
+// The item is cancelled, the task hangs.
+static void half_cut_run(struct lane *lane) {
+  cuts_forget(lane);
+  pid_t host = host_start(&lane->project, (const char *[]){"run", "p", "--new", NULL}, NULL);
+  for (int i = 0; i < CUTS; i++) host_file_await(&lane->project, cuts[i].hangs);
+  kill(host, SIGKILL);
+  host_wait(&lane->project, host);
+  call_to_end(lane, cuts[1].words, 0);
+}
+
+// Others ask a host to cancel what hangs, as soon as it does; they end with the host.
+static void cut_beside(struct lane *lane, pid_t host) {
+  pid_t asks[CUTS] = {0};
+  while (!host_has_ended(host)) {
+    for (int i = 0; i < CUTS; i++)
+      if (!asks[i] && host_file_is(&lane->project, cuts[i].hangs))
+        asks[i] = host_start(&lane->project, cuts[i].words, NULL);
+    host_pause_ms(1);
+  }
+  for (int i = 0; i < CUTS; i++) {
+    if (!asks[i]) continue;
+    kill(asks[i], SIGKILL);
+    host_wait(&lane->project, asks[i]);
+  }
+  cuts_forget(lane);
+}
+
 static const struct scenario scenarios[] = {
-    {"fresh", "chain", {"run", "p"}, 0, 0, "success", new_store, 2},
-    {"chain", "chain", {"run", "p"}, 0, 0, "success", NULL, 2},
-    {"map", "map", {"run", "p"}, 0, 0, "success", NULL, 2},
-    {"steps", "steps", {"run", "p"}, 0, 0, "success", NULL, 8},
-    {"children", "children", {"run", "p"}, 0, 0, "success", NULL, 2},
-    {"waits", "waits", {"run", "p"}, 0, 0, "success", NULL, 2},
-    {"failure", "failure", {"run", "p"}, 1, 1, "failed", NULL, 2},
-    {"repair", "repair", {"rerun", "last", "--from-failure"}, 0, 2, "success", failed_run, 2},
-    {"days",
-     "days",
-     {"backfill", "p", "--from", "2026-11-01", "--to", "2026-11-04", "--max-runs", "2"},
-     0,
-     0,
-     "success",
-     new_store,
-     2},
-    {"left", "hang", {"run", "p"}, 0, 0, "success", left_run_that_may_end, 2},
-    {"cancel", "hang", {"cancel", "last"}, 0, 2, "cancelled", left_run, 2},
+    {.name = "fresh",
+     .pipeline = "chain",
+     .words = {"run", "p"},
+     .state = "success",
+     .prepare = new_store,
+     .lanes = 2},
+    {.name = "chain", .pipeline = "chain", .words = {"run", "p"}, .state = "success", .lanes = 2},
+    {.name = "map", .pipeline = "map", .words = {"run", "p"}, .state = "success", .lanes = 2},
+    {.name = "steps", .pipeline = "steps", .words = {"run", "p"}, .state = "success", .lanes = 8},
+    {.name = "children",
+     .pipeline = "children",
+     .words = {"run", "p"},
+     .state = "success",
+     .lanes = 2},
+    {.name = "waits",
+     .pipeline = "waits",
+     .words = {"run", "p"},
+     .state = "success",
+     .has_readers = true,
+     .lanes = 2},
+    {.name = "failure",
+     .pipeline = "failure",
+     .words = {"run", "p"},
+     .code = 1,
+     .over_code = 1,
+     .state = "failed",
+     .lanes = 2},
+    {.name = "repair",
+     .pipeline = "repair",
+     .words = {"rerun", "last", "--from-failure"},
+     .over_code = 2,
+     .state = "success",
+     .prepare = failed_run,
+     .lanes = 2},
+    {.name = "days",
+     .pipeline = "days",
+     .words = {"backfill", "p", "--from", "2026-11-01", "--to", "2026-11-04", "--max-runs", "2"},
+     .state = "success",
+     .prepare = new_store,
+     .lanes = 2},
+    {.name = "left",
+     .pipeline = "hang",
+     .words = {"run", "p"},
+     .state = "success",
+     .prepare = left_run_that_may_end,
+     .lanes = 2},
+    {.name = "cancel",
+     .pipeline = "hang",
+     .words = {"cancel", "last"},
+     .over_code = 2,
+     .state = "cancelled",
+     .prepare = left_run,
+     .lanes = 2},
+    {.name = "breaker",
+     .pipeline = "breaker",
+     .words = {"run", "p"},
+     .state = "success",
+     .lanes = 6},
+    {.name = "overlap",
+     .pipeline = "overlap",
+     .words = {"run", "p"},
+     .state = "success",
+     .lanes = 2},
+    {.name = "approval",
+     .pipeline = "approval",
+     .words = {"run", "p"},
+     .state = "success",
+     .has_readers = true,
+     .lanes = 6},
+    {.name = "pools", .pipeline = "pools", .words = {"run", "p"}, .state = "success", .lanes = 2},
+    {.name = "decided",
+     .pipeline = "decided",
+     .words = {"run", "p"},
+     .state = "success",
+     .lanes = 2},
+    {.name = "cut",
+     .pipeline = "cut",
+     .words = {"run", "p"},
+     .code = 1,
+     .over_code = 1,
+     .state = "failed",
+     .prepare = cuts_forget,
+     .beside = cut_beside,
+     .lanes = 4},
+    {.name = "cut left",
+     .pipeline = "cut",
+     .words = {"cancel", "last", "--task", "slow"},
+     .state = "failed",
+     .prepare = half_cut_run,
+     .last_words = {"run", "p"},
+     .last_code = 1,
+     .lanes = 2},
 };
 
 // --- A case ---
@@ -137,8 +258,13 @@ static bool call_until_done(struct lane *lane, struct host_death death, long kil
       host_pause_ms(kill_after_ms);
       kill(host, SIGKILL);
     }
+    if (scenario->beside) scenario->beside(lane, host);
     int code = host_wait(&lane->project, host);
     if (code == scenario->code || (calls && code == scenario->over_code)) {
+      if (scenario->last_words[0]) {
+        is_well(lane, checker_look(&lane->checker));
+        call_to_end(lane, scenario->last_words, scenario->last_code);
+      }
       is_well(lane, checker_finish(&lane->checker, scenario->state));
       if (host_orphans_are_left(LEFT_MS)) case_fail(lane, "processes are left behind");
       return calls > 0;
@@ -149,6 +275,7 @@ static bool call_until_done(struct lane *lane, struct host_death death, long kil
       case_fail(lane, what);
     }
     __atomic_add_fetch(&tally->kills, 1, __ATOMIC_RELAXED);
+    if (scenario->has_readers) host_orphans_kill();
     is_well(lane, checker_look(&lane->checker));
     // Half of what is continued is killed again.
     bool is_killed = host_random(2) == 0;

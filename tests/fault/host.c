@@ -108,13 +108,44 @@ void host_file_await(const struct host_project *project, const char *name) {
 
 static bool pipeline_copy(const struct host_project *project, const char *from, const char *to) {
   char path[PATH_BYTES], text[8192];
-  snprintf(path, sizeof path, "tests/fault/pipelines/%s.lua", from);
+  snprintf(path, sizeof path, "tests/fault/pipelines/%s", from);
   FILE *file = fopen(path, "r");
   if (!file) return false;
   text[fread(text, 1, sizeof text - 1, file)] = 0;
   fclose(file);
   text_put(project, to, text);
   return true;
+}
+
+// <pipeline>_child.lua is the pipeline "child", <pipeline>_policy_again.lua the policy "again".
+static void parts_copy(const struct host_project *project, const char *pipeline) {
+  static const char mark[] = "policy_";
+  char to[PATH_BYTES];
+  size_t len = strlen(pipeline);
+  DIR *folder = opendir("tests/fault/pipelines");
+  const struct dirent *entry;
+  while (folder && (entry = readdir(folder))) {
+    const char *name = entry->d_name;
+    if (strncmp(name, pipeline, len) != 0 || name[len] != '_') continue;
+    bool is_policy = strncmp(name + len + 1, mark, sizeof mark - 1) == 0;
+    snprintf(to, sizeof to, "pipelines/%s%s", is_policy ? "policies/" : "",
+             name + len + 1 + (is_policy ? sizeof mark - 1 : 0));
+    pipeline_copy(project, name, to);
+  }
+  if (folder) closedir(folder);
+}
+
+// What a pipeline needs of the project's settings is <pipeline>.yaml.
+static void settings_put(const struct host_project *project, const char *pipeline) {
+  char path[PATH_BYTES], text[1024] = "files:\n  - { path: files, write: true }\n";
+  snprintf(path, sizeof path, "tests/fault/pipelines/%s.yaml", pipeline);
+  FILE *file = fopen(path, "r");
+  size_t len = strlen(text);
+  if (file) {
+    text[len + fread(text + len, 1, sizeof text - 1 - len, file)] = 0;
+    fclose(file);
+  }
+  text_put(project, "tidegate.yaml", text);
 }
 
 static void build_find(const char *name, char path[4096]) {
@@ -135,7 +166,7 @@ static void dir_make(struct host_project *project) {
 }
 
 void host_project_make(struct host_project *project, const char *pipeline) {
-  char child[128];
+  char file[128];
   build_find("tidegate", project->binary);
   build_find("tests/fault/crashpoint.so", project->library);
   dir_make(project);
@@ -143,13 +174,14 @@ void host_project_make(struct host_project *project, const char *pipeline) {
   folder_make(project, "files/notes");
   folder_make(project, "copy");
   folder_make(project, "pipelines");
+  folder_make(project, "pipelines/policies");
   folder_make(project, "lua");
-  text_put(project, "tidegate.yaml", "files:\n  - { path: files, write: true }\n");
-  if (!pipeline_copy(project, "notes", "lua/notes.lua") ||
-      !pipeline_copy(project, pipeline, "pipelines/p.lua"))
+  settings_put(project, pipeline);
+  snprintf(file, sizeof file, "%s.lua", pipeline);
+  if (!pipeline_copy(project, "notes.lua", "lua/notes.lua") ||
+      !pipeline_copy(project, file, "pipelines/p.lua"))
     host_fail("there is no pipeline %s", pipeline);
-  snprintf(child, sizeof child, "%s_child", pipeline);
-  pipeline_copy(project, child, "pipelines/child.lua");
+  parts_copy(project, pipeline);
 }
 
 static void tree_remove(const char *path) {
@@ -239,6 +271,11 @@ int host_wait(const struct host_project *project, pid_t pid) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+bool host_has_ended(pid_t pid) {
+  siginfo_t ended = {0};
+  return waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid;
+}
+
 bool host_orphans_are_left(int64_t ms) {
   int64_t until = host_now_ms() + ms;
   for (;;) {
@@ -248,6 +285,23 @@ bool host_orphans_are_left(int64_t ms) {
     if (host_now_ms() > until) return true;
     host_pause_ms(LOOK_MS);
   }
+}
+
+void host_orphans_kill(void) {
+  char path[64], text[4096];
+  snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+  do {
+    FILE *file = fopen(path, "r");
+    if (!file) host_fail("this kernel does not tell who our children are");
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    char *end;
+    for (char *at = text; *at; at = end) {
+      pid_t pid = (pid_t)strtol(at, &end, 10);
+      if (end == at) break;
+      kill(pid, SIGKILL);
+    }
+  } while (host_orphans_are_left(LOOK_MS));
 }
 
 static bool is_worker_of(pid_t pid, pid_t host) {

@@ -16,8 +16,9 @@ struct host_project {
 /// Says what went wrong, and ends this process with exit code 1.
 void host_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/// Makes a project of the pipelines tests/fault/pipelines/<pipeline>*.lua: the first is "p", and
-/// <pipeline>_child.lua is "child". It has a folder "files" that scripts may write.
+/// Makes a project of what is in tests/fault/pipelines: <pipeline>.lua is "p", <pipeline>_child.lua
+/// is "child", <pipeline>_policy_again.lua the policy "again", <pipeline>.yaml is added to the
+/// settings. It has a folder "files" that scripts may write.
 void host_project_make(struct host_project *project, const char *pipeline);
 
 /// Removes it, or what hosts made in it.
@@ -49,12 +50,18 @@ pid_t host_start(const struct host_project *project, const char *const *words,
 /// Shape:  gives the exit code, or 128 + the number of the signal
 int host_wait(const struct host_project *project, pid_t pid);
 
+/// Says whether a host has ended, and leaves it to host_wait.
+bool host_has_ended(pid_t pid);
+
 /// Says what a host wrote to stderr.
 void host_stderr_show(const struct host_project *project);
 
 /// Waits until everything that hosts left behind and this process adopted has ended, at most for
 /// `ms`; says whether any is left then. This process must be a subreaper.
 bool host_orphans_are_left(int64_t ms);
+
+/// Kills them.
+void host_orphans_kill(void);
 
 /// Gives the script workers of a host.
 size_t host_workers(pid_t host, pid_t *workers, size_t max);

@@ -14,11 +14,6 @@
 
 #include "fault/stand.h"
 
-static bool has_ended(pid_t host) {
-  siginfo_t ended = {0};
-  return waitid(P_PID, (id_t)host, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid;
-}
-
 // The flaky task needs all of its three tries, so that a try that a lost worker used up would fail
 // the run.
 static void killed_workers_cost_no_retries(void **state) {
@@ -26,7 +21,7 @@ static void killed_workers_cost_no_retries(void **state) {
   struct stand stand;
   stand_open(&stand, "many");
   pid_t host = stand_run(&stand), workers[64];
-  for (int kills = 0; kills < 12 && !has_ended(host);) {
+  for (int kills = 0; kills < 12 && !host_has_ended(host);) {
     host_pause_ms(kills ? 20 + (long)host_random(60) : 1); // the first while it loads the pipeline
     size_t count = host_workers(host, workers, 64);
     if (!count) continue;

@@ -20,7 +20,23 @@ function notes.leave(ctx, item, step)
   assert(file.write(path, ("%s %s %s %s"):format(ctx.run, ctx.task, item, step)))
 end
 
----Does the same in a command: text of the shell.
+---Leaves two: one when something begins, and one when it is about to end.
+---@param ctx tidegate.Context
+---@param item integer?
+function notes.between(ctx, item)
+  notes.leave(ctx, item, "begin")
+  ctx:sleep "5ms"
+  notes.leave(ctx, item, "end")
+end
+
+---Makes a file of a name that stands for the run: files/NAME.RUN.
+---@param ctx tidegate.Context
+---@param name string
+function notes.mark(ctx, name)
+  assert(file.write(("files/%s.%s"):format(name, ctx.run), ""))
+end
+
+---Leaves a note in a command: text of the shell.
 notes.shell = 'echo "$TIDEGATE_RUN_ID $TIDEGATE_TASK - -"'
   .. ' >files/notes/$TIDEGATE_RUN_ID.$TIDEGATE_TASK.$$;'
 
