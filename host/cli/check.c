@@ -54,7 +54,7 @@ static void plan_check(struct checker *checker, const char *text, const char *fi
     return;
   }
   name_check(checker, plan->name, file);
-  tg_child_check_add(&checker->children, file, text);
+  tg_child_check_add(&checker->children, file, text, true);
   tg_plan_free(plan);
 }
 
@@ -126,6 +126,29 @@ static int path_check(struct checker *checker, const char *path, struct tg_error
   return S_ISDIR(info.st_mode) ? folder_check(checker, path, err) : file_check(checker, path, err);
 }
 
+// Reads what child runs the pipelines start that were asked about, and those in turn.
+static void children_read(struct checker *checker) {
+  char path[PATH_BYTES_MAX + 32];
+  struct dirent **entries = NULL;
+  snprintf(path, sizeof path, "%s/pipelines", checker->project.root);
+  int count = scandir(path, &entries, is_script, alphasort);
+  for (int i = 0; i < count; i++) {
+    snprintf(path, sizeof path, "pipelines/%s", entries[i]->d_name);
+    tg_child_check_know(&checker->children, path);
+    free(entries[i]);
+  }
+  free(entries);
+  for (const char *file; (file = tg_child_check_next(&checker->children));) {
+    struct tg_loaded loaded = {0};
+    struct tg_error err;
+    snprintf(path, sizeof path, "%s/%s", checker->project.root, file);
+    int code = tg_load_pipeline(&checker->project, path, &loaded, &err);
+    // What is wrong with it is told when it is asked about.
+    tg_child_check_add(&checker->children, file, !code && loaded.plan ? loaded.plan : "{}", false);
+    tg_loaded_deinit(&loaded);
+  }
+}
+
 static int project_check(struct checker *checker, struct tg_error *err) {
   static const char *const folders[] = {"pipelines", "pipelines/policies"};
   int code = TG_OK;
@@ -135,7 +158,6 @@ static int project_check(struct checker *checker, struct tg_error *err) {
     code = folder_check(checker, path, err);
     if (code == TG_ENOT_FOUND && i > 0) code = TG_OK; // a project need not have policies
   }
-  if (!code) tg_child_check_faults(&checker->children, checker->faults);
   return code;
 }
 
@@ -171,6 +193,8 @@ static int check_run(const struct tg_args *args) {
   int code = args->word_count ? TG_OK : project_check(&checker, &err);
   for (size_t i = 0; i < args->word_count && !code; i++)
     code = path_check(&checker, args->words[i], &err);
+  if (!code) children_read(&checker);
+  if (!code) tg_child_check_faults(&checker.children, checker.faults);
   exit_code = code ? tg_exit_report(&err) : result_print(&checker, &output);
   tg_project_deinit(&checker.project);
 

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "worker/bundles_parts.h"
+#include "worker/faults.h"
 #include "worker/timetable.h"
 
 void tg_bundles_load_remove(struct tg_bundles_load *load) {
@@ -117,9 +118,11 @@ static void load_end(struct tg_bundles_load *load, const char *faults, const str
     tg_bundles_build_end(load, faults, err);
   } else if (load->ready) {
     struct tg_error own;
-    if (faults)
-      tg_error_set(&own, TG_EBUG, "a bundle that was accepted cannot be loaded again: %.900s",
-                   faults);
+    char text[TG_ERROR_TEXT_MAX];
+    if (faults) {
+      tg_faults_say(faults, text, sizeof text);
+      tg_error_set(&own, TG_EBUG, "what the run began with cannot be loaded: %s", text);
+    }
     load->ready(load->self, faults ? &own : err);
   }
   tg_bundles_load_free(load);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/must.h"
+#include "worker/faults.h"
 #include "worker/sources.h"
 
 // What is known of a policy: the text that was looked at last, and the version in force.
@@ -156,14 +157,15 @@ static const struct tg_version *version_of_run(struct decision *decision) {
 
 static void last_good_ask(struct decision *decision, const struct tg_error *why) {
   struct known *known = tg_map_get(&decision->policies->known, decision->policy);
-  const struct tg_version *version =
-      known && known->version ? known->version : version_of_run(decision);
+  bool is_known = known && known->version;
+  const struct tg_version *version = is_known ? known->version : version_of_run(decision);
   if (!version) {
     decision_end(decision, why, NULL);
     return;
   }
-  tg_log(TG_LOG_WARN, "policy %s: %s; its last good version stays in force", decision->policy,
-         why->text);
+  tg_log(TG_LOG_WARN, "policy %s: %s; %s", decision->policy, why->text,
+         is_known ? "its last good version stays in force"
+                  : "the version that the run began with is asked");
   version_ask(decision, version);
 }
 
@@ -188,7 +190,11 @@ static void built(void *self, const struct tg_version *version, const char *faul
     return;
   }
   struct tg_error failed;
-  if (faults) tg_error_set(&failed, TG_EINVALID, "it has faults: %.900s", faults);
+  char text[TG_ERROR_TEXT_MAX];
+  if (faults) {
+    tg_faults_say(faults, text, sizeof text);
+    tg_error_set(&failed, TG_EINVALID, "it has faults: %s", text);
+  }
   last_good_ask(decision, faults ? &failed : err);
 }
 

@@ -26,6 +26,7 @@ static void subrun_free(struct tg_subrun *subrun) {
   free(subrun->pipeline);
   free(subrun->params);
   free(subrun->parent);
+  free(subrun->of);
   free(subrun);
 }
 
@@ -147,9 +148,14 @@ static void child_begin(struct tg_subrun *subrun) {
   tg_arena_deinit(&found.arena);
 }
 
-static uint32_t depth_of(const struct tg_subruns *subruns, const char *run) {
+static const struct tg_subrun *subrun_of_run(const struct tg_subruns *subruns, const char *run) {
   const struct tg_subrun *subrun = subruns->all;
   while (subrun && strcmp(subrun->id, run) != 0) subrun = subrun->next;
+  return subrun;
+}
+
+static uint32_t depth_of(const struct tg_subruns *subruns, const char *run) {
+  const struct tg_subrun *subrun = subrun_of_run(subruns, run);
   return subrun ? subrun->depth : 0;
 }
 
@@ -186,7 +192,10 @@ struct tg_subrun *tg_subrun_new(struct tg_subruns *subruns,
   subrun->params = tg_must(strdup(question->params));
   subrun->parent = tg_must(strdup(question->parent));
   subrun->secrets = json_incref((json_t *)question->secrets);
-  if (question->of) draft_make(subrun, question); // one that is resumed has all of it
+  if (question->of) {
+    draft_make(subrun, question); // one that is resumed has all of it
+    subrun->of = tg_must(strdup(question->of->pipeline));
+  }
   subrun->deadline_at = question->deadline_at;
   subrun->depth = depth_of(subruns, question->parent) + 1;
   subrun->end = (struct tg_deferred){.call = subrun_end, .self = subrun};
@@ -196,16 +205,30 @@ struct tg_subrun *tg_subrun_new(struct tg_subruns *subruns,
   return subrun;
 }
 
+// Says whether a run of the pipeline is among those that wait, one for the other, for the new one.
+static bool is_above(const struct tg_subruns *subruns, const struct tg_subrun_question *asked) {
+  const struct tg_subrun *subrun = subrun_of_run(subruns, asked->parent);
+  if (asked->of && strcmp(asked->of->pipeline, asked->pipeline) == 0) return true;
+  for (; subrun; subrun = subrun_of_run(subruns, subrun->parent))
+    if (strcmp(subrun->pipeline, asked->pipeline) == 0 ||
+        (subrun->of && strcmp(subrun->of, asked->pipeline) == 0))
+      return true;
+  return false;
+}
+
 static int limits_check(const struct tg_subruns *subruns, const struct tg_subrun_question *asked,
                         struct tg_error *err) {
+  if (is_above(subruns, asked))
+    return tg_error_set(
+        err, TG_EINVALID,
+        "a run of pipeline \"%s\" led to this one: it would start itself, without end",
+        asked->pipeline);
   if (subruns->count >= TG_CHILD_RUNS_MAX)
     return tg_error_set(err, TG_ELIMIT, "a host may have %d child runs open, and has them",
                         TG_CHILD_RUNS_MAX);
   if (depth_of(subruns, asked->parent) < TG_CHILD_DEPTH_MAX) return TG_OK;
-  return tg_error_set(
-      err, TG_ELIMIT,
-      "%s would be child of child of child, more than %d deep; does it start itself?",
-      asked->pipeline, TG_CHILD_DEPTH_MAX);
+  return tg_error_set(err, TG_ELIMIT, "%s would be child of child of child, more than %d deep",
+                      asked->pipeline, TG_CHILD_DEPTH_MAX);
 }
 
 static void live_tell(struct tg_subrun *subrun) {

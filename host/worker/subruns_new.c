@@ -5,6 +5,7 @@
 
 #include "engine/partitions.h"
 #include "model/params.h"
+#include "worker/faults.h"
 #include "worker/freeze.h"
 #include "worker/subruns_parts.h"
 
@@ -112,14 +113,22 @@ static void built(void *self, const struct tg_version *version, const char *faul
                   const struct tg_error *err) {
   struct tg_subrun *subrun = self;
   struct tg_error failed;
-  if (faults)
-    tg_error_set(&failed, TG_EINVALID, "pipeline %s has faults: %.900s", subrun->pipeline, faults);
+  char text[TG_ERROR_TEXT_MAX];
+  if (faults) {
+    tg_faults_say(faults, text, sizeof text);
+    tg_error_set(&failed, TG_EINVALID, "pipeline %s has faults: %s", subrun->pipeline, text);
+  } else if (err && err->code == TG_ENOT_FOUND) {
+    tg_error_set(&failed, TG_ENOT_FOUND, "there is no pipeline \"%s\": %s", subrun->pipeline,
+                 err->text);
+  } else if (err) {
+    failed = *err;
+  }
   if (subrun->has_to_end)
     refuse_stopped(subrun);
   else if (version)
     version_take(subrun, version);
   else
-    tg_subrun_refuse(subrun, faults ? &failed : err);
+    tg_subrun_refuse(subrun, &failed);
 }
 
 void tg_subrun_build(struct tg_subrun *subrun) {

@@ -17,6 +17,7 @@
 struct tg_subrun {
   struct tg_subruns *subruns;
   char *key, *pipeline, *params, *parent;
+  char *of;            // the pipeline of its parent; NULL where it was resumed
   int64_t deadline_at; // its parent's
   uint32_t depth;      // 1 for the child of a run that is none
   json_t *secrets;

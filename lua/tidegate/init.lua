@@ -129,11 +129,11 @@ local words = require "tidegate.pipeline.words"
 ---@class tidegate.MapFields: tidegate.TaskFields
 ---@field over string|fun(ctx: tidegate.Context): any[]?, any gives the items; or a map before, whose outputs they are
 ---@field run fun(ctx: tidegate.Context, item: any): any, any
----@field limit? integer items running at once
+---@field limit? integer items at once, each from its first try to its end
 ---@field key? fun(ctx: tidegate.Context, item: any): string|number|boolean
----@field limit_per_key? integer items of one key running at once
+---@field limit_per_key? integer items of one key at once
 ---@field order? "breadth"|"depth" of a map over a map: all items of one first, or one item through both
----@field fail_after? integer|string so many failed items (10, "10%") end the map; without it any one fails it
+---@field fail_after? integer|string 10: the tenth failed item ends the map; "10%": more than these; without it any one fails it
 ---@field items_max? integer 100,000 by default; more items fail the map
 
 ---@class tidegate.RunFields: tidegate.TaskFields

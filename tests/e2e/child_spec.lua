@@ -111,6 +111,23 @@ describe("tg.run", function()
     assert.equal(1, result.code)
     assert.equal("failed", run.state)
     assert.equal("0", box:sql "SELECT count(*) FROM runs WHERE state <> 'failed'")
+    assert.equal("2", box:sql "SELECT count(*) FROM runs")
+    assert.matches('a run of pipeline "p" led to this one: it would start itself', result.err)
+    local ring = "pipelines/p.lua:%d: run \"a\": it would start itself, without end: " ..
+      "it starts child, which starts p"
+    assert.matches(ring:format(5), box:tidegate("check").out, 1, true)
+    assert.matches(ring:format(5), box:tidegate("check", "pipelines/p.lua").out, 1, true)
+  end)
+
+  it("that is not there is told, in a check of its parent alone too", function()
+    of([[ tg.run "child" { pipeline = "chidl" }, ]], [[ tg.task "a" { run = print }, ]])
+    local checked = box:tidegate("check", "pipelines/p.lua")
+    assert.equal(2, checked.code)
+    assert.matches('p.lua:%d: run "child": there is no pipelines/chidl.lua; did you mean ' ..
+      'pipelines/child.lua?', checked.out)
+    local result = box:tidegate("run", "p")
+    assert.equal(1, result.code)
+    assert.matches('there is no pipeline "chidl": cannot open pipelines/chidl.lua', result.err)
   end)
 
   it("that nobody waits for goes on with its parent when the host was killed", function()
