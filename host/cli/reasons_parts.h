@@ -6,7 +6,8 @@
 //   reasons_way.c     what led to a task: upstreams, decisions, branches, rules, fallbacks
 //   reasons_tries.c   its attempts, what is between them, and how it ended
 //   reasons_work.c    what a task did besides: items, steps, child runs
-//   reasons_limits.c  whether a task could start, and what the items of a map wait for
+//   reasons_ready.c   whether a task could start
+//   reasons_limits.c  what the items of a map wait for
 //   reasons_lacks.c   what there is no room in, and who is in it
 //   reasons_wait.c    what a run waits for that others hold
 #pragma once
@@ -35,6 +36,12 @@ void tg_tell_overlap(struct tg_teller *teller);
 /// are not among them.
 const struct tg_attempt *tg_attempts_of(const struct tg_teller *teller, uint32_t task,
                                         size_t *count);
+
+/// Say whether a run may start tasks at all (it has begun and is not being stopped), whether a task
+/// is to be done yet, and whether its rule is met.
+bool tg_is_going(const struct tg_run *run);
+bool tg_is_needed(const struct tg_view *view, uint32_t task);
+bool tg_has_rule_met(const struct tg_view *view, uint32_t task);
 
 /// Says whether a task could start: its rule is met and nothing of its own is to be waited for.
 /// *since is when that came to be, and stays as it is if that was before.
