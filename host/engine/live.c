@@ -360,6 +360,7 @@ static int task_apply(struct tg_live_run *live, const struct tg_task *record) {
   t->output = text_copy(record->output);
   if (failure_set(t, &record->failure) || (record->output && !t->output)) return TG_ENOMEM;
   live->open--;
+  tg_live_map_close(live, record->index);
   int code = branch_ended(live, record->index, record->chosen);
   if (!code) code = fallbacks_ended(live, record->index);
   return code ? code : downstream_count(live, record->index, record->state);

@@ -133,13 +133,17 @@ int tg_live_map_tried(struct tg_live_run *live, uint32_t unit) {
 // more, since no item is let in again.
 static void map_stop(struct tg_live_run *live, struct tg_live_map *map) {
   map->is_stopped = true;
-  for (uint32_t i = 0; i < map->count; i++) {
+  for (uint32_t i = 0; i < map->count && map->running; i++) {
     struct tg_live_task *t = &live->tasks[map->first + i];
     if (!t->is_let_in || t->state != TG_TASK_READY || t->attempts) continue;
     t->state = TG_TASK_WAITING;
     t->is_let_in = false;
     map->running--;
   }
+}
+
+void tg_live_map_close(struct tg_live_run *live, uint32_t task) {
+  if (live->tasks[task].map) map_stop(live, live->tasks[task].map);
 }
 
 static void failure_count(struct tg_live_run *live, struct tg_live_map *map) {
@@ -169,7 +173,9 @@ static int chains_tell(struct tg_live_run *live, uint32_t task, uint32_t item,
   for (uint32_t i = 0; i < down.count && !code; i++) {
     const struct tg_plan_map *plan = plan_of(live, down.nodes[i]);
     struct tg_live_map *map = live->tasks[down.nodes[i]].map;
-    if (plan && plan->over == task && map) code = chain_item(live, map, item, state);
+    // One that was carried over has the items that it had.
+    bool has_one = plan && plan->over == task && map && item < map->count;
+    if (has_one) code = chain_item(live, map, item, state);
   }
   return code;
 }

@@ -41,6 +41,10 @@ int tg_live_map_tried(struct tg_live_run *live, uint32_t unit);
 /// Takes in that an item has ended, and what follows for its map and the maps after it.
 int tg_live_map_ended(struct tg_live_run *live, uint32_t unit, enum tg_task_state state);
 
+/// Takes in that the end of a task that may be a map is durable: of one that was carried over
+/// unfinished nothing is tried any more.
+void tg_live_map_close(struct tg_live_run *live, uint32_t task);
+
 /// Says whether nothing of an expanded map will run any more.
 bool tg_live_map_is_over(const struct tg_live_run *live, uint32_t task);
 

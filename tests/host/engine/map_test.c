@@ -473,6 +473,38 @@ static void carried_items_do_not_run_again(void **state) {
   rig_close(&rig);
 }
 
+static void of_a_map_that_is_kept_unfinished_nothing_runs(void **state) {
+  (void)state;
+  rig_init(&rig, rig_plan(NULL, "m map=1 fail_after=1", "x", NULL), 10);
+  const struct tg_task task = {.index = 0, .name = "m", .state = TG_TASK_FAILED};
+  const struct tg_map_items map = {.task = 0, .count = 2, .items = "[1,2]"};
+  const struct tg_item item = {.task = 0, .index = 1, .state = TG_TASK_SUCCESS, .output = "10"};
+  rig_run_keeping_map(&rig, &task, &map, &item, 1);
+  rig_settle(&rig);
+  rig_expect(&rig, "commit m=failed start:x#1");
+  done("x", "1");
+  assert_true(rig.has_ended);
+  rig_close(&rig);
+}
+
+static void a_chain_that_is_kept_has_the_items_that_it_had(void **state) {
+  (void)state;
+  rig_init(&rig, rig_plan(NULL, "a map=1 fail_after=2", "b map=1 over=a after=a", NULL), 10);
+  const struct tg_task task = {.index = 1, .name = "b", .state = TG_TASK_SUCCESS, .output = "[7]"};
+  const struct tg_map_items map = {.task = 1, .count = 1};
+  const struct tg_item item = {.task = 1, .index = 0, .state = TG_TASK_SUCCESS, .output = "7"};
+  rig_run_keeping_map(&rig, &task, &map, &item, 1);
+  rig_settle(&rig);
+  rig_success_of(&rig, "a", "{\"items\":[0,1]}", NULL);
+  rig_settle(&rig);
+  rig_fail(&rig, "a[1]", TG_EDENIED); // b has no such item
+  rig_settle(&rig);
+  done("a[0]", "1");
+  assert_string_equal(row("a")->output, "[1,null]");
+  assert_true(rig.has_ended);
+  rig_close(&rig);
+}
+
 // Which ends need a commit of their own.
 
 static void run_many(const char *words, size_t items) {
@@ -543,6 +575,8 @@ int main(void) {
       cmocka_unit_test(an_item_over_its_time_is_ended_alone),
       cmocka_unit_test(an_item_that_succeeds_at_once_leaves_one_record),
       cmocka_unit_test(carried_items_do_not_run_again),
+      cmocka_unit_test(of_a_map_that_is_kept_unfinished_nothing_runs),
+      cmocka_unit_test(a_chain_that_is_kept_has_the_items_that_it_had),
       cmocka_unit_test(an_end_among_many_may_wait_for_the_others),
       cmocka_unit_test(an_end_that_somebody_waits_for_may_not_wait),
   };

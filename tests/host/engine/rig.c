@@ -546,6 +546,17 @@ void rig_run_carrying_items(struct rig *rig, const struct tg_map_items *map,
                                             .carried_item_count = count}});
 }
 
+void rig_run_keeping_map(struct rig *rig, const struct tg_task *task,
+                         const struct tg_map_items *map, const struct tg_item *items,
+                         size_t count) {
+  run_begin(rig, &(struct tg_input){.run = {.carried = task,
+                                            .carried_count = 1,
+                                            .carried_maps = map,
+                                            .carried_map_count = 1,
+                                            .carried_items = items,
+                                            .carried_item_count = count}});
+}
+
 void rig_run(struct rig *rig) {
   rig_run_carrying(rig, NULL, 0);
 }

@@ -91,6 +91,9 @@ void rig_run_carrying(struct rig *rig, const struct tg_task *tasks, size_t count
 void rig_run_carrying_items(struct rig *rig, const struct tg_map_items *map,
                             const struct tg_item *items, size_t count);
 
+void rig_run_keeping_map(struct rig *rig, const struct tg_task *task,
+                         const struct tg_map_items *map, const struct tg_item *items, size_t count);
+
 /// Says what holds for a resource.
 void rig_rule(struct rig *rig, const struct tg_resource_rules *rules);
 
