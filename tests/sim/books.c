@@ -179,7 +179,9 @@ static void task_apply(struct sim *sim, struct sim_run *run, const struct tg_tas
   unit->failure = record->failure;
   unit->failure.text = keep(sim, record->failure.text);
   const struct tg_task *carried = carried_task(run, record->index);
-  unit->is_carried = carried && is_same_text(carried->output, record->output) && !record->attempts;
+  unit->is_carried = carried && is_same_text(carried->output, record->output) &&
+                     is_same_text(carried->chosen, record->chosen) && !record->attempts &&
+                     carried->state == record->state;
   if (carried && !unit->is_carried)
     sim_fail(sim, "task %u was carried over and is another", record->index);
   if (!tg_task_state_is_terminal(record->state)) {
@@ -261,7 +263,8 @@ static void item_apply(struct sim *sim, struct sim_run *run, const struct tg_ite
   unit->failure = record->failure;
   unit->failure.text = keep(sim, record->failure.text);
   const struct tg_item *carried = sim_carried_item(run, record->task, record->index);
-  unit->is_carried = carried && is_same_text(carried->output, record->output) && !record->attempts;
+  unit->is_carried = carried && is_same_text(carried->output, record->output) &&
+                     carried->state == record->state && !record->attempts;
   if (carried && !unit->is_carried)
     sim_fail(sim, "item %u of task %u was carried over and is another", record->index,
              record->task);

@@ -158,6 +158,11 @@ uint32_t sim_slots_for(const struct sim *sim, const struct sim_run *run) {
   return run->row.backfill && sim->slots > 1 ? sim->slots - 1 : sim->slots;
 }
 
+uint32_t sim_pool_slots(const struct sim *sim, const struct sim_run *run, uint32_t pool) {
+  bool is_of_project = run->pipeline->is_of_project[pool];
+  return is_of_project ? sim->pools[pool].slots : run->pipeline->pools[pool];
+}
+
 static const char *limit_passed(const struct sim *sim, struct sim_run *run,
                                 const struct sim_unit *unit) {
   const struct sim_task *task = sim_task_of(run, unit);
@@ -170,7 +175,7 @@ static const char *limit_passed(const struct sim *sim, struct sim_run *run,
   if (task->map.limit_per_key && unit->item != TG_NO_ITEM && load.key + 1 > task->map.limit_per_key)
     return "items of the key";
   for (uint32_t p = 0; p < SIM_POOLS; p++)
-    if (task->pools[p] && load.pools[p] + task->pools[p] > run->pipeline->pools[p])
+    if (task->pools[p] && load.pools[p] + task->pools[p] > sim_pool_slots(sim, run, p))
       return "slots of a pool";
   return NULL;
 }

@@ -24,9 +24,10 @@ static struct sim_unit *unit_draw(struct sim *sim, struct sim_run *run) {
   return is_item ? &unit->items->units[sim_random_below(&sim->random, unit->items->count)] : unit;
 }
 
-static bool is_open(struct sim_run *run, const struct sim_unit *unit) {
-  enum tg_task_state state =
-      unit->item == TG_NO_ITEM ? unit->state : sim_item_state(run, unit->task, unit->item);
+// That the item before it has not succeeded may be durable, and the engine not know it yet.
+static bool is_open(const struct sim *sim, struct sim_run *run, const struct sim_unit *unit) {
+  bool is_item = unit->item != TG_NO_ITEM && sim_is_told(sim);
+  enum tg_task_state state = is_item ? sim_item_state(run, unit->task, unit->item) : unit->state;
   return !tg_task_state_is_terminal(state) &&
          !tg_task_state_is_terminal(run->units[unit->task].state);
 }
@@ -73,7 +74,7 @@ static bool is_told(const struct sim_unit *unit) {
 
 void sim_cut(struct sim *sim, struct sim_run *run, struct sim_unit *unit) {
   bool is_new = !run->is_ending && !sim_check_is_stopped(sim, run) && unit->cut_host != sim->host &&
-                is_open(run, unit) && is_within_reach(sim, run, unit);
+                is_open(sim, run, unit) && is_within_reach(sim, run, unit);
   bool must = is_new && must_be_recorded(unit) && sim_is_told(sim);
   uint64_t batches = sim->batches_taken;
   sim_note(sim, "cut", run, unit, is_new);
@@ -139,7 +140,7 @@ void sim_operator_cut(struct sim *sim, uint64_t place) {
   for (int i = 0; i < DRAWS && sim->run_count && !sim->is_down; i++) {
     struct sim_run *run = sim->runs[sim_random_below(&sim->random, (uint32_t)sim->run_count)];
     struct sim_unit *unit = unit_draw(sim, run);
-    if (!run->is_live || (i + 1 < DRAWS && !is_open(run, unit))) continue;
+    if (!run->is_live || (i + 1 < DRAWS && !is_open(sim, run, unit))) continue;
     sim_cut(sim, run, unit);
     return;
   }

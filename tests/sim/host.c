@@ -6,12 +6,25 @@
 
 enum { HOUR_MS = 3600 * 1000 };
 
+// The project may have other sizes than it had for the host before, which hold for all runs.
+static void pools_give(struct sim *sim) {
+  for (uint32_t i = 0; i < SIM_POOLS; i++) {
+    uint32_t more =
+        sim_random_chance(&sim->random, 300) ? 1 + sim_random_below(&sim->random, 3) : 0;
+    sim->pools[i] =
+        (struct tg_plan_pool){.name = sim_pool_name(i), .slots = sim->pools_least[i] + more};
+  }
+  sim->pool_list = (struct tg_pools){.all = sim->pools, .count = SIM_POOLS};
+  sim_input(sim, &(struct tg_input){.kind = TG_INPUT_POOLS, .pools = &sim->pool_list});
+}
+
 void sim_host_up(struct sim *sim) {
   sim->host++;
   sim->is_down = sim->is_draining = false;
   sim->engine = tg_engine_new(sim->slots, sim->last_run);
   if (!sim->engine) abort();
   tg_engine_set_last_event(sim->engine, sim->arrival_count);
+  pools_give(sim);
   sim_resources_give(sim);
   // Places that nobody has told of would be given away: then all runs are taken up at once.
   for (size_t i = 0; i < sim->run_count && !sim->is_down; i++) {

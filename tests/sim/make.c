@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A world is made: its temper, its pipelines, and what its operator is going to do.
 #include <stdlib.h>
+#include <string.h>
 
 #include "sim/world.h"
 
@@ -20,6 +21,8 @@ static void pipelines_make(struct sim *sim) {
   taste.has_places = sim->has_places = sim_random_chance(&sim->random, 300);
   sim_resources_make(sim);
   for (uint32_t i = 0; i < SIM_POOLS; i++) taste.pools[i] = sim_random_below(&sim->random, 5);
+  taste.has_project = sim_random_chance(&sim->random, 400);
+  memcpy(sim->pools_least, taste.pools, sizeof sim->pools_least);
   sim->pipeline_count = 1 + sim_random_below(&sim->random, 3);
   for (uint32_t i = 0; i < sim->pipeline_count && !*sim->failure; i++) {
     struct tg_error err;

@@ -25,6 +25,8 @@ enum tg_task_state sim_item_state(struct sim_run *run, uint32_t task, uint32_t i
   enum tg_task_state state = map->items->units[item].state;
   const struct sim_task *t = &run->pipeline->tasks[task];
   if (state != TG_TASK_WAITING || !sim_task_is_chain(t)) return state;
+  // What was carried over has its own items, whatever the output is of what it waited for.
+  if (map->is_carried && !run->units[t->map.over].items) return state;
   enum tg_task_state before = sim_item_state(run, t->map.over, item);
   bool is_cut =
       before == TG_TASK_FAILED || before == TG_TASK_CANCELLED || before == TG_TASK_SKIPPED;

@@ -184,14 +184,14 @@ enum pool { POOL_HAS_ROOM, POOL_IS_FULL, POOL_IS_WAITED_FOR };
 
 static enum pool pools_say(const struct look *look, const struct sim_unit *unit,
                            const struct load *load) {
-  const struct sim_pipeline *p = look->run->pipeline;
   enum pool all = POOL_HAS_ROOM;
   for (uint32_t i = 0; i < SIM_POOLS; i++) {
     uint32_t wanted = wants(look, unit, i);
     if (!wanted) continue;
-    if (does_one_wait(look, look->run->units, p->count, unit, i)) return POOL_IS_WAITED_FOR;
+    if (does_one_wait(look, look->run->units, look->run->pipeline->count, unit, i))
+      return POOL_IS_WAITED_FOR;
     if (does_an_older_wait(look, i)) return POOL_IS_WAITED_FOR;
-    if (load->pools[i] + wanted > p->pools[i]) all = POOL_IS_FULL;
+    if (load->pools[i] + wanted > sim_pool_slots(look->sim, look->run, i)) all = POOL_IS_FULL;
   }
   return all;
 }

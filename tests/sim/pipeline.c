@@ -15,6 +15,10 @@ static const char *const resource_names[SIM_RESOURCES] = {"lake", "mail"};
 static const char *const backoffs[] = {"constant", "linear", "exponential", "decorrelated"};
 static const char *const jitters[] = {"none", "full", "equal"};
 
+const char *sim_pool_name(uint32_t pool) {
+  return pool_names[pool];
+}
+
 bool sim_task_is_chain(const struct sim_task *task) {
   return task->is_map && task->map.over != SIM_NONE;
 }
@@ -229,7 +233,9 @@ static void text_put(struct tg_buf *out, const struct sim_pipeline *p) {
       "\"retries\":%u,\"timeout_ms\":%lld}",
       p->name, p->runs_max, sim_overlap_word(p->overlap), p->tasks_max, p->retries_max,
       (long long)p->timeout_ms);
-  pools_put(out, "pools", p->pools);
+  uint32_t own[SIM_POOLS];
+  for (uint32_t i = 0; i < SIM_POOLS; i++) own[i] = p->is_of_project[i] ? 0 : p->pools[i];
+  pools_put(out, "pools", own);
   tg_buf_puts(out, ",\"tasks\":[");
   for (uint32_t i = 0; i < p->count; i++) {
     if (i) tg_buf_putc(out, ',');
@@ -245,6 +251,8 @@ int sim_pipeline_make(struct sim_pipeline *p, const struct sim_taste *taste,
   p->tasks = calloc(p->count, sizeof *p->tasks);
   if (!p->tasks) abort();
   memcpy(p->pools, taste->pools, sizeof p->pools);
+  for (uint32_t i = 0; i < SIM_POOLS; i++)
+    p->is_of_project[i] = taste->has_project && sim_random_chance(random, 600);
   if (sim_random_chance(random, 250)) p->tasks_max = 1 + sim_random_below(random, 4);
   if (taste->has_places && sim_random_chance(random, 700)) {
     p->runs_max = 1 + sim_random_below(random, 3);

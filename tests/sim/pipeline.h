@@ -59,7 +59,8 @@ struct sim_pipeline {
   int64_t timeout_ms;
   uint32_t tasks_max, retries_max, runs_max;
   enum sim_overlap overlap;
-  uint32_t pools[SIM_POOLS]; // their sizes
+  uint32_t pools[SIM_POOLS];     // their sizes, or what its tasks take at most of the project's
+  bool is_of_project[SIM_POOLS]; // the plan does not say its size
   struct tg_plan *plan;
 };
 
@@ -68,9 +69,9 @@ struct sim_taste {
   uint32_t number;           // of the pipeline; it may run those with smaller ones
   uint32_t tasks_max;        // how many tasks it may have
   uint32_t pools[SIM_POOLS]; // the same for all: they stand for the same things
-  bool has_resources, has_places;
-  uint32_t map_permille; // how many of its tasks are maps
-  bool is_traced;        // its plan is printed
+  bool has_resources, has_places, has_project; // has_project: it has pools
+  uint32_t map_permille;                       // how many of its tasks are maps
+  bool is_traced;                              // its plan is printed
 };
 
 /// Makes a pipeline and has its plan parsed.
@@ -82,3 +83,6 @@ void sim_pipeline_free(struct sim_pipeline *pipeline);
 
 /// Says whether a task runs for each item of the map that stands before it.
 bool sim_task_is_chain(const struct sim_task *task);
+
+/// Gives the name of a pool.
+const char *sim_pool_name(uint32_t pool);

@@ -138,6 +138,14 @@ tg_plant(overtaken_in_pool FILE engine/dispatch.c SEEDS 2000
 tg_plant(overtaken_in_other_pool FILE engine/dispatch.c SEEDS 5000
   FROM [[  places_keep(run, &run->plan->tasks[task], lacking, is_stuck);]]
   TO [[  (void)places_keep, is_stuck[lacking] = true;]])
+tg_plant(pool_of_project_ignored FILE engine/dispatch.c SEEDS 1000
+  FROM [[pool->slots ? pool->slots : tg_pools_slots(&engine->pools, pool->name);]] TO [[pool->slots;]])
+tg_plant(overtaken_by_younger FILE engine/dispatch.c SEEDS 5000
+  FROM [[if (is_stuck[i] || is_stuck_elsewhere(engine, pool->name)) return i;]]
+  TO [[(void)is_stuck_elsewhere;
+    if (is_stuck[i]) return i;]])
+tg_plant(stuck_for_good FILE engine/engine.c SEEDS 1000
+  FROM [[  engine->stuck_count = 0;]] TO [[]])
 tg_plant(held_for_ever FILE engine/dispatch.c SEEDS 1000
   FROM [[if (held->count && !is_stuck[i] &&]] TO [[if (held->count > 1 && !is_stuck[i] &&]])
 tg_plant(time_limit_lost FILE engine/dispatch.c SEEDS 1000
@@ -153,6 +161,23 @@ tg_plant(map_share_ignored FILE engine/live_map.c SEEDS 2000
   FROM [[(is_enough || is_share)]] TO [[is_enough]])
 tg_plant(drain_ignored FILE engine/dispatch.c SEEDS 2000
   FROM [[!engine->is_draining &&]] TO [[]])
+
+# --- Batches that may wait ---
+
+tg_plant(all_may_wait FILE engine/finish.c SEEDS 100
+  FROM [[return may_wait ? tg_engine_record_later : tg_engine_record;]]
+  TO [[(void)may_wait;
+  return tg_engine_record_later;]])
+tg_plant(last_may_wait FILE engine/finish.c SEEDS 5000
+  FROM [[enum { AWAITED_MAX = 64 };]] TO [[enum { AWAITED_MAX = 0 };]])
+tg_plant(chain_may_wait FILE engine/finish.c SEEDS 5000
+  FROM [[is_item ? next && next->over == t->task : is_awaited_by]]
+  TO [[is_item ? next && next->over == t->task && next->limit : is_awaited_by]])
+tg_plant(place_may_wait FILE engine/finish.c SEEDS 5000
+  FROM [[if (is_item && (plan->map->limit || plan->map->limit_per_key)) return true;]]
+  TO [[if (is_item && plan->map->limit) return true;]])
+tg_plant(intent_may_wait FILE engine/cut.c SEEDS 1000
+  FROM [[  tg_engine_record(engine, &record);]] TO [[  tg_engine_record_later(engine, &record);]])
 
 # --- States ---
 
@@ -243,6 +268,14 @@ tg_plant(carried_chain_never FILE engine/live.c SEEDS 5000
   FROM [[if (!code) code = tg_live_map_admit(live, down.nodes[i]);]] TO [[]])
 tg_plant(resumed_to_cancel_goes_on FILE engine/begin.c SEEDS 1000
   FROM [[!run->stopped.code && reason)]] TO [[!run->stopped.code && reason && !*reason)]])
+
+tg_plant(kept_map_goes_on FILE engine/live.c SEEDS 2000
+  FROM [[  tg_live_map_close(live, record->index);]] TO [[]])
+tg_plant(kept_chain_grows FILE engine/live_map.c SEEDS 5000
+  FROM [[plan->over == task && map && item < map->count;]] TO [[plan->over == task && map;]])
+tg_plant(kept_choice_forgotten FILE engine/begin.c SEEDS 2000
+  FROM [[.task = input->run.carried[i]};]] TO [[.task = input->run.carried[i]};
+    record.task.chosen = NULL;]])
 
 # --- Resources and budgets ---
 

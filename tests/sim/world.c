@@ -8,6 +8,7 @@ enum {
   STEPS_MAX = 2000000,
   TIMER_LATE_MS = 200,
   IDS = 16,
+  HELD_MS = 50,
 };
 
 // Longer than all that a world of this size can have to wait for.
@@ -52,6 +53,7 @@ static void batch_take(struct sim *sim, struct tg_batch *batch) {
     if (!sim->batches) abort();
   }
   int64_t wait = sim_random_time(&sim->random, 0, sim->commit_ms);
+  if (batch->may_wait) wait += sim_random_below(&sim->random, HELD_MS);
   struct sim_batch *last = sim->batch_count ? &sim->batches[sim->batch_count - 1] : NULL;
   int64_t at = sim->now.mono_ms + wait;
   if (last && last->durable_at_ms > at) at = last->durable_at_ms; // one after the other
@@ -175,6 +177,7 @@ static void step_check(struct sim *sim, const struct tg_effect *effects, size_t 
 
 // What is decided holds from here on, though it is not durable.
 static void decided(struct sim *sim, const struct tg_batch *batch) {
+  sim_check_later(sim, batch);
   sim_resources_decided(sim, batch);
   sim_cuts_decided(sim, batch);
   sim_places_decided(sim, batch);

@@ -244,6 +244,9 @@ struct sim {
   struct sim_batch *batches;
   size_t batch_count, durable_count, batch_cap;
   uint64_t batches_taken;
+  uint32_t pools_least[SIM_POOLS];      // of the project's pools, in every host
+  struct tg_plan_pool pools[SIM_POOLS]; // as this host was told
+  struct tg_pools pool_list;
   struct sim_resource resources[SIM_RESOURCES];
   struct sim_arrival arrivals[SIM_ARRIVALS_MAX];
   uint32_t arrival_count;
@@ -422,8 +425,16 @@ void sim_check_answer(struct sim *sim, const struct sim_attempt *attempt,
 /// Gives how many slots of the host a run may use.
 uint32_t sim_slots_for(const struct sim *sim, const struct sim_run *run);
 
+/// Gives the size of a pool for a run: what its pipeline says, or else the project.
+uint32_t sim_pool_slots(const struct sim *sim, const struct sim_run *run, uint32_t pool);
+
 /// Says whether a task has failed and left the rest to the one that stands in for it.
 bool sim_has_fallen(const struct sim_run *run, const struct sim_unit *unit);
+
+// --- later.c ---
+
+/// Checks that nothing follows soon from a batch that may wait.
+void sim_check_later(struct sim *sim, const struct tg_batch *batch);
 
 // --- fields.c ---
 
