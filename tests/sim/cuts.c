@@ -117,19 +117,25 @@ void sim_cut_later(struct sim *sim, const struct sim_run *run, const struct sim_
   sim_event_add(sim, SIM_CUT, wait, sim_place(run, task, item));
 }
 
-// A map whose end is decided is followed by another one, of which an item is cancelled.
-void sim_cuts_decided(struct sim *sim, const struct tg_batch *batch) {
-  for (size_t i = 0; i < batch->count && sim->has_cuts; i++) {
-    const struct tg_task *record = &batch->records[i].task;
-    struct sim_run *run;
-    struct sim_unit *map = sim_record_unit(sim, &batch->records[i], &run);
-    if (batch->records[i].kind != TG_RECORD_TASK || !map || !map->items) continue;
-    uint32_t task = chained_to(run, map->task);
-    if (!tg_task_state_is_terminal(record->state) || !sim_random_chance(&sim->random, 300))
-      continue;
+// A map whose end is decided is followed by another one, of which an item is cancelled; a task that
+// has failed and left the rest to another one is cancelled while that one works.
+static void decided_cut(struct sim *sim, const struct tg_record *record) {
+  struct sim_run *run;
+  struct sim_unit *unit = sim_record_unit(sim, record, &run);
+  bool is_task = record->kind == TG_RECORD_TASK && tg_task_state_is_terminal(record->task.state);
+  bool has_fallen = record->kind == TG_RECORD_ATTEMPT && record->attempt.is_fallback_next;
+  if (!unit || !sim_random_chance(&sim->random, 300)) return;
+  if (is_task && unit->items)
     sim_event_add(sim, SIM_CUT, sim_random_time(&sim->random, 0, sim->commit_ms),
-                  sim_place(run, task, sim_random_below(&sim->random, map->items->count)));
-  }
+                  sim_place(run, chained_to(run, unit->task),
+                            sim_random_below(&sim->random, unit->items->count)));
+  if (has_fallen && sim_task_of(run, unit)->spare != SIM_NONE)
+    sim_event_add(sim, SIM_CUT, sim_random_time(&sim->random, 0, sim->work_ms),
+                  sim_place(run, unit->task, unit->item));
+}
+
+void sim_cuts_decided(struct sim *sim, const struct tg_batch *batch) {
+  for (size_t i = 0; i < batch->count && sim->has_cuts; i++) decided_cut(sim, &batch->records[i]);
 }
 
 void sim_operator_cut(struct sim *sim, uint64_t place) {

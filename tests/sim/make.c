@@ -15,6 +15,8 @@ static void pipelines_make(struct sim *sim) {
                             .is_traced = sim->trace == SIM_TRACE_ALL};
   taste.has_resources = sim_random_chance(&sim->random, 300);
   sim->has_waits = sim_random_chance(&sim->random, 300);
+  sim->field_count = sim_random_chance(&sim->random, 150) ? 24 : 4;
+  if (sim->has_waits && sim->field_count > 4) sim->step_permille = 900;
   sim->has_cuts = sim_random_chance(&sim->random, 300);
   bool is_of_maps = sim->has_cuts && sim_random_chance(&sim->random, 400);
   if (is_of_maps) taste.map_permille = 700;

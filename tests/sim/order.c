@@ -307,7 +307,7 @@ static const char *idle_fault(const struct sim *sim, struct sim_run *run,
   if (unit->is_untold) return "has ended and nobody is told";
   if (a && !is_recorded(sim, unit)) return "runs for long and nobody can see it";
   if (tg_task_state_is_terminal(unit->state) || unit->flight || unit->asking) return NULL;
-  const char *wait = sim_wait_lasts(sim, unit);
+  const char *wait = sim_wait_lasts(sim, run, unit);
   if (wait) return wait;
   const struct sim_task *task = sim_task_of(run, unit);
   if (sim_is_to_end(sim, run, unit)) return unit->items ? NULL : "is cancelled and left open";

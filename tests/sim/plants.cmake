@@ -291,6 +291,15 @@ tg_plant(breaker_timer_lost FILE engine/guard.c SEEDS 5000
 tg_plant(breaker_blames_the_lost FILE engine/resources.c SEEDS 2000
   FROM [[return err->class == TG_CLASS_LOST ? TG_CLASS_CANCELLED : err->class;]]
   TO [[return err->class;]])
+tg_plant(share_ignored FILE retry/breaker.c SEEDS 2000
+  FROM [[return policy->share_permille && is_share_reached(policy, breaker);]]
+  TO [[return policy->share_permille == 100 && is_share_reached(policy, breaker);]])
+tg_plant(share_of_too_few FILE retry/breaker.c SEEDS 2000
+  FROM [[return calls >= policy->calls_min &&]] TO [[return calls + 1 >= policy->calls_min &&]])
+tg_plant(share_without_successes FILE retry/breaker.c SEEDS 5000
+  FROM [[  count(&breaker->buckets[0].successes);]] TO [[]])
+tg_plant(share_without_window FILE retry/breaker.c SEEDS 5000
+  FROM [[  if (age < (uint64_t)width) return;]] TO [[  if (age < 20 * (uint64_t)width) return;]])
 tg_plant(breaker_not_told FILE engine/finish.c SEEDS 2000
   FROM [[  tg_engine_guard_report(engine, run, unit, ticket, &outcome->err);]]
   TO [[  if (!outcome->err.code) tg_engine_guard_report(engine, run, unit, ticket, &outcome->err);]])
@@ -341,7 +350,7 @@ tg_plant(newer_run_is_stopped FILE engine/overlap.c SEEDS 5000
   TO [[*oldest = other;]])
 tg_plant(ring_for_ever FILE engine/overlap.c SEEDS 10000
   FROM [[if (engine->queue) ring_break(engine);]] TO [[(void)ring_break;]])
-tg_plant(ring_of_a_teardown FILE engine/overlap.c SEEDS 20000
+tg_plant(ring_of_a_teardown FILE engine/overlap.c SEEDS 60000
   FROM [[if (tg_live_is_cut(run, run->tasks[flight->unit].task)) continue;]]
   TO [[if (run->stopped.code) continue;]])
 
@@ -385,6 +394,29 @@ tg_plant(spare_of_the_sound FILE engine/live.c SEEDS 1000
 
 tg_plant(event_not_looked_for FILE engine/waits.c SEEDS 20000
   FROM [[if (after < engine->last_event) look(]] TO [[if (after > engine->last_event) look(]])
+tg_plant(event_found_by_type_only FILE engine/waits.c SEEDS 2000
+  FROM [[  if (event->subject) {
+    tg_buf_clear(key);]] TO [[  if (event->subject && !*event->subject) {
+    tg_buf_clear(key);]])
+tg_plant(event_field_not_noted FILE engine/waits.c SEEDS 2000
+  FROM [[  for (const struct field *field = type->fields; field; field = field->next) {
+    const json_t]] TO [[  for (const struct field *field = type->fields; field; field = NULL) {
+    const json_t]])
+tg_plant(event_of_many_fields FILE engine/waits.c SEEDS 10000
+  FROM [[if (count == FIELDS_MAX) return false;]] TO [[if (count == FIELDS_MAX) return true;]])
+tg_plant(event_source_ignored FILE model/event.c SEEDS 2000
+  FROM [[if (filter->source && strcmp(filter->source, event->source) != 0) return false;]] TO [[]])
+tg_plant(event_number_by_form FILE model/event.c SEEDS 5000
+  FROM [[  if (json_is_number(a) && json_is_number(b)) return json_number_value(a) == json_number_value(b);]] TO [[]])
+tg_plant(event_second_field_ignored FILE model/event.c SEEDS 2000
+  FROM [[    if (!is_same(value, tg_event_data_get(data, path))) return false;]]
+  TO [[    return is_same(value, tg_event_data_get(data, path));]])
+tg_plant(event_list_gone FILE engine/waits.c SEEDS 10000
+  FROM [[  if (list->first || list->references) return;]] TO [[  if (list->first) return;]])
+tg_plant(since_run_ignored FILE engine/waits.c SEEDS 2000
+  FROM [[strcmp(since, "run") == 0 ? run->event_after]] TO [[strcmp(since, "run") == 0 ? engine->last_event]])
+tg_plant(since_run_forgotten FILE engine/begin.c SEEDS 2000
+  FROM [[  run.event_after = engine->last_event;]] TO [[]])
 tg_plant(event_of_before FILE engine/waits.c SEEDS 5000
   FROM [[if (step->after >= arrival->event->number) return false;]] TO [[]])
 tg_plant(wait_ends_before_commit FILE engine/waits.c SEEDS 2000

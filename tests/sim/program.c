@@ -29,8 +29,18 @@ static int64_t sleep_of(const struct sim_attempt *attempt) {
   return sim_random_time(&random, 1, 6 * 3600 * 1000);
 }
 
+static uint64_t program_of(const struct sim *sim, const struct sim_run *run, uint32_t task,
+                           uint32_t item) {
+  return mix(mix(sim->seed) ^ sim_place(run, task, item));
+}
+
+uint64_t sim_wait_chance(const struct sim *sim, const struct sim_run *run, uint32_t task,
+                         uint32_t item, uint32_t position) {
+  return mix(program_of(sim, run, task, item) - position);
+}
+
 void sim_program_make(const struct sim *sim, struct sim_attempt *a) {
-  a->program = mix(mix(sim->seed) ^ sim_place(a->run, a->unit->task, a->unit->item));
+  a->program = program_of(sim, a->run, a->unit->task, a->unit->item);
   if (a->is_fallback || a->is_expansion || a->program % 1000 >= sim->step_permille) return;
   a->length = 1 + (uint32_t)(a->program >> 32) % 4;
 }
@@ -41,7 +51,10 @@ static void step_send(struct sim *sim, struct sim_attempt *a, enum tg_step_opera
                       const char *name, const char *result) {
   a->request = ++a->last_request;
   a->is_asleep = operation == TG_STEP_SLEEP || operation == TG_STEP_WAIT;
-  const char *wait = operation == TG_STEP_WAIT ? sim_wait_text(sim, mix(a->program - a->at)) : NULL;
+  const char *wait =
+      operation == TG_STEP_WAIT
+          ? sim_wait_text(sim, sim_wait_chance(sim, a->run, a->unit->task, a->unit->item, a->at))
+          : NULL;
   sim_note(sim, name, a->run, a->unit, (int64_t)a->request);
   sim_input(sim, &(struct tg_input){.kind = TG_INPUT_STEP,
                                     .step = {.attempt = a->handle,

@@ -15,6 +15,13 @@ struct sim_resource *sim_resource_of(struct sim *sim, const struct sim_task *tas
   return task->resource == SIM_NONE ? NULL : &sim->resources[task->resource];
 }
 
+static void share_make(struct sim_random *random, struct tg_breaker_policy *policy) {
+  policy->share_permille = 100 + 100 * sim_random_below(random, 9);
+  policy->calls_min = 2 + sim_random_below(random, 5);
+  policy->window_ms = sim_random_time(random, 1000, 60 * MINUTE_MS);
+  if (sim_random_chance(random, 500)) policy->failures_max = 0;
+}
+
 void sim_resources_make(struct sim *sim) {
   struct sim_random *random = &sim->random;
   for (uint32_t i = 0; i < SIM_RESOURCES; i++) {
@@ -24,6 +31,7 @@ void sim_resources_make(struct sim *sim) {
     r->rules.has_budget = sim_random_chance(random, 500);
     tg_breaker_policy_init(&r->rules.breaker);
     r->rules.breaker.failures_max = 1 + sim_random_below(random, 4);
+    if (sim_random_chance(random, 300)) share_make(random, &r->rules.breaker);
     r->rules.breaker.open_ms = sim_random_time(random, 1, 10 * MINUTE_MS);
     r->rules.breaker.probes_max = 1 + sim_random_below(random, 3);
     r->rules.breaker.successes_to_close = 1 + sim_random_below(random, 3);
@@ -33,7 +41,7 @@ void sim_resources_make(struct sim *sim) {
                                   .reserve_milli = sim_random_below(random, 2) * 10,
                                   .cap_milli = 1000 + 1000 * (int64_t)sim_random_below(random, 5)};
     r->phase = "closed";
-    r->is_known = true;
+    r->is_known = r->is_share_known = true;
   }
 }
 
@@ -54,7 +62,9 @@ void sim_resources_give(struct sim *sim) {
     r->successes = r->failures = 0;
     r->phase = r->row.name ? r->row.phase : "closed";
     r->retry_at = r->row.retry_at;
-    r->is_known = !r->row.name; // how many have failed in a row stands in no field of the row
+    r->call_count = 0;
+    r->is_known = r->is_share_known =
+        !r->row.name; // how many have failed in a row stands in no field of the row
     if (r->row.name) records[count++] = r->row;
   }
   sim_input(sim, &(struct tg_input){.kind = TG_INPUT_RESOURCES,
@@ -87,8 +97,8 @@ void sim_resources_decided(struct sim *sim, const struct tg_batch *batch) {
     if (!is_turned) continue;
     sim_note(sim, r->phase, NULL, NULL, r->retry_at);
     r->epoch++;
-    r->successes = r->failures = 0;
-    r->is_known = true;
+    r->successes = r->failures = r->call_count = 0;
+    r->is_known = r->is_share_known = true;
     if (!r->rules.has_breaker) sim_fail(sim, "resource %s turns and has no breaker", record->name);
   }
 }
@@ -147,6 +157,43 @@ bool sim_resource_may_hold(struct sim *sim, const struct sim_unit *unit,
 
 // --- Results ---
 
+static void call_add(struct sim *sim, struct sim_resource *r, bool is_failure) {
+  if (r->call_count == SIM_CALLS_MAX) {
+    memmove(r->calls, r->calls + 1, --r->call_count * sizeof *r->calls);
+    r->is_share_known = false;
+  }
+  r->calls[r->call_count++] = (struct sim_call){sim->now.wall_ms, sim->jumped_ms, is_failure};
+}
+
+static bool is_share(const struct tg_breaker_policy *policy, const struct sim_resource *r,
+                     uint32_t from) {
+  uint32_t failures = 0, calls = r->call_count - from;
+  for (uint32_t i = from; i < r->call_count; i++) failures += r->calls[i].is_failure;
+  return calls >= policy->calls_min && failures * 1000.0 >= (double)policy->share_permille * calls;
+}
+
+enum share { SHARE_NO, SHARE_OPEN, SHARE_YES };
+
+// The window ends somewhere between nine tenths of it ago and all of it, by a clock that nobody has
+// set meanwhile.
+static enum share share_say(const struct sim *sim, const struct sim_resource *r) {
+  const struct tg_breaker_policy *policy = &r->rules.breaker;
+  int64_t width = policy->window_ms / TG_BREAKER_BUCKETS, now = sim->now.wall_ms;
+  bool may = false, must = true;
+  if (!policy->share_permille) return SHARE_NO;
+  if (!r->is_share_known) return SHARE_OPEN;
+  for (uint32_t i = 0; i <= r->call_count; i++) {
+    bool is_first_in = i == r->call_count || now - r->calls[i].at_ms <= TG_BREAKER_BUCKETS * width;
+    bool is_last_out = !i || now - r->calls[i - 1].at_ms >= (TG_BREAKER_BUCKETS - 1) * width;
+    if (i < r->call_count && r->calls[i].jumped_ms != sim->jumped_ms) return SHARE_OPEN;
+    if (!is_first_in || !is_last_out) continue;
+    bool is_reached = is_share(policy, r, i);
+    may |= is_reached;
+    must &= is_reached;
+  }
+  return must ? SHARE_YES : may ? SHARE_OPEN : SHARE_NO;
+}
+
 struct sim_expected sim_resource_expect(struct sim *sim, const struct sim_attempt *a,
                                         const struct tg_error *err) {
   struct sim_resource *r = sim_resource_of(sim, sim_task_of(a->run, a->unit));
@@ -159,8 +206,12 @@ struct sim_expected sim_resource_expect(struct sim *sim, const struct sim_attemp
   if (is_phase(r, "closed") && is_of_phase) {
     if (is_success) r->failures = 0, r->is_known = true;
     if (is_failure) r->failures++;
-    bool is_over = is_failure && r->failures >= r->rules.breaker.failures_max;
-    expected.may_open |= is_over || (is_failure && !r->is_known);
+    if (is_success || is_failure) call_add(sim, r, is_failure);
+    uint32_t max = r->rules.breaker.failures_max;
+    enum share share = share_say(sim, r);
+    bool is_over = is_failure && ((max && r->failures >= max) || share == SHARE_YES);
+    bool is_unknown = share == SHARE_OPEN || (max && !r->is_known);
+    expected.may_open |= is_over || (is_failure && is_unknown);
     expected.must_open |= is_over;
   } else if (is_phase(r, "half_open") && is_of_phase) {
     bool counts = is_probe_out(sim, a, r) && !a->has_slept;

@@ -178,6 +178,7 @@ static void step_check(struct sim *sim, const struct tg_effect *effects, size_t 
 // What is decided holds from here on, though it is not durable.
 static void decided(struct sim *sim, const struct tg_batch *batch) {
   sim_check_later(sim, batch);
+  sim_waits_decided(sim, batch);
   sim_resources_decided(sim, batch);
   sim_cuts_decided(sim, batch);
   sim_places_decided(sim, batch);
@@ -234,6 +235,7 @@ void sim_begin(struct sim *sim, struct sim_run *run) {
   for (int i = 0; i < IDS; i++) run->row.id.bytes[i] = (uint8_t)sim_random_next(&sim->random);
   run->is_live = run->is_untold = true;
   run->turn = ++sim->last_turn;
+  run->events_before = sim->arrival_count;
   sim_note(sim, "BEGIN", run, NULL, run->pipeline->count);
   struct tg_input input = {.kind = TG_INPUT_RUN};
   input.run.run = &run->row;

@@ -128,6 +128,7 @@ struct sim_run {
   bool was_cancelled, was_timed; // ever
   uint32_t granted;              // retries, of the budget of the run
   uint32_t stop_host;            // the host in which it was stopped last
+  uint64_t events_before;        // that had come when it was begun
   uint64_t parent;               // attempt that waits for it, of this host
   struct sim_carried *carried;   // from an earlier run, or NULL
   // Of this host.
@@ -190,6 +191,14 @@ struct sim_arrival {
   int64_t told_mono_ms;
 };
 
+enum { SIM_CALLS_MAX = 256 };
+
+/// A call of a resource that its breaker counts.
+struct sim_call {
+  int64_t at_ms, jumped_ms; // on the wall clock; how far that had jumped
+  bool is_failure;
+};
+
 /// What is known of a resource that tasks name.
 struct sim_resource {
   struct tg_resource_rules rules;
@@ -197,9 +206,12 @@ struct sim_resource {
   // Of this host.
   const char *phase; // of its breaker, as the engine said last
   int64_t retry_at;
-  uint32_t epoch;               // of the phase
-  uint32_t failures, successes; // in a row of calls, of probes
-  bool is_known;                // that there were so many failures
+  uint32_t epoch;                       // of the phase
+  uint32_t failures, successes;         // in a row of calls, of probes
+  bool is_known;                        // that there were so many failures
+  bool is_share_known;                  // that there were no other calls
+  struct sim_call calls[SIM_CALLS_MAX]; // of the phase, the oldest first
+  uint32_t call_count;
   // Of all.
   uint64_t firsts, granted; // first tries and retries
 };
@@ -249,7 +261,7 @@ struct sim {
   struct tg_pools pool_list;
   struct sim_resource resources[SIM_RESOURCES];
   struct sim_arrival arrivals[SIM_ARRIVALS_MAX];
-  uint32_t arrival_count;
+  uint32_t arrival_count, field_count;       // field_count: of the data of an event
   struct sim_unit *asked[SIM_QUESTIONS_MAX]; // by question - 1, of this host
   uint32_t asked_count, asking_count;        // in all, and without an answer
   // Everything there is.
@@ -389,6 +401,10 @@ void sim_work_later(struct sim *sim, const struct sim_attempt *attempt);
 struct sim_attempt *sim_attempt_find(const struct sim *sim, uint64_t handle);
 void sim_attempts_forget(struct sim *sim);
 
+/// Gives what a step waits for, as a number that sim_wait_text understands.
+uint64_t sim_wait_chance(const struct sim *sim, const struct sim_run *run, uint32_t task,
+                         uint32_t item, uint32_t position);
+
 void sim_program_make(const struct sim *sim, struct sim_attempt *attempt);
 void sim_program_operation(struct sim *sim, struct sim_attempt *attempt);
 void sim_program_step_end(struct sim *sim, struct sim_attempt *attempt);
@@ -473,7 +489,7 @@ const char *sim_policy_fault(const struct sim_told *told, const struct tg_attemp
 
 // --- waits.c ---
 
-/// Draws what a step waits for.
+/// Gives what a step waits for.
 const char *sim_wait_text(struct sim *sim, uint64_t chance);
 
 /// Gives the step at which a unit is parked, if it waits there and has no result, or NULL.
@@ -485,10 +501,12 @@ void sim_events_asked(struct sim *sim, const struct tg_effect *effect);
 void sim_person_asked(struct sim *sim, const struct sim_attempt *attempt);
 void sim_person_answers(struct sim *sim, uint64_t place);
 
-/// Says what is wrong with the end of a wait, or with a wait that goes on; or NULL.
-const char *sim_wait_fault(const struct sim *sim, const struct tg_step *row,
-                           const struct tg_step *record);
-const char *sim_wait_lasts(const struct sim *sim, const struct sim_unit *unit);
+/// Checks what is decided of waits: from when on, and by what they end.
+void sim_waits_decided(struct sim *sim, const struct tg_batch *batch);
+
+/// Says what is wrong with a wait that goes on, or NULL.
+const char *sim_wait_lasts(const struct sim *sim, const struct sim_run *run,
+                           const struct sim_unit *unit);
 
 // --- resources.c ---
 
