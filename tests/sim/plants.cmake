@@ -444,7 +444,7 @@ tg_plant(cut_of_map_forgotten FILE engine/cut.c SEEDS 5000
   FROM [[if (t->attempt || t->map) intent_record]] TO [[if (t->attempt) intent_record]])
 tg_plant(cuts_not_resumed FILE engine/begin.c SEEDS 5000
   FROM [[  tg_engine_cuts_resume(engine, run);]] TO [[]])
-tg_plant(cut_lost_with_its_attempt FILE engine/begin.c SEEDS 20000
+tg_plant(cut_lost_with_its_attempt FILE engine/begin.c SEEDS 60000
   FROM [[if (run->tasks[unit].is_cut && attempt->item != TG_NO_ITEM)]]
   TO [[if (false && run->tasks[unit].is_cut && attempt->item != TG_NO_ITEM)]])
 tg_plant(cut_of_first_item_only FILE engine/cut.c SEEDS 2000
@@ -473,7 +473,7 @@ tg_plant(cut_run_succeeds FILE engine/finish.c SEEDS 1000
 tg_plant(cut_keeps_its_spare FILE engine/live.c SEEDS 5000
   FROM [[bool is_known = !live->is_replaying || live->tasks[task].state != TG_TASK_CANCELLED;]]
   TO [[bool is_known = live->tasks[task].state != TG_TASK_CANCELLED;]])
-tg_plant(cut_spare_not_replayed FILE engine/live.c SEEDS 20000
+tg_plant(cut_spare_not_replayed FILE engine/live.c SEEDS 40000
   FROM [[if (is_held) code = fallback_release(live, i, live->tasks[i].is_fallback);]]
   TO [[if (is_held) code = fallback_release(live, i, false);]])
 
