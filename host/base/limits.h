@@ -8,6 +8,7 @@
 
 // Messages and payloads.
 #define TG_FRAME_BYTES_MAX (64 * TG_MIB)             // one message between host and worker
+#define TG_PLAN_BYTES_MAX (256 * TG_MIB)             // a pipeline's plan, which comes in parts
 #define TG_RESULT_BYTES_MAX (8 * TG_MIB)             // what a task may return, as JSON
 #define TG_RESULT_DEPTH_MAX 64                       // nesting of what a task may return
 #define TG_RESULT_NODES_MAX 1000000                  // values in what a task may return

@@ -3,8 +3,8 @@
 // they stand on the wire (wire.h). A frame is a 32-bit length of what follows, a type byte, a body.
 //
 // Host to worker                                       Worker to host
-//   LOAD    bundle, kind, build, entry, now_ms,          LOADED  bundle, plan, repeats
-//           state_bytes, build_ms, files
+//   LOAD    bundle, kind, build, entry, now_ms,          PLAN    bundle, plan (a part)
+//           state_bytes, build_ms, files                 LOADED  bundle, plan (the end), repeats
 //   DROP    bundle                                       FAULTS  bundle, faults (JSON)
 //   START   attempt, bundle, task, seed, context (JSON)  RESULT  attempt, outcome
 //   CANCEL  attempt, code                                REQUEST attempt, request, kind, body
@@ -41,6 +41,7 @@ enum tg_message {
   TG_MESSAGE_LOG,
   TG_MESSAGE_DECIDED,
   TG_MESSAGE_PONG,
+  TG_MESSAGE_PLAN,
 };
 
 /// What a bundle is: a pipeline, or one policy.

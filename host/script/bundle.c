@@ -9,7 +9,10 @@
 
 #include "base/limits.h"
 #include "script/json_module.h"
+#include "script/lua_body.h"
 #include "script/require.h"
+
+enum { PLAN_PART_BYTES = 256 * 1024 };
 
 // Runs the entry and bakes what it returned.
 static const char driver[] = "local entry, bake, path = ...\n"
@@ -18,13 +21,39 @@ static const char driver[] = "local entry, bake, path = ...\n"
 
 // --- Answers ---
 
-static void loaded_tell(struct tg_bundle *bundle, const struct tg_buf *plan) {
+// Sends a message that has a part of the plan, and empties the buffer.
+static int part_tell(struct tg_bundle *bundle, enum tg_message type, struct tg_buf *part,
+                     struct tg_error *err) {
   struct tg_channel *channel = &bundle->worker->channel;
-  struct tg_buf *out = tg_channel_begin(channel, TG_MESSAGE_LOADED);
+  struct tg_buf *out = tg_channel_begin(channel, type);
   tg_wire_put_u64(out, bundle->id);
-  tg_wire_put_bytes(out, plan->data, plan->len);
-  tg_wire_put_u8(out, !bundle->state.has_told_time);
-  tg_channel_end(channel, NULL);
+  tg_wire_put_bytes(out, tg_buf_text(part), part->len);
+  if (type == TG_MESSAGE_LOADED) tg_wire_put_u8(out, !bundle->state.has_told_time);
+  tg_buf_clear(part);
+  return tg_channel_end(channel, err);
+}
+
+// Tells the plan: its head, which is in `part`, with the tasks as its last member. A large one
+// leaves in parts, as the host takes them.
+static int loaded_tell(struct tg_bundle *bundle, struct tg_buf *part, const struct tg_buf *tasks,
+                       struct tg_error *err) {
+  size_t at = 0, len = tasks ? tasks->len : 0;
+  int code = TG_OK;
+  if (tasks) {
+    part->len--; // the bracket
+    tg_buf_puts(part, ",\"tasks\":");
+  }
+  while (at < len && !code) {
+    size_t more = len - at < PLAN_PART_BYTES ? len - at : PLAN_PART_BYTES;
+    tg_buf_put(part, tasks->data + at, more);
+    at += more;
+    if (at == len) break;
+    code = part_tell(bundle, TG_MESSAGE_PLAN, part, err);
+    tg_channel_flush(&bundle->worker->channel); // when the host is gone, the next flush tells it
+  }
+  if (tasks) tg_buf_putc(part, '}');
+  if (part->is_failed) code = tg_error_set(err, TG_ENOMEM, "no memory for the plan");
+  return code ? code : part_tell(bundle, TG_MESSAGE_LOADED, part, err);
 }
 
 static void faults_tell(struct tg_bundle *bundle, const struct tg_buf *faults) {
@@ -84,38 +113,36 @@ static void build_deadline_fault(struct tg_bundle *bundle) {
   fault_tell(bundle, text);
 }
 
-// A pipeline's tasks come as text already; they are its plan's last member.
-static void tasks_put(lua_State *L, struct tg_buf *json) {
-  size_t len;
-  const char *tasks = lua_tolstring(L, -1, &len);
-  if (!tasks) return;
-  json->len--; // the bracket
-  tg_buf_puts(json, ",\"tasks\":");
-  tg_buf_put(json, tasks, len);
-  tg_buf_putc(json, '}');
+// Puts the first of the driver's results as JSON if it is to be told: the plan, or the faults that
+// come second when there is none.
+static int build_read(struct tg_bundle *bundle, lua_State *L, bool is_plan, struct tg_buf *json,
+                      struct tg_error *err) {
+  static const struct tg_json_caps caps = {.bytes_max = (size_t)TG_FRAME_BYTES_MAX,
+                                           .depth_max = TG_RESULT_DEPTH_MAX,
+                                           .nodes_max = (size_t)TG_GRAPH_NODES_MAX * 16};
+  if (is_plan && !bundle->is_build) return TG_OK;
+  int code = tg_lua_json_encode(L, is_plan ? -2 : -1, &caps, json, err);
+  if (json->is_out_of_memory) return tg_error_set(err, TG_ENOMEM, "no memory for the plan");
+  if (json->is_failed)
+    return tg_error_set(err, TG_ELIMIT, "the plan has more than %zu bytes", json->max);
+  return code;
 }
 
 // The driver's two results are the plan and its tasks, or nil and the faults.
 static void build_done(struct tg_bundle *bundle) {
-  static const struct tg_json_caps caps = {.bytes_max = (size_t)TG_FRAME_BYTES_MAX,
-                                           .depth_max = TG_RESULT_DEPTH_MAX,
-                                           .nodes_max = (size_t)TG_GRAPH_NODES_MAX * 16};
   lua_State *L = bundle->build.thread;
   bool is_plan = !lua_isnil(L, -2);
   struct tg_buf json;
   struct tg_error err;
-  tg_buf_init(&json, caps.bytes_max);
-  bool is_told = bundle->is_build || !is_plan;
-  int code = is_told ? tg_lua_json_encode(L, is_plan ? -2 : -1, &caps, &json, &err) : TG_OK;
-  if (code == TG_OK && is_told && is_plan) tasks_put(L, &json);
-  if (json.is_out_of_memory)
-    code = tg_error_set(&err, TG_ENOMEM, "no memory for the plan");
-  else if (json.is_failed)
-    code = tg_error_set(&err, TG_ELIMIT, "the plan has more than %zu bytes", json.max);
-  tg_fiber_close(&bundle->build);
+  tg_buf_init(&json, (size_t)TG_FRAME_BYTES_MAX);
+  int code = build_read(bundle, L, is_plan, &json, &err);
   if (code == TG_OK && is_plan) code = tg_state_seal(&bundle->state, &err);
+  if (code == TG_OK && is_plan) {
+    const struct tg_buf *tasks = bundle->is_build ? tg_lua_test_body(L, -1) : NULL;
+    code = loaded_tell(bundle, &json, tasks, &err);
+  }
   bundle->is_ready = is_plan && code == TG_OK;
-  if (code == TG_OK && is_plan) loaded_tell(bundle, &json);
+  tg_fiber_close(&bundle->build);
   if (code == TG_OK && !is_plan) faults_tell(bundle, &json);
   tg_buf_deinit(&json);
   if (code != TG_OK)

@@ -2,7 +2,7 @@
 // A bundle: one version of a pipeline or a policy, in a Lua state of its own.
 //
 //   LOAD --> the entry's chunk is run, what it returns is baked by the library (a fiber, with a
-//            budget of build_ms) --> LOADED, or FAULTS and the bundle is gone. Only a
+//            budget of build_ms) --> PLAN ... LOADED, or FAULTS and the bundle is gone. Only a
 //            build validates and tells the plan: what another worker built needs neither
 //   DROP --> the state is closed as soon as its last fiber has ended
 //

@@ -413,14 +413,14 @@ static int l_tasks_plan(lua_State *L) {
   luaL_checktype(L, 3, LUA_TFUNCTION);
   lua_settop(L, 3);
   struct tg_buf *out = tg_lua_new_body(L);
+  out->max = (size_t)TG_PLAN_BYTES_MAX;
   if (tg_lua_tasks_make_graph(L, tasks, 1, &err)) return luaL_error(L, "%s", err.text);
   tg_lua_tasks_put_plan(L, tasks, out);
   tg_graph_deinit(&tasks->graph); // whoever asks about it later makes it again
   if (out->is_out_of_memory) return luaL_error(L, "not enough memory for the pipeline's plan");
   if (out->is_failed)
     return luaL_error(L, "the pipeline's plan has more than %d MiB",
-                      (int)(TG_FRAME_BYTES_MAX / TG_MIB));
-  lua_pushlstring(L, out->data, out->len);
+                      (int)(TG_PLAN_BYTES_MAX / TG_MIB));
   return 1;
 }
 

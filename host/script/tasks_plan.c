@@ -110,4 +110,5 @@ void tg_lua_tasks_put_plan(lua_State *L, struct tg_lua_tasks *tasks, struct tg_b
       usual_put(L, out, tasks, i, texts, &last);
   }
   tg_buf_putc(out, ']');
+  lua_pop(L, 1); // the texts
 }

@@ -4,7 +4,7 @@
 // from then on its files are kept here, and every worker gets exactly those. A pipeline that was
 // built before, of what is there now, is not built again (builds.h).
 //
-//   build:    entry -> known | LOAD -> SOURCE ... SOURCE -> LOADED (plan) | FAULTS
+//   build:    entry -> known | LOAD -> SOURCE ... SOURCE -> PLAN ... LOADED (plan) | FAULTS
 //   require:  bundle, worker -> LOAD with all files -> LOADED (without a plan)
 //
 // A worker has one LOAD in work at a time.
@@ -81,9 +81,11 @@ void tg_bundles_forget(struct tg_bundles *bundles, const void *self);
 /// and a worker that is asked for it later gets it again.
 void tg_bundles_drop(struct tg_bundles *bundles, const struct tg_version *version);
 
-/// Takes in what a worker says about bundles: LOADED, FAULTS, and requests of kind SOURCE.
+/// Takes in what a worker says about bundles: PLAN, LOADED, FAULTS, and requests of kind SOURCE.
 ///
 /// Errors: TG_EPROTOCOL
+int tg_bundles_plan(struct tg_bundles *bundles, struct tg_process *process, struct tg_reader *body,
+                    struct tg_error *err);
 int tg_bundles_loaded(struct tg_bundles *bundles, struct tg_process *process,
                       struct tg_reader *body, struct tg_error *err);
 int tg_bundles_faults(struct tg_bundles *bundles, struct tg_process *process,

@@ -7,6 +7,8 @@
 #include "worker/faults.h"
 #include "worker/timetable.h"
 
+enum { PATIENCE = 6 }; // with loads that are no builds
+
 void tg_bundles_load_remove(struct tg_bundles_load *load) {
   struct tg_bundles_load **at = &load->bundles->loads;
   while (*at != load) at = &(*at)->next;
@@ -15,6 +17,7 @@ void tg_bundles_load_remove(struct tg_bundles_load *load) {
 
 void tg_bundles_load_free(struct tg_bundles_load *load) {
   tg_timer_free(load->deadline);
+  tg_buf_deinit(&load->plan);
   free(load);
 }
 
@@ -33,8 +36,10 @@ void tg_bundles_build_end(struct tg_bundles_load *load, const char *faults,
     struct tg_bundles_version *known = tg_bundles_version_find(load->bundles, version->face.hash);
     if (!known) tg_bundles_version_keep(load->bundles, version);
     face = known ? &known->face : &version->face;
-    if (known && !known->face.plan)
-      known->face.plan = tg_must(tg_arena_strdup(&known->arena, version->face.plan));
+    if (known && !known->face.plan) {
+      known->face.plan = known->plan = version->plan;
+      version->plan = NULL;
+    }
     if (known)
       tg_bundles_drop_send(load->process, version->face.handle);
     else
@@ -75,6 +80,14 @@ static void sources_put(struct tg_buf *out, const struct tg_version *version) {
   }
 }
 
+// What was built once does not hang: if it is late now, the machine is busy, and a worker that is
+// killed for it would only begin anew.
+static int64_t load_budget_ms(const struct tg_bundles_load *load) {
+  int64_t build_ms = load->bundles->limits.build_ms, patient_ms = PATIENCE * build_ms;
+  if (load->built) return build_ms;
+  return patient_ms < TG_BUNDLE_BUILD_MS_HIGHEST ? patient_ms : TG_BUNDLE_BUILD_MS_HIGHEST;
+}
+
 static void load_send(struct tg_bundles_load *load) {
   const struct tg_version *version = &load->version->face;
   struct tg_error err;
@@ -88,15 +101,14 @@ static void load_send(struct tg_bundles_load *load) {
   tg_wire_put_text(out, version->entry);
   tg_wire_put_i64(out, version->built_at);
   tg_wire_put_i64(out, load->bundles->limits.state_bytes);
-  tg_wire_put_i64(out, load->bundles->limits.build_ms);
+  tg_wire_put_i64(out, load_budget_ms(load));
   sources_put(out, version);
   if (tg_process_send(load->process, &err)) {
     load_end(load, NULL, &err);
     return;
   }
   load->deadline = tg_timer_new(load->bundles->loop, build_overdue, load, &err);
-  if (load->deadline)
-    tg_timer_start(load->deadline, load->bundles->limits.build_ms + TG_WORKER_GRACE_MS);
+  if (load->deadline) tg_timer_start(load->deadline, load_budget_ms(load) + TG_WORKER_GRACE_MS);
 }
 
 // A version may have been required twice before the first was answered.
@@ -133,6 +145,7 @@ void tg_bundles_load_add(struct tg_bundles *bundles, const struct tg_bundles_loa
   struct tg_bundles_load *load = tg_must(malloc(sizeof *load));
   *load = *fields;
   load->bundles = bundles;
+  tg_buf_init(&load->plan, (size_t)TG_PLAN_BYTES_MAX);
   bool is_free = !tg_bundles_load_of(bundles, load->process);
   struct tg_bundles_load **at = &bundles->loads;
   while (*at) at = &(*at)->next;
@@ -141,24 +154,57 @@ void tg_bundles_load_add(struct tg_bundles *bundles, const struct tg_bundles_loa
   if (is_free) load_send(load);
 }
 
+// Gives the load that a worker speaks of, if it was asked for it.
+static struct tg_bundles_load *load_find(struct tg_bundles *bundles, struct tg_process *process,
+                                         uint64_t handle) {
+  struct tg_bundles_load *load = tg_bundles_load_of(bundles, process);
+  return load && load->is_sent && load->version->face.handle == handle ? load : NULL;
+}
+
+static int plan_add(struct tg_bundles_load *load, struct tg_slice part, struct tg_error *err) {
+  if (tg_buf_put(&load->plan, part.data, part.len)) return TG_OK;
+  if (load->plan.is_out_of_memory) return tg_error_set(err, TG_ENOMEM, "no memory for its plan");
+  return tg_error_set(err, TG_EPROTOCOL, "its plan has more than %lld MiB",
+                      (long long)(TG_PLAN_BYTES_MAX / TG_MIB));
+}
+
+int tg_bundles_plan(struct tg_bundles *bundles, struct tg_process *process, struct tg_reader *body,
+                    struct tg_error *err) {
+  struct tg_bundles_load *load = load_find(bundles, process, tg_wire_get_u64(body));
+  struct tg_slice part = tg_wire_get_bytes(body);
+  if (!tg_reader_is_done(body) || !load || !load->built)
+    return tg_error_set(err, TG_EPROTOCOL, "it tells a plan that nobody asked for");
+  return plan_add(load, part, err);
+}
+
+// The plan is whole: it is the version's now.
+static void plan_take(struct tg_bundles_load *load, bool is_repeatable) {
+  struct tg_bundles_version *version = load->version;
+  version->plan = tg_must(tg_buf_take(&load->plan));
+  version->face.plan = version->plan;
+  // A script that got hold of its worker could tell any plan for those after it: what such a
+  // worker says holds for this host only.
+  version->face.is_repeatable = is_repeatable && load->is_clean;
+}
+
 int tg_bundles_loaded(struct tg_bundles *bundles, struct tg_process *process,
                       struct tg_reader *body, struct tg_error *err) {
-  struct tg_bundles_load *load = tg_bundles_load_of(bundles, process);
   uint64_t handle = tg_wire_get_u64(body);
-  struct tg_slice plan = tg_wire_get_bytes(body);
+  struct tg_bundles_load *load = load_find(bundles, process, handle);
+  struct tg_slice end = tg_wire_get_bytes(body);
   bool is_repeatable = tg_wire_get_u8(body);
-  if (!tg_reader_is_done(body) || !load || !load->is_sent || load->version->face.handle != handle)
+  if (!tg_reader_is_done(body) || !load)
     return tg_error_set(err, TG_EPROTOCOL, "it says it loaded what nobody asked for");
-  load->version->workers |= UINT64_C(1) << tg_process_slot(process);
+  char *faults = NULL;
   if (load->built) {
-    load->version->face.plan = tg_must(tg_arena_copy(&load->version->arena, plan.data, plan.len));
-    // A script that got hold of its worker could tell any plan for those after it: what such a
-    // worker says holds for this host only.
-    load->version->face.is_repeatable = is_repeatable && load->is_clean;
+    if (plan_add(load, end, err)) return err->code;
+    size_t len = load->plan.len;
+    plan_take(load, is_repeatable);
+    // What only the host can read in a plan is checked here, as if the worker had.
+    bool is_pipeline = load->version->face.kind == TG_BUNDLE_PIPELINE;
+    if (is_pipeline) faults = tg_timetable_faults(load->version->plan, len);
   }
-  // What only the host can read in a plan is checked here, as if the worker had.
-  bool is_pipeline = load->built && load->version->face.kind == TG_BUNDLE_PIPELINE;
-  char *faults = is_pipeline ? tg_timetable_faults(plan.data, plan.len) : NULL;
+  load->version->workers |= UINT64_C(1) << tg_process_slot(process);
   if (faults) tg_bundles_drop_send(process, handle);
   load_end(load, faults, NULL);
   free(faults);
@@ -167,10 +213,9 @@ int tg_bundles_loaded(struct tg_bundles *bundles, struct tg_process *process,
 
 int tg_bundles_faults(struct tg_bundles *bundles, struct tg_process *process,
                       struct tg_reader *body, struct tg_error *err) {
-  struct tg_bundles_load *load = tg_bundles_load_of(bundles, process);
-  uint64_t handle = tg_wire_get_u64(body);
+  struct tg_bundles_load *load = load_find(bundles, process, tg_wire_get_u64(body));
   struct tg_slice faults = tg_wire_get_bytes(body);
-  if (!tg_reader_is_done(body) || !load || !load->is_sent || load->version->face.handle != handle)
+  if (!tg_reader_is_done(body) || !load)
     return tg_error_set(err, TG_EPROTOCOL, "it faults what nobody asked for");
   load_end(load, faults.data, NULL);
   return TG_OK;

@@ -16,6 +16,7 @@ struct tg_bundles_version {
   struct tg_arena arena;
   size_t cap, bytes;
   uint64_t workers; // a bit per slot that has it
+  char *plan;       // that a worker told; another one is of the arena
   struct tg_bundles_version *next;
 };
 
@@ -28,8 +29,9 @@ struct tg_bundles_load {
   tg_bundles_ready *ready; // of a require
   void *self;
   bool is_sent, is_overdue;
-  bool is_again; // a build whose first worker was lost
-  bool is_clean; // its worker has seen no other script
+  bool is_again;      // a build whose first worker was lost
+  bool is_clean;      // its worker has seen no other script
+  struct tg_buf plan; // what was told of it so far
   struct tg_timer *deadline;
   struct tg_bundles_load *next;
 };

@@ -8,6 +8,7 @@
 
 void tg_bundles_version_free(struct tg_bundles_version *version) {
   tg_arena_deinit(&version->arena);
+  free(version->plan);
   free(version->face.sources);
   free(version);
 }

@@ -275,6 +275,9 @@ static void frame(void *self, struct tg_process *process, uint8_t type, struct t
   struct tg_error err;
   int code = TG_OK;
   switch (type) {
+  case TG_MESSAGE_PLAN:
+    code = tg_bundles_plan(scripts->bundles, process, body, &err);
+    break;
   case TG_MESSAGE_LOADED:
     code = tg_bundles_loaded(scripts->bundles, process, body, &err);
     break;

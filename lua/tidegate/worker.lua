@@ -27,7 +27,7 @@ end
 ---@param value any
 ---@param path string "pipelines/orders.lua"
 ---@return table? plan without its tasks
----@return string|tidegate.Fault[] tasks_or_faults the tasks as JSON
+---@return userdata|tidegate.Fault[] tasks_or_faults the tasks as JSON
 function worker.build(value, path)
   local into = end_declaring(path)
   local baked = require("tidegate.pipeline.bake").pipeline(value, into)

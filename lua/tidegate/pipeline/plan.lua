@@ -122,7 +122,7 @@ end
 ---@param pipeline tidegate.Pipeline
 ---@param path string
 ---@return table plan without its tasks
----@return string tasks as JSON
+---@return userdata tasks as JSON
 function plan.compile(pipeline, path)
   local file, line = faults.place(pipeline.at, path)
   local limits = pipeline.limits

@@ -220,7 +220,7 @@ end
 
 ---Writes the tasks as JSON, in a graph that was checked.
 ---@param describe fun(task: tidegate.BakedTask): table of an odd one
----@return string json
+---@return userdata json of which tostring gives the text
 function Tasks:plan(describe)
   return self.columns.plan(self.odd, describe, function(shape)
     local told = describe(whole(self.shared, { name = "", at = "", after = {} }, shape))

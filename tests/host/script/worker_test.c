@@ -124,6 +124,36 @@ static const char two_tasks[] =
     "  tg.task 'a' { run = function() return 1 end },\n"
     "  tg.task 'b' { after = 'a', run = function(ctx) return ctx.output.late end } } }";
 
+static void tells_a_large_plan_in_parts(void **state) {
+  struct host *host = *state;
+  enum { TASKS = 20000 };
+  struct tg_buf plan;
+  tg_buf_init(&plan, (size_t)TG_PLAN_BYTES_MAX);
+  host_load(host, 1, TG_BUNDLE_PIPELINE,
+            "local tg, tasks = require 'tidegate', {}\n"
+            "for i = 1, 20000 do tasks[i] = tg.task('t' .. i) { run = print } end\n"
+            "return tg.pipeline 'p' { tasks = tasks }\n",
+            NULL, NULL);
+  struct answer answer;
+  int parts = 0;
+  do {
+    answer = host_next(host);
+    assert_true(answer.type == TG_MESSAGE_PLAN || answer.type == TG_MESSAGE_LOADED);
+    tg_buf_put(&plan, answer.json.data, answer.json.len);
+    parts++;
+  } while (answer.type == TG_MESSAGE_PLAN);
+  assert_in_range(parts, 2, 10);
+  char name[32];
+  const char *at = strstr(tg_buf_text(&plan), "\"tasks\":[{");
+  for (int i = 1; i <= TASKS; i++) {
+    snprintf(name, sizeof name, "{\"line\":2,\"name\":\"t%d\"}", i);
+    at = at ? strstr(at, name) : NULL;
+    if (!at) fail_msg("there is no %s", name);
+  }
+  assert_string_equal(at + strlen(name), "]}");
+  tg_buf_deinit(&plan);
+}
+
 static void tells_no_plan_of_what_was_built_before(void **state) {
   struct host *host = *state;
   host->is_known = true;
@@ -563,6 +593,7 @@ int main(void) {
       test(tells_where_a_pipeline_is_wrong),
       test(asks_for_the_modules_of_the_project),
       test(tells_whether_another_time_may_give_another_bundle),
+      test(tells_a_large_plan_in_parts),
       test(tells_no_plan_of_what_was_built_before),
       test(tells_a_module_that_is_not_there),
       test(names_the_way_round_a_cycle_of_modules),

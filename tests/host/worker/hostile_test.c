@@ -208,6 +208,12 @@ static void started(struct liar *liar, uint64_t attempt, uint32_t task) {
     tg_wire_put_u8(out, 1);
     end(liar);
   }
+  if (is(liar, "plan")) {
+    struct tg_buf *out = begin(liar, TG_MESSAGE_PLAN);
+    tg_wire_put_u64(out, 1);
+    tg_wire_put_text(out, plan_text);
+    end(liar);
+  }
   if (is(liar, "level")) {
     struct tg_buf *out = begin(liar, TG_MESSAGE_LOG);
     tg_wire_put_u64(out, attempt);
@@ -320,6 +326,7 @@ static const struct {
     {"sleepers", 1, "it asks for 64 things at once"},
     {"source", 1, "it asks for a file of no bundle"},
     {"loaded", 1, "it says it loaded what nobody asked for"},
+    {"plan", 1, "it tells a plan that nobody asked for"},
     {"level", 1, "its log line is malformed"},
     {"exit", 1, "exit code 3"},
 };

@@ -107,7 +107,7 @@ function project:build(text)
   self.worker = renew_library()
   local plan, more =
     self.worker.build(assert(load(text, "@pipelines/test.lua"))(), "pipelines/test.lua")
-  if plan then plan.tasks, more = require("tidegate.json").decode(more), nil end
+  if plan then plan.tasks, more = require("tidegate.json").decode(tostring(more)), nil end
   return plan, more
 end
 
