@@ -11,6 +11,10 @@
 
 enum { HEADER_BYTES = 4, READ_BYTES = 64 * 1024, KEPT_BYTES_MAX = 1024 * 1024 };
 
+// What one flush may send: a reader that keeps up must not hold the sender for all of a large
+// frame.
+enum { FLUSH_BYTES_MAX = 1024 * 1024 };
+
 void tg_channel_init(struct tg_channel *channel, int fd) {
   *channel = (struct tg_channel){.fd = fd};
   tg_buf_init(&channel->in, (size_t)TG_FRAME_BYTES_MAX + READ_BYTES * 2);
@@ -56,9 +60,11 @@ static void done_remove(struct tg_buf *buf, size_t *at) {
 
 int tg_channel_flush(struct tg_channel *channel) {
   struct tg_buf *out = &channel->out;
-  while (channel->out_at < out->len) {
+  size_t until =
+      channel->out_at + FLUSH_BYTES_MAX < out->len ? channel->out_at + FLUSH_BYTES_MAX : out->len;
+  while (channel->out_at < until) {
     ssize_t put =
-        send(channel->fd, out->data + channel->out_at, out->len - channel->out_at, MSG_NOSIGNAL);
+        send(channel->fd, out->data + channel->out_at, until - channel->out_at, MSG_NOSIGNAL);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) {
       if (errno != EAGAIN) return errno;

@@ -30,7 +30,8 @@ struct tg_buf *tg_channel_begin(struct tg_channel *channel, uint8_t type);
 /// Errors: TG_ELIMIT if it is too large or memory is out; the frame is then taken back
 int tg_channel_end(struct tg_channel *channel, struct tg_error *err);
 
-/// Writes what it can without blocking. Returns 0, or an errno that is not EAGAIN.
+/// Writes what it can without blocking, a piece of a large frame at a time. Returns 0, or an errno
+/// that is not EAGAIN.
 int tg_channel_flush(struct tg_channel *channel);
 
 /// Says whether something is still to be written.

@@ -9,6 +9,7 @@
 #include "base/must.h"
 #include "engine/context.h"
 #include "http/service.h"
+#include "model/json.h"
 #include "model/params.h"
 #include "store/kv_service.h"
 #include "worker/file_call.h"
@@ -224,11 +225,10 @@ static int step_take(struct tg_script_attempt *attempt, uint64_t request, struct
   const char *wait = operation == TG_STEP_WAIT ? tg_wire_get_text(&in) : NULL;
   bool is_timed = operation == TG_STEP_SLEEP || operation == TG_STEP_WAIT;
   int64_t ms = is_timed ? tg_wire_get_i64(&in) : 0;
-  json_t *value = result ? json_loads(result, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
   bool is_sound = tg_reader_is_done(&in) && operation <= TG_STEP_WAIT && *name && ms >= 0 &&
                   (!wait || strlen(wait) <= (size_t)TG_WAIT_BYTES_MAX) &&
-                  strlen(name) <= TG_NAME_BYTES_MAX && (!result || value);
-  json_decref(value);
+                  strlen(name) <= TG_NAME_BYTES_MAX &&
+                  (!result || tg_json_is_value(result, strlen(result)));
   if (!is_sound) return tg_error_set(err, TG_EPROTOCOL, "its step is malformed");
   struct tg_request_open *open = open_new(attempt, request, TG_REQUEST_STEP);
   open->step = (enum tg_step_operation)operation;

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "base/must.h"
 #include "engine/context.h"
+#include "model/json.h"
 #include "worker/requests.h"
 
 struct tg_scripts {
@@ -172,13 +173,6 @@ bool tg_scripts_cancel(struct tg_scripts *scripts, uint64_t handle, int code) {
 
 // What the workers say.
 
-static bool is_json(struct tg_slice text) {
-  json_t *value = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-  bool is_value = value != NULL;
-  json_decref(value);
-  return is_value;
-}
-
 static int result_take(struct tg_scripts *scripts, struct tg_process *process,
                        struct tg_reader *body, struct tg_error *err) {
   struct tg_outcome outcome = {0};
@@ -191,7 +185,7 @@ static int result_take(struct tg_scripts *scripts, struct tg_process *process,
   if (!tg_reader_is_done(body) || result.len > (size_t)TG_RESULT_BYTES_MAX ||
       facts.len > (size_t)TG_RESULT_BYTES_MAX ||
       strlen(outcome.traceback) > (size_t)TG_TRACEBACK_BYTES_MAX ||
-      (result.len && !is_json(result)))
+      (result.len && !tg_json_is_value(result.data, result.len)))
     return tg_error_set(err, TG_EPROTOCOL, "its result is malformed");
   if (!attempt) return TG_OK; // it was ended before
   if (attempt->process != process || !attempt->is_sent)
