@@ -9,18 +9,6 @@
 
 static struct rig rig;
 
-static void run_plan(struct tg_plan *plan, uint32_t slots) {
-  rig_init(&rig, plan, slots);
-  rig_run(&rig);
-  rig_commit(&rig);
-  tg_buf_clear(&rig.trace);
-}
-
-static void done(const char *task) {
-  rig_success(&rig, task);
-  rig_settle(&rig);
-}
-
 static void cut(const char *task, uint32_t item) {
   rig_cut(&rig, tg_plan_find(rig.plan, task), item);
   rig_settle(&rig);
@@ -42,7 +30,7 @@ static void crash(void) {
 
 static void a_task_at_work_is_told_to_end_and_the_others_follow_their_rules(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", "b after=a", "c after=a when=all_done", "d", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", "b after=a", "c after=a when=all_done", "d", NULL), 10);
   rig_cut(&rig, 0, TG_NO_ITEM);
   rig_expect(&rig, "cancel:a=cancelled commit");
   rig_settle(&rig);
@@ -50,8 +38,8 @@ static void a_task_at_work_is_told_to_end_and_the_others_follow_their_rules(void
   rig_settle(&rig);
   assert_int_equal(state_of("a"), TG_TASK_CANCELLED);
   assert_int_equal(state_of("b"), TG_TASK_UPSTREAM_FAILED);
-  done("c");
-  done("d");
+  rig_done(&rig, "c");
+  rig_done(&rig, "d");
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.end_code, TG_ECANCELLED);
   rig_close(&rig);
@@ -59,12 +47,12 @@ static void a_task_at_work_is_told_to_end_and_the_others_follow_their_rules(void
 
 static void what_has_not_begun_ends_at_once(void **state) {
   (void)state;
-  run_plan(rig_plan("\"tasks\":1", "a priority=9", "b after=a", "ready", NULL), 10);
+  rig_begin(&rig, rig_plan("\"tasks\":1", "a priority=9", "b after=a", "ready", NULL), 10);
   cut("b", TG_NO_ITEM);
   cut("ready", TG_NO_ITEM);
   assert_int_equal(state_of("b"), TG_TASK_CANCELLED);
   assert_int_equal(state_of("ready"), TG_TASK_CANCELLED);
-  done("a");
+  rig_done(&rig, "a");
   assert_int_equal(rig.attempt_count, 1);
   assert_int_equal(rig.end, TG_RUN_FAILED);
   rig_close(&rig);
@@ -72,7 +60,7 @@ static void what_has_not_begun_ends_at_once(void **state) {
 
 static void a_retry_and_a_sleep_are_not_waited_for(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=2", "b", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a retry=2", "b", NULL), 10);
   rig_fail(&rig, "a", TG_EIO);
   rig_settle(&rig);
   rig_sleep(&rig, "b", "s", 100000);
@@ -91,7 +79,7 @@ static void a_retry_and_a_sleep_are_not_waited_for(void **state) {
 
 static void one_whose_end_is_on_its_way_is_cancelled_before_its_retry(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=2", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a retry=2", NULL), 10);
   rig_fail(&rig, "a", TG_EIO);
   cut("a", TG_NO_ITEM);
   assert_int_equal(state_of("a"), TG_TASK_CANCELLED);
@@ -100,7 +88,7 @@ static void one_whose_end_is_on_its_way_is_cancelled_before_its_retry(void **sta
 
 static void an_item_counts_as_failed(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "m map=1 limit=2 fail_after=2", "n after=m", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "m map=1 limit=2 fail_after=2", "n after=m", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[0,1,2,3]}", NULL);
   rig_settle(&rig);
   cut("m", 0); // at work
@@ -109,7 +97,7 @@ static void an_item_counts_as_failed(void **state) {
   rig_settle(&rig);
   assert_int_equal(rig_store_item(&rig.store, 0, 0)->state, TG_TASK_CANCELLED);
   assert_int_equal(rig_store_item(&rig.store, 0, 3)->state, TG_TASK_CANCELLED);
-  done("m[1]");
+  rig_done(&rig, "m[1]");
   assert_int_equal(state_of("m"), TG_TASK_FAILED);
   assert_int_equal(state_of("n"), TG_TASK_UPSTREAM_FAILED);
   rig_close(&rig);
@@ -117,13 +105,13 @@ static void an_item_counts_as_failed(void **state) {
 
 static void a_map_may_do_without_an_item(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "m map=1 fail_after=2", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "m map=1 fail_after=2", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[0,1]}", NULL);
   rig_settle(&rig);
   cut("m", 0);
   rig_fail(&rig, "m[0]", TG_ECANCELLED);
   rig_settle(&rig);
-  done("m[1]");
+  rig_done(&rig, "m[1]");
   assert_int_equal(state_of("m"), TG_TASK_SUCCESS);
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   rig_close(&rig);
@@ -132,10 +120,10 @@ static void a_map_may_do_without_an_item(void **state) {
 static void a_map_is_cancelled_with_all_its_items(void **state) {
   (void)state;
   for (int crashes = 0; crashes < 2; crashes++) {
-    run_plan(rig_plan(NULL, "m map=1 limit=2", "n after=m when=all_done", NULL), 10);
+    rig_begin(&rig, rig_plan(NULL, "m map=1 limit=2", "n after=m when=all_done", NULL), 10);
     rig_success_of(&rig, "m", "{\"items\":[0,1,2,3]}", NULL);
     rig_settle(&rig);
-    done("m[0]");
+    rig_done(&rig, "m[0]");
     cut("m", TG_NO_ITEM);
     assert_true(rig_runs(&rig, "m[1]"));
     assert_int_equal(rig_attempt_of(&rig, "m[1]")->cancel_code, TG_ECANCELLED);
@@ -147,7 +135,7 @@ static void a_map_is_cancelled_with_all_its_items(void **state) {
       rig_settle(&rig);
     }
     assert_int_equal(state_of("m"), TG_TASK_CANCELLED);
-    done("n");
+    rig_done(&rig, "n");
     assert_int_equal(rig.end, TG_RUN_FAILED);
     rig_close(&rig);
   }
@@ -155,7 +143,7 @@ static void a_map_is_cancelled_with_all_its_items(void **state) {
 
 static void it_is_durable_at_once(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", "m map=1", "b after=a when=all_done", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", "m map=1", "b after=a when=all_done", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[0,1]}", NULL);
   rig_settle(&rig);
   cut("a", TG_NO_ITEM);
@@ -165,8 +153,8 @@ static void it_is_durable_at_once(void **state) {
   assert_false(rig_runs(&rig, "m[1]"));
   assert_int_equal(state_of("a"), TG_TASK_CANCELLED);
   assert_int_equal(rig_store_item(&rig.store, 1, 1)->state, TG_TASK_CANCELLED);
-  done("m[0]");
-  done("b");
+  rig_done(&rig, "m[0]");
+  rig_done(&rig, "b");
   assert_int_equal(state_of("m"), TG_TASK_FAILED);
   rig_close(&rig);
 }
@@ -175,7 +163,7 @@ static void it_is_durable_at_once(void **state) {
 static void it_is_durable_for_the_host_after_the_next_one(void **state) {
   (void)state;
   static struct rig next;
-  run_plan(rig_plan(NULL, "m map=1 fail_after=2", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "m map=1 fail_after=2", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[0]}", NULL);
   rig_settle(&rig);
   cut("m", 0);
@@ -195,7 +183,8 @@ static void it_is_durable_for_the_host_after_the_next_one(void **state) {
 static void a_map_whose_end_is_on_its_way_stays_so(void **state) {
   (void)state;
   for (int of_item = 0; of_item < 2; of_item++) {
-    run_plan(rig_plan(NULL, "m map=1 limit=1 fail_after=1", "n after=m when=all_done", NULL), 10);
+    rig_begin(&rig, rig_plan(NULL, "m map=1 limit=1 fail_after=1", "n after=m when=all_done", NULL),
+              10);
     rig_success_of(&rig, "m", "{\"items\":[0,1]}", NULL);
     rig_settle(&rig);
     rig_fail(&rig, "m[0]", TG_EIO);
@@ -203,7 +192,7 @@ static void a_map_whose_end_is_on_its_way_stays_so(void **state) {
     cut("m", of_item ? 1 : TG_NO_ITEM);
     assert_int_equal(state_of("m"), TG_TASK_FAILED);
     assert_null(rig_store_item(&rig.store, 0, 1));
-    done("n");
+    rig_done(&rig, "n");
     assert_true(rig.has_ended);
     rig_close(&rig);
   }
@@ -211,9 +200,10 @@ static void a_map_whose_end_is_on_its_way_stays_so(void **state) {
 
 static void a_map_waits_until_the_end_of_an_item_is_durable(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a map=1 limit=1 fail_after=1",
-                    "b map=1 over=a depth=1 after=a when=all_done", NULL),
-           10);
+  rig_begin(&rig,
+            rig_plan(NULL, "a map=1 limit=1 fail_after=1",
+                     "b map=1 over=a depth=1 after=a when=all_done", NULL),
+            10);
   rig_success_of(&rig, "a", "{\"items\":[0,1]}", NULL);
   rig_settle(&rig);
   rig_fail(&rig, "a[0]", TG_EIO);
@@ -228,7 +218,8 @@ static void a_map_waits_until_the_end_of_an_item_is_durable(void **state) {
 static void an_item_that_is_skipped_meanwhile_is_cancelled(void **state) {
   (void)state;
   for (int crashes = 0; crashes < 2; crashes++) {
-    run_plan(rig_plan(NULL, "a map=1 fail_after=2", "b map=1 over=a depth=1 after=a", NULL), 10);
+    rig_begin(&rig, rig_plan(NULL, "a map=1 fail_after=2", "b map=1 over=a depth=1 after=a", NULL),
+              10);
     rig_success_of(&rig, "a", "{\"items\":[0,1]}", NULL);
     rig_settle(&rig);
     rig_fail(&rig, "a[0]", TG_EIO); // its record goes before that of the cancelled item
@@ -236,8 +227,8 @@ static void an_item_that_is_skipped_meanwhile_is_cancelled(void **state) {
     rig_settle(&rig);
     assert_int_equal(rig_store_item(&rig.store, 1, 0)->state, TG_TASK_CANCELLED);
     if (crashes) crash();
-    done("a[1]");
-    done("b[1]");
+    rig_done(&rig, "a[1]");
+    rig_done(&rig, "b[1]");
     assert_int_equal(state_of("b"), TG_TASK_FAILED); // without an item that was cancelled
     rig_close(&rig);
   }
@@ -245,12 +236,12 @@ static void an_item_that_is_skipped_meanwhile_is_cancelled(void **state) {
 
 static void what_has_ended_stays_so(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", "b after=a", NULL), 10);
-  done("a");
+  rig_begin(&rig, rig_plan(NULL, "a", "b after=a", NULL), 10);
+  rig_done(&rig, "a");
   cut("a", TG_NO_ITEM);
   rig_cut(&rig, 7, TG_NO_ITEM);
   rig_cut(&rig, 0, 3);
-  done("b");
+  rig_done(&rig, "b");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   rig_close(&rig);
 }

@@ -12,13 +12,6 @@
 
 static struct rig rig;
 
-static void run_plan(struct tg_plan *plan) {
-  rig_init(&rig, plan, 10);
-  rig_run(&rig);
-  rig_commit(&rig);
-  tg_buf_clear(&rig.trace);
-}
-
 static void failed(const char *task, int code) {
   rig_fail(&rig, task, code);
   rig_settle(&rig);
@@ -49,7 +42,7 @@ static bool is_fallback(uint32_t unit) {
 
 static void it_comes_after_the_last_try_only(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=2 fallback=1", "b after=a", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=2 fallback=1", "b after=a", NULL), 10);
   assert_false(is_fallback(0));
   failed("a", TG_EIO);
   rig_pass(&rig, 1000);
@@ -67,7 +60,7 @@ static void it_comes_after_the_last_try_only(void **state) {
 
 static void it_comes_at_once_after_a_failure_that_is_not_tried_again(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=5 fallback=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=5 fallback=1", NULL), 10);
   failed("a", TG_EINVALID);
   assert_true(is_fallback(0));
   rig_close(&rig);
@@ -77,7 +70,7 @@ static void its_own_failure_fails_the_task(void **state) {
   (void)state;
   static const int codes[] = {TG_EIO, TG_EINVALID};
   for (size_t i = 0; i < 2; i++) {
-    run_plan(rig_plan(NULL, "a retry=2 fallback=1", NULL));
+    rig_begin(&rig, rig_plan(NULL, "a retry=2 fallback=1", NULL), 10);
     failed("a", TG_EINVALID);
     failed("a", codes[i]);
     assert_int_equal(rig.attempt_count, 2);
@@ -89,7 +82,7 @@ static void its_own_failure_fails_the_task(void **state) {
 
 static void it_does_not_come_when_the_run_is_cancelled(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a fallback=1", "b retry=2 fallback=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a fallback=1", "b retry=2 fallback=1", NULL), 10);
   rig_fail(&rig, "b", TG_EINVALID); // its failure is decided, and the fallback would be next
   rig_cancel(&rig, TG_ECANCELLED);
   failed("a", TG_ECANCELLED);
@@ -102,7 +95,7 @@ static void it_does_not_come_when_the_run_is_cancelled(void **state) {
 
 static void it_is_next_after_a_crash_too(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a fallback=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a fallback=1", NULL), 10);
   rig_fail(&rig, "a", TG_EINVALID);
   rig_settle(&rig);
   crash();
@@ -121,7 +114,7 @@ static void it_is_next_after_a_crash_too(void **state) {
 
 static void it_has_losses_of_its_own(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a fallback=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a fallback=1", NULL), 10);
   for (int i = 0; i < TG_LOST_ATTEMPTS_MAX; i++) failed("a", TG_ELOST);
   assert_true(is_fallback(0));
   failed("a", TG_ELOST);
@@ -134,7 +127,7 @@ static void it_has_losses_of_its_own(void **state) {
 
 static void an_item_has_it_for_itself(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "m map=1 fallback=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "m map=1 fallback=1", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[0,1]}", NULL);
   rig_settle(&rig);
   rig_success_of(&rig, "m[0]", "0", NULL);
@@ -148,7 +141,7 @@ static void an_item_has_it_for_itself(void **state) {
 
 static void that_of_a_map_without_items_gives_its_output(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "m map=1 fallback=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "m map=1 fallback=1", NULL), 10);
   failed("m", TG_EINVALID);
   rig_success_of(&rig, "m", "[1]", NULL);
   rig_settle(&rig);
@@ -159,7 +152,7 @@ static void that_of_a_map_without_items_gives_its_output(void **state) {
 
 static void a_task_beside_one_that_is_to_blame_loses_nothing(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   for (int i = 0; i < 3 * TG_LOST_ATTEMPTS_MAX; i++) {
     struct tg_outcome outcome = {.is_bystander = true};
     tg_error_set(&outcome.err, TG_ELOST, "its worker died");

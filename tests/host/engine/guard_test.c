@@ -24,20 +24,10 @@ static void run_plan(struct tg_plan *plan) {
   tg_buf_clear(&rig.trace);
 }
 
-static void done(const char *task) {
-  rig_success(&rig, task);
-  rig_settle(&rig);
-}
-
-static void failed(const char *task, int code) {
-  rig_fail(&rig, task, code);
-  rig_settle(&rig);
-}
-
 // Opens the breaker by two tasks that fail at once.
 static void open_by(const char *a, const char *b) {
-  failed(a, TG_EREMOTE);
-  failed(b, TG_EREMOTE);
+  rig_failed(&rig, a, TG_EREMOTE);
+  rig_failed(&rig, b, TG_EREMOTE);
 }
 
 static const struct tg_attempt *attempt_of(uint32_t task, uint32_t number) {
@@ -55,7 +45,7 @@ static void an_open_breaker_holds_what_would_start(void **state) {
   open_by("a", "b");
   assert_string_equal(rig.store.resources[0].phase, "open");
   assert_string_equal(rig.store.resources[0].reason, "it went wrong");
-  done("gate");
+  rig_done(&rig, "gate");
   assert_false(rig_runs(&rig, "c")); // it takes no slot and is not tried
   assert_true(rig_runs(&rig, "d"));
   assert_int_equal(rig.in_flight, 1);
@@ -66,7 +56,7 @@ static void an_open_breaker_holds_what_would_start(void **state) {
   assert_true(rig_runs(&rig, "c"));
   assert_int_equal(rig_attempt_of(&rig, "c")->number, 1);
   assert_string_equal(rig.store.resources[0].phase, "half_open");
-  done("c");
+  rig_done(&rig, "c");
   assert_string_equal(rig.store.resources[0].phase, "closed");
   assert_true(attempt_of(3, 1)->was_held);
   assert_false(attempt_of(0, 1)->was_held);
@@ -91,18 +81,18 @@ static void one_probe_goes_and_the_others_wait_for_it(void **state) {
   run_plan(rig_plan(NULL, "a resource=db", "b resource=db", "gate", "c resource=db after=gate",
                     "d resource=db after=gate", "e resource=db after=gate", NULL));
   open_by("a", "b");
-  done("gate");
+  rig_done(&rig, "gate");
   rig_pass(&rig, 10000);
   rig_settle(&rig);
   assert_int_equal(rig.in_flight, 1);
-  failed("c", TG_EREMOTE); // the probe failed: open again, for as long
+  rig_failed(&rig, "c", TG_EREMOTE); // the probe failed: open again, for as long
   assert_int_equal(rig.in_flight, 0);
   rig_pass(&rig, 9999);
   assert_int_equal(rig.in_flight, 0);
   rig_pass(&rig, 1);
   rig_settle(&rig);
   assert_int_equal(rig.in_flight, 1);
-  done("d"); // the probe went well: closed, and the rest goes
+  rig_done(&rig, "d"); // the probe went well: closed, and the rest goes
   assert_true(rig_runs(&rig, "e"));
   rig_close(&rig);
 }
@@ -110,10 +100,10 @@ static void one_probe_goes_and_the_others_wait_for_it(void **state) {
 static void a_retry_is_held_and_its_tries_do_not_count_up(void **state) {
   (void)state;
   run_plan(rig_plan(NULL, "a resource=db retry=3", NULL));
-  failed("a", TG_EREMOTE);
+  rig_failed(&rig, "a", TG_EREMOTE);
   rig_pass(&rig, 1000);
-  failed("a", TG_EREMOTE); // opens
-  rig_pass(&rig, 1000);    // its retry is due
+  rig_failed(&rig, "a", TG_EREMOTE); // opens
+  rig_pass(&rig, 1000);              // its retry is due
   assert_int_equal(rig.in_flight, 0);
   rig_pass(&rig, 9000);
   rig_settle(&rig);
@@ -125,11 +115,11 @@ static void what_says_nothing_about_the_resource_does_not_open(void **state) {
   (void)state;
   run_plan(rig_plan(NULL, "a resource=db", "b resource=db", "c resource=db", "d resource=db", "e",
                     NULL));
-  failed("a", TG_EINVALID);
-  failed("b", TG_ECONTRACT);
-  failed("c", TG_ELOST); // it is tried again
-  failed("c", TG_EBUG);
-  failed("d", TG_ECANCELLED);
+  rig_failed(&rig, "a", TG_EINVALID);
+  rig_failed(&rig, "b", TG_ECONTRACT);
+  rig_failed(&rig, "c", TG_ELOST); // it is tried again
+  rig_failed(&rig, "c", TG_EBUG);
+  rig_failed(&rig, "d", TG_ECANCELLED);
   assert_int_equal(rig.store.resource_count, 0);
   rig_close(&rig);
 }
@@ -142,7 +132,7 @@ static void a_retry_after_opens_for_everybody(void **state) {
   throttled.err.retry_after_ms = 60000;
   rig_end(&rig, "a", &throttled);
   rig_settle(&rig);
-  done("gate");
+  rig_done(&rig, "gate");
   rig_pass(&rig, 59999);
   assert_false(rig_runs(&rig, "b"));
   rig_pass(&rig, 1);
@@ -167,7 +157,7 @@ static void an_open_breaker_survives_its_host(void **state) {
       rig_plan(NULL, "a resource=db", "b resource=db", "gate", "c resource=db after=gate", NULL));
   open_by("a", "b");
   rig_pass(&rig, 4000);
-  done("gate");
+  rig_done(&rig, "gate");
   crash();
   assert_false(rig_runs(&rig, "c"));
   rig_pass(&rig, 5999);
@@ -186,7 +176,7 @@ static void the_time_limit_of_a_task_ends_its_wait(void **state) {
                     "c resource=db after=gate timeout=60000",
                     "d resource=db after=gate timeout=60000", NULL));
   open_by("a", "b");
-  done("gate");
+  rig_done(&rig, "gate");
   rig_pass(&rig, 10000);
   rig_settle(&rig);
   assert_int_equal(rig.in_flight, 1); // the probe, c; d waits for it
@@ -209,12 +199,12 @@ static void a_wait_that_would_pass_the_limit_is_not_begun(void **state) {
                     "c resource=db after=gate timeout=9000",
                     "d resource=db after=gate timeout=9000 fallback=1", NULL));
   open_by("a", "b");
-  done("gate");
+  rig_done(&rig, "gate");
   assert_int_equal(rig.store.tasks[3].state, TG_TASK_FAILED);
   assert_non_null(strstr(rig.store.tasks[3].failure.text, "open until"));
   rig_pass(&rig, 0);
   assert_true(rig_runs(&rig, "d")); // its last resort needs no resource
-  done("d");
+  rig_done(&rig, "d");
   assert_int_equal(rig.store.tasks[4].state, TG_TASK_SUCCESS);
   rig_close(&rig);
 }
@@ -224,7 +214,7 @@ static void the_time_limit_of_a_run_says_what_was_waited_for(void **state) {
   run_plan(rig_plan("\"timeout_ms\":15000", "a resource=db", "b resource=db", "gate",
                     "c resource=db after=gate", "d resource=db after=gate", NULL));
   open_by("a", "b");
-  done("gate");
+  rig_done(&rig, "gate");
   rig_pass(&rig, 10000);
   rig_settle(&rig); // c is the probe, d waits
   rig_pass(&rig, 5000);
@@ -240,15 +230,15 @@ static void items_are_held_one_by_one(void **state) {
   rig_success_of(&rig, "m", "{\"items\":[1,2,3,4]}", NULL);
   rig_settle(&rig);
   assert_int_equal(rig.in_flight, 4);
-  failed("m[0]", TG_EREMOTE);
-  failed("m[1]", TG_EREMOTE);
-  failed("m[2]", TG_ELOST); // it would be tried again at once
+  rig_failed(&rig, "m[0]", TG_EREMOTE);
+  rig_failed(&rig, "m[1]", TG_EREMOTE);
+  rig_failed(&rig, "m[2]", TG_ELOST); // it would be tried again at once
   assert_false(rig_runs(&rig, "m[2]"));
-  done("m[3]"); // of before the opening: it says nothing now
+  rig_done(&rig, "m[3]"); // of before the opening: it says nothing now
   rig_pass(&rig, 10000);
   rig_settle(&rig);
   assert_true(rig_runs(&rig, "m[2]"));
-  done("m[2]");
+  rig_done(&rig, "m[2]");
   assert_true(rig.has_ended);
   rig_close(&rig);
 }
@@ -258,11 +248,11 @@ static void a_pool_is_not_taken_by_who_is_held(void **state) {
   run_plan(rig_plan(NULL, "a resource=db", "b resource=db", "gate",
                     "c resource=db after=gate w=4 priority=9", "d after=gate w=4", NULL));
   open_by("a", "b");
-  done("gate");
+  rig_done(&rig, "gate");
   assert_true(rig_runs(&rig, "d"));
   rig_pass(&rig, 10000);
   assert_false(rig_runs(&rig, "c")); // the breaker would let it, the pool does not
-  done("d");
+  rig_done(&rig, "d");
   assert_true(rig_runs(&rig, "c"));
   rig_close(&rig);
 }
@@ -272,7 +262,7 @@ static void a_clock_that_goes_back_holds_nobody_for_ever(void **state) {
   run_plan(
       rig_plan(NULL, "a resource=db", "b resource=db", "gate", "c resource=db after=gate", NULL));
   open_by("a", "b");
-  done("gate");
+  rig_done(&rig, "gate");
   rig.now.wall_ms -= 86400000;
   rig_pass(&rig, 10000);
   rig_pass(&rig, 10000);

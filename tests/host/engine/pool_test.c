@@ -11,18 +11,6 @@
 
 static struct rig rig;
 
-static void run_plan(struct tg_plan *plan, uint32_t slots) {
-  rig_init(&rig, plan, slots);
-  rig_run(&rig);
-  rig_commit(&rig);
-  tg_buf_clear(&rig.trace);
-}
-
-static void done(const char *task) {
-  rig_success(&rig, task);
-  rig_settle(&rig);
-}
-
 // What runs takes of the pools.
 static uint32_t taken(const char *pool) {
   uint32_t sum = 0;
@@ -43,59 +31,62 @@ static struct tg_plan *plan_of(const char *text) {
 
 static void a_task_takes_as_much_as_it_weighs(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a w=3", "b w=2", "c w=1", "d", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a w=3", "b w=2", "c w=1", "d", NULL), 10);
   assert_true(rig_runs(&rig, "a") && rig_runs(&rig, "d"));
   assert_false(rig_runs(&rig, "b"));
-  done("a");
+  rig_done(&rig, "a");
   assert_true(rig_runs(&rig, "b") && rig_runs(&rig, "c"));
   rig_close(&rig);
 }
 
 static void nobody_overtakes_one_that_takes_much(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "small1 w=1 priority=9", "big w=4 priority=5", "small2 w=1", "small3 w=1",
-                    "free", NULL),
-           10);
+  rig_begin(&rig,
+            rig_plan(NULL, "small1 w=1 priority=9", "big w=4 priority=5", "small2 w=1",
+                     "small3 w=1", "free", NULL),
+            10);
   assert_true(rig_runs(&rig, "small1") && rig_runs(&rig, "free"));
   assert_int_equal(rig.in_flight, 2);
-  done("free");
+  rig_done(&rig, "free");
   assert_int_equal(rig.in_flight, 1);
-  done("small1");
+  rig_done(&rig, "small1");
   assert_true(rig_runs(&rig, "big"));
   assert_int_equal(rig.in_flight, 1);
-  done("big");
+  rig_done(&rig, "big");
   assert_int_equal(rig.in_flight, 2);
   rig_close(&rig);
 }
 
 static void the_more_urgent_one_goes_first_of_those_that_wait(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "first w=4 priority=9", "low w=4", "start",
-                    "high w=4 priority=5 after=start", NULL),
-           10);
-  done("start"); // `high` becomes ready after `low` has begun to wait
-  done("first");
+  rig_begin(&rig,
+            rig_plan(NULL, "first w=4 priority=9", "low w=4", "start",
+                     "high w=4 priority=5 after=start", NULL),
+            10);
+  rig_done(&rig, "start"); // `high` becomes ready after `low` has begun to wait
+  rig_done(&rig, "first");
   assert_true(rig_runs(&rig, "high"));
-  done("high");
+  rig_done(&rig, "high");
   assert_true(rig_runs(&rig, "low"));
   rig_close(&rig);
 }
 
 static void slots_go_to_the_most_urgent_in_a_pool_or_not(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "first w=4 priority=9", "pooled w=4 priority=1", "plain priority=2",
-                    "last", NULL),
-           1);
-  done("first");
+  rig_begin(&rig,
+            rig_plan(NULL, "first w=4 priority=9", "pooled w=4 priority=1", "plain priority=2",
+                     "last", NULL),
+            1);
+  rig_done(&rig, "first");
   assert_true(rig_runs(&rig, "plain"));
-  done("plain");
+  rig_done(&rig, "plain");
   assert_true(rig_runs(&rig, "pooled"));
   rig_close(&rig);
 }
 
 static void items_share_the_pool_of_their_map(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "m map=1 w=2", "a w=1", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "m map=1 w=2", "a w=1", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[0,1,2,3,4]}", NULL);
   rig_settle(&rig);
   while (!rig.has_ended) {
@@ -104,7 +95,7 @@ static void items_share_the_pool_of_their_map(void **state) {
     for (uint32_t i = 0; i < 5 && !rig_runs(&rig, name); i++)
       snprintf(name, sizeof name, "m[%u]", i);
     if (!rig_runs(&rig, name)) fail_msg("nothing runs: %s", tg_buf_text(&rig.trace));
-    done(name);
+    rig_done(&rig, name);
   }
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   rig_close(&rig);
@@ -112,20 +103,20 @@ static void items_share_the_pool_of_their_map(void **state) {
 
 static void an_item_that_waits_for_its_retry_takes_nothing(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a w=4 retry=2", "b w=4", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a w=4 retry=2", "b w=4", NULL), 10);
   rig_fail(&rig, "a", TG_EIO);
   rig_settle(&rig);
   assert_true(rig_runs(&rig, "b"));
   rig_pass(&rig, 1000);
   assert_int_equal(rig.in_flight, 1);
-  done("b");
+  rig_done(&rig, "b");
   assert_int_equal(rig_attempt_of(&rig, "a")->number, 2);
   rig_close(&rig);
 }
 
 static void one_that_waits_for_a_pool_can_be_cancelled(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a w=4", "b w=4", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a w=4", "b w=4", NULL), 10);
   rig_cancel(&rig, TG_ECANCELLED);
   rig_fail(&rig, "a", TG_ECANCELLED);
   rig_settle(&rig);
@@ -183,7 +174,7 @@ static void pools_are_never_exceeded_and_never_stand_still(void **state) {
   (void)state;
   for (uint64_t seed = 1; seed <= 200; seed++) {
     uint64_t random = seed;
-    run_plan(random_plan(&random), 1 + pick(&random, 20));
+    rig_begin(&rig, random_plan(&random), 1 + pick(&random, 20));
     while (!rig.has_ended) {
       if (taken("x") > 3 || taken("y") > 4 || taken("z") > 2) fail_msg("a pool is exceeded");
       if (!rig.in_flight) fail_msg("all wait for each other: %s", tg_buf_text(&rig.trace));

@@ -11,20 +11,13 @@
 
 static struct rig rig;
 
-static void run_plan(struct tg_plan *plan) {
-  rig_init(&rig, plan, 10);
-  rig_run(&rig);
-  rig_commit(&rig);
-  tg_buf_clear(&rig.trace);
-}
-
 static void fail_and_ask(const char *task) {
   rig_fail(&rig, task, TG_EREMOTE);
 }
 
 static void it_is_asked_before_anything_is_recorded(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=9 decide=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=9 decide=1", NULL), 10);
   fail_and_ask("a");
   rig_expect(&rig, "ask:a#1");
   assert_non_null(strstr(rig.asked, "\"error\":{\"code\":\"remote\",\"class\":\"transient\","
@@ -45,7 +38,7 @@ static void it_is_asked_before_anything_is_recorded(void **state) {
 
 static void without_a_delay_the_backoff_holds(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=9 decide=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=9 decide=1", NULL), 10);
   fail_and_ask("a");
   rig_decide(&rig, true, -1, NULL, 0);
   rig_settle(&rig);
@@ -59,7 +52,7 @@ static void without_a_delay_the_backoff_holds(void **state) {
 static void a_remote_that_asked_for_more_has_it(void **state) {
   (void)state;
   struct tg_outcome throttled = {0};
-  run_plan(rig_plan(NULL, "a retry=9 decide=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=9 decide=1", NULL), 10);
   tg_error_set(&throttled.err, TG_ETHROTTLED, "slow down");
   throttled.err.retry_after_ms = 30000;
   rig_end(&rig, "a", &throttled);
@@ -75,7 +68,7 @@ static void a_remote_that_asked_for_more_has_it(void **state) {
 
 static void stop_is_the_end_and_says_why(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=9 decide=1", "b retry=9 decide=1 fallback=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=9 decide=1", "b retry=9 decide=1 fallback=1", NULL), 10);
   fail_and_ask("a");
   rig_decide(&rig, false, -1, "the quota is used up", 0);
   rig_settle(&rig);
@@ -93,7 +86,7 @@ static void stop_is_the_end_and_says_why(void **state) {
 
 static void a_policy_that_fails_stops(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=9 decide=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=9 decide=1", NULL), 10);
   fail_and_ask("a");
   rig_decide(&rig, true, 0, "it took longer than 2000 ms", TG_ETIMEOUT);
   rig_settle(&rig);
@@ -106,9 +99,11 @@ static void a_policy_that_fails_stops(void **state) {
 
 static void the_limits_of_retries_hold_all_the_same(void **state) {
   (void)state;
-  run_plan(rig_plan("\"retries\":1,\"timeout_ms\":100000", "a retry=2 decide=1",
-                    "b retry=9 decide=1", "c retry=9 total=5000 decide=1", "d retry=9 decide=1",
-                    NULL));
+  rig_begin(&rig,
+            rig_plan("\"retries\":1,\"timeout_ms\":100000", "a retry=2 decide=1",
+                     "b retry=9 decide=1", "c retry=9 total=5000 decide=1", "d retry=9 decide=1",
+                     NULL),
+            10);
   fail_and_ask("d");
   rig_decide(&rig, true, 100000, NULL, 0); // after the run
   rig_settle(&rig);
@@ -135,7 +130,7 @@ static void the_limits_of_retries_hold_all_the_same(void **state) {
 
 static void other_classes_and_lost_attempts_are_not_asked_about(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=9 decide=1", "b retry=9 decide=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=9 decide=1", "b retry=9 decide=1", NULL), 10);
   rig_fail(&rig, "a", TG_ELOST);
   rig_settle(&rig);
   assert_true(rig_runs(&rig, "a"));
@@ -148,7 +143,7 @@ static void other_classes_and_lost_attempts_are_not_asked_about(void **state) {
 
 static void an_answer_to_a_cancelled_run_starts_nothing(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=9 decide=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=9 decide=1", NULL), 10);
   fail_and_ask("a");
   rig_cancel(&rig, TG_ECANCELLED);
   rig_settle(&rig);
@@ -164,7 +159,7 @@ static void an_answer_to_a_cancelled_run_starts_nothing(void **state) {
 
 static void a_host_that_dies_while_it_asks_has_lost_the_attempt(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=9 decide=1", NULL));
+  rig_begin(&rig, rig_plan(NULL, "a retry=9 decide=1", NULL), 10);
   rig_pass(&rig, 200);
   rig_settle(&rig); // its start is recorded
   fail_and_ask("a");
@@ -182,7 +177,7 @@ static void a_host_that_dies_while_it_asks_has_lost_the_attempt(void **state) {
 
 static void items_are_asked_about_one_by_one(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "m map=1 retry=9 decide=1 fail_after=9", NULL));
+  rig_begin(&rig, rig_plan(NULL, "m map=1 retry=9 decide=1 fail_after=9", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[1,2]}", NULL);
   rig_settle(&rig);
   fail_and_ask("m[0]");

@@ -16,348 +16,6 @@
 
 enum { WALL_START = 1790000000, TEXT_MAX = 1 << 20 };
 
-int rig_pool_slots = 4;
-
-// Plans.
-
-struct specs {
-  char names[64][32];
-  const char *texts[64];
-  size_t count;
-};
-
-static size_t index_of(const struct specs *specs, const char *name, size_t len) {
-  for (size_t i = 0; i < specs->count; i++)
-    if (strlen(specs->names[i]) == len && memcmp(specs->names[i], name, len) == 0) return i;
-  fail_msg("a plan of the test names no task %.*s", (int)len, name);
-  return 0;
-}
-
-static void indexes_put(struct tg_buf *out, const struct specs *specs, const char *list) {
-  size_t len = strcspn(list, " ");
-  tg_buf_putc(out, '[');
-  for (const char *at = list; at < list + len;) {
-    size_t name = strcspn(at, ", ");
-    tg_buf_putf(out, "%s%zu", at > list ? "," : "", index_of(specs, at, name));
-    at += name + 1;
-  }
-  tg_buf_putc(out, ']');
-}
-
-static const char *field_of(const char *text, const char *field) {
-  const char *found = strstr(text, field);
-  return found ? found + strlen(field) : NULL;
-}
-
-static void member_put(struct tg_buf *out, const char *text, const char *field, const char *name) {
-  const char *value = field_of(text, field);
-  if (value)
-    tg_buf_putf(out, "%s\"%s\":%.*s", out->data[out->len - 1] == '{' ? "" : ",", name,
-                (int)strcspn(value, " "), value);
-}
-
-static void flag_put(struct tg_buf *out, const char *text, const char *field, const char *name) {
-  if (field_of(text, field)) tg_buf_putf(out, ",\"%s\":true", name);
-}
-
-static void map_put(struct tg_buf *out, const struct specs *specs, const char *text) {
-  const char *over = field_of(text, " over=");
-  tg_buf_puts(out, ",\"map\":{");
-  member_put(out, text, " limit=", "limit");
-  member_put(out, text, " per_key=", "limit_per_key");
-  member_put(out, text, " fail_after=", "fail_after");
-  member_put(out, text, " share=", "fail_share");
-  member_put(out, text, " items_max=", "items_max");
-  if (over)
-    tg_buf_putf(out, "%s\"over\":%zu", out->data[out->len - 1] == '{' ? "" : ",",
-                index_of(specs, over, strcspn(over, " ")));
-  if (field_of(text, " depth=1"))
-    tg_buf_putf(out, "%s\"order\":\"depth\"", out->data[out->len - 1] == '{' ? "" : ",");
-  tg_buf_putc(out, '}');
-}
-
-static void task_put(struct tg_buf *out, const struct specs *specs, size_t at) {
-  const char *text = specs->texts[at], *value;
-  tg_buf_putf(out, "%s{\"name\":\"%s\",\"word\":\"task\",\"runner\":\"script\",\"line\":1",
-              at ? "," : "", specs->names[at]);
-  value = field_of(text, " when=");
-  tg_buf_putf(out, ",\"when\":\"%.*s\"", value ? (int)strcspn(value, " ") : 11,
-              value ? value : "all_success");
-  if ((value = field_of(text, " after="))) {
-    tg_buf_puts(out, ",\"after\":");
-    indexes_put(out, specs, value);
-  }
-  if ((value = field_of(text, " to="))) {
-    tg_buf_puts(out, ",\"to\":");
-    indexes_put(out, specs, value);
-  }
-  if ((value = field_of(text, " timeout="))) tg_buf_putf(out, ",\"timeout_ms\":%d", atoi(value));
-  if ((value = field_of(text, " priority="))) tg_buf_putf(out, ",\"priority\":%d", atoi(value));
-  const char *total = field_of(text, " total=");
-  if ((value = field_of(text, " retry=")))
-    tg_buf_putf(out,
-                ",\"retry\":{\"attempts\":%d,\"backoff\":\"constant\",\"base_ms\":1000,"
-                "\"cap_ms\":300000,\"factor\":2,\"jitter\":\"none\",\"total_ms\":%d,"
-                "\"on\":[\"transient\",\"throttled\"]%s}",
-                atoi(value), total ? atoi(total) : 0,
-                field_of(text, " decide=1") ? ",\"decide\":\"again\"" : "");
-  flag_put(out, text, " setup=1", "setup");
-  flag_put(out, text, " teardown=1", "teardown");
-  flag_put(out, text, " fallback=1", "fallback");
-  if ((value = field_of(text, " spare=")))
-    tg_buf_putf(out, ",\"fallback\":%zu", index_of(specs, value, strcspn(value, " ")));
-  if (field_of(text, " map=1")) map_put(out, specs, text);
-  if ((value = field_of(text, " w="))) tg_buf_putf(out, ",\"pool\":{\"w\":%d}", atoi(value));
-  if ((value = field_of(text, " resource=")))
-    tg_buf_putf(out, ",\"resource\":\"%.*s\"", (int)strcspn(value, " "), value);
-  tg_buf_putc(out, '}');
-}
-
-struct tg_plan *rig_plan(const char *limits, ...) {
-  struct specs specs = {.count = 0};
-  va_list args;
-  va_start(args, limits);
-  for (const char *text; (text = va_arg(args, const char *)); specs.count++) {
-    specs.texts[specs.count] = text;
-    snprintf(specs.names[specs.count], sizeof specs.names[0], "%.*s", (int)strcspn(text, " "),
-             text);
-  }
-  va_end(args);
-  struct tg_buf out;
-  tg_buf_init(&out, TEXT_MAX);
-  tg_buf_putf(&out,
-              "{\"name\":\"p\",\"limits\":{%s},\"pools\":{\"w\":%d},\"params\":[],"
-              "\"tasks\":[",
-              limits ? limits : "", rig_pool_slots);
-  for (size_t i = 0; i < specs.count; i++) task_put(&out, &specs, i);
-  tg_buf_puts(&out, "]}");
-  struct tg_plan *plan = NULL;
-  struct tg_error err;
-  if (tg_plan_parse(out.data, out.len, &plan, &err)) fail_msg("%s", err.text);
-  tg_buf_deinit(&out);
-  return plan;
-}
-
-// What is durable.
-
-void rig_store_init(struct rig_store *store) {
-  memset(store, 0, sizeof *store);
-  tg_arena_init(&store->arena);
-}
-
-void rig_store_deinit(struct rig_store *store) {
-  tg_arena_deinit(&store->arena);
-}
-
-static const char *keep(struct rig_store *store, const char *text) {
-  return tg_arena_strdup(&store->arena, text);
-}
-
-static void run_put(struct rig_store *store, const struct tg_run *run) {
-  assert_false(store->has_run && tg_run_state_is_terminal(store->run.state));
-  store->has_run = true;
-  store->run = *run;
-  store->run.pipeline = keep(store, run->pipeline);
-  store->run.bundle = keep(store, run->bundle);
-  store->run.params = keep(store, run->params);
-  store->run.trigger = keep(store, run->trigger);
-  store->run.failure.text = keep(store, run->failure.text);
-}
-
-static void task_row_put(struct rig_store *store, const struct tg_task *task) {
-  struct tg_task *row = &store->tasks[task->index];
-  if (store->has_task[task->index] && tg_task_state_is_terminal(row->state))
-    fail_msg("task %s was %s and is recorded as %s", row->name, tg_task_state_word(row->state),
-             tg_task_state_word(task->state));
-  *row = *task;
-  row->name = keep(store, task->name);
-  row->output = keep(store, task->output);
-  row->chosen = keep(store, task->chosen);
-  row->failure.text = keep(store, task->failure.text);
-  store->has_task[task->index] = true;
-}
-
-static bool is_after(const struct tg_attempt *a, const struct tg_attempt *b) {
-  if (a->task != b->task) return a->task > b->task;
-  return a->item != b->item ? a->item > b->item : a->number > b->number;
-}
-
-static void attempt_put(struct rig_store *store, const struct tg_attempt *attempt) {
-  size_t at = 0;
-  while (at < store->attempt_count && is_after(attempt, &store->attempts[at])) at++;
-  struct tg_attempt *row = &store->attempts[at];
-  if (at == store->attempt_count || is_after(row, attempt)) {
-    assert_true(store->attempt_count < 1024);
-    memmove(row + 1, row, (store->attempt_count++ - at) * sizeof *row);
-  } else if (row->state != TG_ATTEMPT_RUNNING) {
-    fail_msg("attempt %u of task %u ended twice", attempt->number, attempt->task);
-  }
-  *row = *attempt;
-  row->failure.text = keep(store, attempt->failure.text);
-  row->stop = keep(store, attempt->stop);
-  row->traceback = keep(store, attempt->traceback);
-}
-
-static void map_items_put(struct rig_store *store, const struct tg_map_items *map) {
-  assert_true(store->map_count < sizeof store->maps / sizeof *store->maps);
-  for (size_t i = 0; i < store->map_count; i++)
-    if (store->maps[i].task == map->task) fail_msg("map %u is expanded twice", map->task);
-  struct tg_map_items *row = &store->maps[store->map_count++];
-  *row = *map;
-  row->items = keep(store, map->items);
-  row->keys = keep(store, map->keys);
-}
-
-static void item_put(struct rig_store *store, const struct tg_item *item) {
-  assert_true(store->item_count < sizeof store->items / sizeof *store->items);
-  if (rig_store_item(store, item->task, item->index))
-    fail_msg("item %u of task %u ended twice", item->index, item->task);
-  struct tg_item *row = &store->items[store->item_count++];
-  *row = *item;
-  row->output = keep(store, item->output);
-  row->failure.text = keep(store, item->failure.text);
-}
-
-static void step_put(struct rig_store *store, const struct tg_step *step) {
-  size_t at = 0;
-  while (at < store->step_count &&
-         (store->steps[at].task != step->task || store->steps[at].item != step->item ||
-          store->steps[at].position != step->position))
-    at++;
-  struct tg_step *row = &store->steps[at];
-  assert_true(at < sizeof store->steps / sizeof *store->steps);
-  if (at < store->step_count && (row->result || !step->result))
-    fail_msg("step %u (%s) of task %u, item %u is recorded again", step->position, step->name,
-             step->task, step->item);
-  // An end changes what it says and no more.
-  if (at == store->step_count) {
-    store->step_count++;
-    *row = *step;
-    row->name = keep(store, step->name);
-    row->wait = keep(store, step->wait);
-  }
-  row->result = keep(store, step->result);
-  row->ended_at = step->ended_at;
-  row->event = step->event;
-}
-
-static void resource_put(struct rig_store *store, const struct tg_resource *resource) {
-  size_t at = 0;
-  while (at < store->resource_count && strcmp(store->resources[at].name, resource->name) != 0) at++;
-  assert_true(at < sizeof store->resources / sizeof *store->resources);
-  if (at == store->resource_count) store->resource_count++;
-  store->resources[at] = *resource;
-  store->resources[at].name = keep(store, resource->name);
-  store->resources[at].phase = keep(store, resource->phase);
-  store->resources[at].reason = keep(store, resource->reason);
-  store->resources[at].breaker = keep(store, resource->breaker);
-  store->resources[at].budget = keep(store, resource->budget);
-}
-
-const struct tg_item *rig_store_item(const struct rig_store *store, uint32_t task, uint32_t item) {
-  for (size_t i = 0; i < store->item_count; i++)
-    if (store->items[i].task == task && store->items[i].index == item) return &store->items[i];
-  return NULL;
-}
-
-void rig_store_apply(struct rig_store *store, const struct tg_batch *batch) {
-  for (size_t i = 0; i < batch->count; i++) {
-    const struct tg_record *record = &batch->records[i];
-    if (record->kind == TG_RECORD_RUN) run_put(store, &record->run);
-    if (record->kind == TG_RECORD_TASK) task_row_put(store, &record->task);
-    if (record->kind == TG_RECORD_ATTEMPT) attempt_put(store, &record->attempt);
-    if (record->kind == TG_RECORD_MAP_ITEMS) map_items_put(store, &record->map_items);
-    if (record->kind == TG_RECORD_ITEM) item_put(store, &record->item);
-    if (record->kind == TG_RECORD_STEP) step_put(store, &record->step);
-    if (record->kind == TG_RECORD_RESOURCE) resource_put(store, &record->resource);
-  }
-}
-
-// When a start is right, by what is durable.
-
-struct counts {
-  uint32_t all, success, failed, skipped;
-};
-
-static bool may_start(enum tg_trigger_rule rule, struct counts n) {
-  bool is_done = n.success + n.failed + n.skipped == n.all;
-  if (!n.all) return true;
-  switch (rule) {
-  case TG_TRIGGER_ALL_SUCCESS:
-    return n.success == n.all;
-  case TG_TRIGGER_ALL_DONE:
-    return is_done;
-  case TG_TRIGGER_ALL_FAILED:
-    return n.failed == n.all;
-  case TG_TRIGGER_ALL_SKIPPED:
-    return n.skipped == n.all;
-  case TG_TRIGGER_ONE_SUCCESS:
-    return n.success > 0;
-  case TG_TRIGGER_ONE_FAILED:
-    return n.failed > 0;
-  case TG_TRIGGER_ONE_DONE:
-    return n.success + n.failed > 0;
-  case TG_TRIGGER_NONE_FAILED:
-    return is_done && !n.failed;
-  case TG_TRIGGER_NONE_FAILED_MIN_ONE_SUCCESS:
-    return is_done && !n.failed && n.success;
-  case TG_TRIGGER_NONE_SKIPPED:
-    return is_done && !n.skipped;
-  default:
-    return true;
-  }
-}
-
-static bool branch_allows(const struct rig *rig, uint32_t branch, const char *name) {
-  const struct tg_task *row = &rig->store.tasks[branch];
-  char quoted[64];
-  if (!rig->store.has_task[branch] || !tg_task_state_is_terminal(row->state)) return false;
-  snprintf(quoted, sizeof quoted, "\"%s\"", name);
-  return row->state != TG_TASK_SUCCESS || strstr(row->chosen, quoted);
-}
-
-// An item starts once what it is made of is durable, and not after it ended.
-static void item_start_check(const struct rig *rig, uint32_t task, uint32_t item) {
-  const char *name = rig->plan->tasks[task].name;
-  const struct tg_plan_map *plan = rig->plan->tasks[task].map;
-  const struct tg_item *before;
-  size_t at = 0;
-  while (at < rig->store.map_count && rig->store.maps[at].task != task) at++;
-  if (at == rig->store.map_count || item >= rig->store.maps[at].count)
-    fail_msg("item %u of %s starts before it is durable", item, name);
-  if (rig_store_item(&rig->store, task, item)) fail_msg("item %u of %s starts again", item, name);
-  if (plan->over == TG_NO_TASK) return;
-  before = rig_store_item(&rig->store, plan->over, item);
-  if (!before || before->state != TG_TASK_SUCCESS)
-    fail_msg("item %u of %s starts before the one it follows has succeeded", item, name);
-}
-
-static void start_check(const struct rig *rig, uint32_t task) {
-  const struct tg_plan_task *plan = &rig->plan->tasks[task];
-  const struct rig_store *store = &rig->store;
-  struct tg_graph_slice up = tg_graph_upstream(&rig->plan->graph, task);
-  struct counts n = {.all = up.count};
-  for (uint32_t i = 0; i < up.count; i++) {
-    const struct tg_task *row = &store->tasks[up.nodes[i]];
-    if (!store->has_task[up.nodes[i]] || !tg_task_state_is_terminal(row->state)) continue;
-    if (row->state == TG_TASK_SUCCESS)
-      n.success++;
-    else if (row->state == TG_TASK_SKIPPED)
-      n.skipped++;
-    else
-      n.failed++;
-  }
-  if (!store->has_run) fail_msg("%s starts before its run is durable", plan->name);
-  if (store->has_task[task] && tg_task_state_is_terminal(store->tasks[task].state))
-    fail_msg("%s starts again after it ended", plan->name);
-  if (!may_start(plan->when, n)) fail_msg("%s starts before its upstreams let it", plan->name);
-  for (uint32_t b = 0; b < rig->plan->count; b++)
-    for (uint32_t i = 0; i < rig->plan->tasks[b].to_count; i++)
-      if (rig->plan->tasks[b].to[i] == task && !branch_allows(rig, b, plan->name))
-        fail_msg("%s starts although branch %s did not choose it", plan->name,
-                 rig->plan->tasks[b].name);
-}
-
 // Effects.
 
 static void word(struct rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -390,9 +48,9 @@ static void started(struct rig *rig, const struct tg_effect *effect) {
   const struct tg_live_task *t = &effect->run->tasks[effect->unit];
   const char *name = unit_name(rig, t->task, t->item);
   if (t->item == TG_NO_ITEM)
-    start_check(rig, t->task);
+    rig_start_check(rig, t->task);
   else
-    item_start_check(rig, t->task, t->item);
+    rig_item_start_check(rig, t->task, t->item);
   for (size_t i = 0; i < rig->attempt_count; i++)
     if (rig->attempts[i].unit == effect->unit && !rig->attempts[i].is_over)
       fail_msg("%s starts while it runs", name);
@@ -573,14 +231,7 @@ void rig_resume(struct rig *rig, const struct rig_store *store) {
     if (store->has_task[i]) tasks[count++] = store->tasks[i];
   assert_true(store->has_run);
   // The rig's own store is what the earlier host left.
-  run_put(&rig->store, &store->run);
-  for (size_t i = 0; i < count; i++) task_row_put(&rig->store, &tasks[i]);
-  for (size_t i = 0; i < store->attempt_count; i++) attempt_put(&rig->store, &store->attempts[i]);
-  for (size_t i = 0; i < store->map_count; i++) map_items_put(&rig->store, &store->maps[i]);
-  for (size_t i = 0; i < store->item_count; i++) item_put(&rig->store, &store->items[i]);
-  for (size_t i = 0; i < store->step_count; i++) step_put(&rig->store, &store->steps[i]);
-  for (size_t i = 0; i < store->resource_count; i++)
-    resource_put(&rig->store, &store->resources[i]);
+  rig_store_copy(&rig->store, store);
   step(rig, &(struct tg_input){
                 .kind = TG_INPUT_RESOURCES,
                 .resources = {.records = store->resources, .record_count = store->resource_count}});
@@ -733,6 +384,27 @@ void rig_fail(struct rig *rig, const char *task, int code) {
   struct tg_outcome outcome = {0};
   tg_error_set(&outcome.err, code, "it went wrong");
   rig_end(rig, task, &outcome);
+}
+
+void rig_start(struct rig *rig, struct tg_plan *plan, uint32_t slots) {
+  rig_init(rig, plan, slots);
+  rig_run(rig);
+  rig_commit(rig);
+}
+
+void rig_begin(struct rig *rig, struct tg_plan *plan, uint32_t slots) {
+  rig_start(rig, plan, slots);
+  tg_buf_clear(&rig->trace);
+}
+
+void rig_done(struct rig *rig, const char *task) {
+  rig_success(rig, task);
+  rig_settle(rig);
+}
+
+void rig_failed(struct rig *rig, const char *task, int code) {
+  rig_fail(rig, task, code);
+  rig_settle(rig);
 }
 
 void rig_pass(struct rig *rig, int64_t ms) {

@@ -99,6 +99,10 @@ void rig_rule(struct rig *rig, const struct tg_resource_rules *rules);
 
 void rig_resume(struct rig *rig, const struct rig_store *store);
 
+/// Makes a rig whose run is durable and has begun; rig_begin forgets the words so far as well.
+void rig_start(struct rig *rig, struct tg_plan *plan, uint32_t slots);
+void rig_begin(struct rig *rig, struct tg_plan *plan, uint32_t slots);
+
 /// Makes the oldest batch durable; rig_settle makes all of them so.
 void rig_commit(struct rig *rig);
 void rig_settle(struct rig *rig);
@@ -108,6 +112,10 @@ void rig_success(struct rig *rig, const char *task);
 void rig_success_of(struct rig *rig, const char *task, const char *result, const char *facts);
 void rig_fail(struct rig *rig, const char *task, int code);
 void rig_end(struct rig *rig, const char *task, const struct tg_outcome *outcome);
+
+/// End it as well, and make that durable.
+void rig_done(struct rig *rig, const char *task);
+void rig_failed(struct rig *rig, const char *task, int code);
 
 /// Comes to a step of the attempt that runs for a task, ends one, sleeps; waits for a child or not.
 void rig_step(struct rig *rig, const char *task, const char *name);
@@ -145,6 +153,7 @@ void rig_expect_at(struct rig *rig, const char *words, const char *file, int lin
 void rig_store_init(struct rig_store *store);
 void rig_store_deinit(struct rig_store *store);
 void rig_store_apply(struct rig_store *store, const struct tg_batch *batch);
+void rig_store_copy(struct rig_store *to, const struct rig_store *from);
 
 /// Gives the attempt that runs for a task "a" or an item "m[0]".
 const struct rig_attempt *rig_attempt_of(const struct rig *rig, const char *task);
@@ -152,3 +161,7 @@ bool rig_runs(const struct rig *rig, const char *task);
 
 /// Gives what is durable of an item, NULL when that is nothing.
 const struct tg_item *rig_store_item(const struct rig_store *store, uint32_t task, uint32_t item);
+
+/// Fail the test when a task, or an item of a map, must not start by what is durable.
+void rig_start_check(const struct rig *rig, uint32_t task);
+void rig_item_start_check(const struct rig *rig, uint32_t task, uint32_t item);

@@ -13,21 +13,10 @@
 
 static struct rig rig;
 
-static void run_plan(struct tg_plan *plan) {
-  rig_init(&rig, plan, 10);
-  rig_run(&rig);
-  rig_commit(&rig);
-}
-
 static void failed(const char *task) {
   rig_fail(&rig, task, TG_EIO);
   rig_settle(&rig);
   rig_pass(&rig, 1000);
-}
-
-static void done(const char *task) {
-  rig_success(&rig, task);
-  rig_settle(&rig);
 }
 
 static enum tg_task_state state_of(uint32_t task) {
@@ -46,19 +35,19 @@ static void crash(void) {
 
 static void it_is_skipped_when_it_is_not_needed(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a spare=s", "s", "b after=a", NULL));
+  rig_start(&rig, rig_plan(NULL, "a spare=s", "s", "b after=a", NULL), 10);
   assert_true(rig_runs(&rig, "a"));
   assert_false(rig_runs(&rig, "s"));
-  done("a");
+  rig_done(&rig, "a");
   assert_int_equal(state_of(1), TG_TASK_SKIPPED);
-  done("b");
+  rig_done(&rig, "b");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   rig_close(&rig);
 }
 
 static void it_stands_in_after_the_last_try_only(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=2 spare=s", "s retry=2", "b after=a", NULL));
+  rig_start(&rig, rig_plan(NULL, "a retry=2 spare=s", "s retry=2", "b after=a", NULL), 10);
   failed("a");
   assert_true(rig_runs(&rig, "a"));
   assert_false(rig_runs(&rig, "s"));
@@ -78,14 +67,14 @@ static void it_stands_in_after_the_last_try_only(void **state) {
   assert_int_equal(state_of(0), TG_TASK_SUCCESS);
   assert_string_equal(rig.store.tasks[0].output, "42");
   assert_int_equal(rig.store.tasks[0].attempts, 2);
-  done("b");
+  rig_done(&rig, "b");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   rig_close(&rig);
 }
 
 static void a_task_whose_fallback_fails_has_failed(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a spare=s", "s", "b after=a", NULL));
+  rig_start(&rig, rig_plan(NULL, "a spare=s", "s", "b after=a", NULL), 10);
   failed("a");
   rig_fail(&rig, "s", TG_EDENIED);
   rig_settle(&rig);
@@ -99,15 +88,15 @@ static void a_task_whose_fallback_fails_has_failed(void **state) {
 
 static void it_keeps_to_its_own_rule(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "x", "a spare=s", "s after=x", NULL));
+  rig_start(&rig, rig_plan(NULL, "x", "a spare=s", "s after=x", NULL), 10);
   failed("a");
   assert_false(rig_runs(&rig, "s"));
-  done("x");
+  rig_done(&rig, "x");
   assert_true(rig_runs(&rig, "s"));
-  done("s");
+  rig_done(&rig, "s");
   assert_int_equal(state_of(1), TG_TASK_SUCCESS);
   rig_close(&rig);
-  run_plan(rig_plan(NULL, "x", "a spare=s", "s after=x", NULL));
+  rig_start(&rig, rig_plan(NULL, "x", "a spare=s", "s after=x", NULL), 10);
   failed("a");
   failed("x"); // it cannot run: nothing stands in
   assert_int_equal(state_of(2), TG_TASK_UPSTREAM_FAILED);
@@ -118,7 +107,7 @@ static void it_keeps_to_its_own_rule(void **state) {
 
 static void it_is_skipped_with_a_task_that_is(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "x", "a after=x spare=s", "s after=x", NULL));
+  rig_start(&rig, rig_plan(NULL, "x", "a after=x spare=s", "s after=x", NULL), 10);
   failed("x");
   assert_int_equal(state_of(1), TG_TASK_UPSTREAM_FAILED);
   assert_int_equal(state_of(2), TG_TASK_SKIPPED);
@@ -128,7 +117,7 @@ static void it_is_skipped_with_a_task_that_is(void **state) {
 static void a_crash_at_any_commit_changes_nothing(void **state) {
   (void)state;
   for (int at = 0; at < 4; at++) {
-    run_plan(rig_plan(NULL, "a spare=s", "s", "b after=a", NULL));
+    rig_start(&rig, rig_plan(NULL, "a spare=s", "s", "b after=a", NULL), 10);
     rig_fail(&rig, "a", TG_EIO);
     rig_commit(&rig);
     if (at == 0) crash();
@@ -145,7 +134,7 @@ static void a_crash_at_any_commit_changes_nothing(void **state) {
     assert_string_equal(rig.store.tasks[0].output, "7");
     if (at == 3) crash();
     assert_false(rig_runs(&rig, "s") || rig_runs(&rig, "a"));
-    done("b");
+    rig_done(&rig, "b");
     assert_int_equal(rig.end, TG_RUN_SUCCESS);
     rig_close(&rig);
   }
@@ -153,7 +142,7 @@ static void a_crash_at_any_commit_changes_nothing(void **state) {
 
 static void a_cancelled_run_ends_both(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a spare=s", "s", NULL));
+  rig_start(&rig, rig_plan(NULL, "a spare=s", "s", NULL), 10);
   failed("a");
   rig_cancel(&rig, TG_ECANCELLED);
   rig_fail(&rig, "s", TG_ECANCELLED);
@@ -167,7 +156,7 @@ static void a_cancelled_run_ends_both(void **state) {
 static void it_is_skipped_when_the_task_alone_is_cancelled(void **state) {
   (void)state;
   for (int crashes = 0; crashes < 2; crashes++) {
-    run_plan(rig_plan(NULL, "a spare=s", "s", "b after=a when=all_done", NULL));
+    rig_start(&rig, rig_plan(NULL, "a spare=s", "s", "b after=a when=all_done", NULL), 10);
     rig_cut(&rig, 0, TG_NO_ITEM);
     rig_commit(&rig);
     rig_fail(&rig, "a", TG_ECANCELLED);
@@ -176,7 +165,7 @@ static void it_is_skipped_when_the_task_alone_is_cancelled(void **state) {
     rig_settle(&rig);
     assert_int_equal(state_of(0), TG_TASK_CANCELLED);
     assert_int_equal(state_of(1), TG_TASK_SKIPPED);
-    done("b");
+    rig_done(&rig, "b");
     assert_int_equal(rig.end, TG_RUN_FAILED);
     rig_close(&rig);
   }
@@ -185,14 +174,14 @@ static void it_is_skipped_when_the_task_alone_is_cancelled(void **state) {
 static void it_goes_on_when_the_task_is_cancelled_after_it_has_failed(void **state) {
   (void)state;
   for (int crashes = 0; crashes < 2; crashes++) {
-    run_plan(rig_plan(NULL, "a spare=s", "s", NULL));
+    rig_start(&rig, rig_plan(NULL, "a spare=s", "s", NULL), 10);
     failed("a");
     rig_settle(&rig);
     rig_cut(&rig, 0, TG_NO_ITEM);
     rig_commit(&rig);
     if (crashes) crash();
     rig_settle(&rig);
-    done("s");
+    rig_done(&rig, "s");
     assert_int_equal(state_of(0), TG_TASK_CANCELLED);
     assert_int_equal(state_of(1), TG_TASK_SUCCESS);
     assert_int_equal(rig.end, TG_RUN_FAILED);
@@ -202,7 +191,7 @@ static void it_goes_on_when_the_task_is_cancelled_after_it_has_failed(void **sta
 
 static void it_stands_in_for_who_was_cut_off_by_a_budget(void **state) {
   (void)state;
-  run_plan(rig_plan("\"retries\":1", "a retry=9 spare=s", "s", NULL));
+  rig_start(&rig, rig_plan("\"retries\":1", "a retry=9 spare=s", "s", NULL), 10);
   failed("a");
   failed("a");
   assert_true(rig_runs(&rig, "s"));

@@ -13,13 +13,6 @@
 static struct rig rig;
 
 // Opens a rig whose run is durable, and forgets the words so far.
-static void run_plan(struct tg_plan *plan, uint32_t slots) {
-  rig_init(&rig, plan, slots);
-  rig_run(&rig);
-  rig_commit(&rig);
-  tg_buf_clear(&rig.trace);
-}
-
 static void step_do(const char *task, const char *name, const char *result) {
   rig_step(&rig, task, name);
   rig_settle(&rig);
@@ -58,7 +51,7 @@ static void crash(void) {
 
 static void an_intent_is_durable_before_it_is_told(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   rig_step(&rig, "a", "one");
   rig_expect(&rig, "commit");
   rig_commit(&rig);
@@ -75,7 +68,7 @@ static void an_intent_is_durable_before_it_is_told(void **state) {
 
 static void later_tries_are_told_what_was_done(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=5", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a retry=5", NULL), 10);
   step_do("a", "one", "{\"n\":1}");
   step_do("a", "two", "null");
   rig_step(&rig, "a", "three");
@@ -98,7 +91,7 @@ static void later_tries_are_told_what_was_done(void **state) {
 
 static void results_are_told_after_a_crash(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   step_do("a", "one", "1");
   rig_step(&rig, "a", "two");
   rig_settle(&rig);
@@ -112,7 +105,7 @@ static void results_are_told_after_a_crash(void **state) {
 
 static void steps_in_another_order_are_refused(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=5", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a retry=5", NULL), 10);
   step_do("a", "one", "1");
   step_do("a", "two", "2");
   retry("a");
@@ -131,7 +124,7 @@ static void steps_in_another_order_are_refused(void **state) {
 
 static void a_step_in_the_place_of_a_sleep_is_refused(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   sleep_begin("a", "nap", 1000);
   rig_pass(&rig, 1000);
   tg_buf_clear(&rig.trace);
@@ -142,7 +135,7 @@ static void a_step_in_the_place_of_a_sleep_is_refused(void **state) {
 
 static void an_end_without_its_beginning_is_refused(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   rig_step_end(&rig, "a", "one", "1");
   rig_expect(&rig, "a:refused");
   rig_step(&rig, "a", "one");
@@ -162,7 +155,7 @@ static void an_end_without_its_beginning_is_refused(void **state) {
 
 static void nobody_is_told_of_a_step_when_its_attempt_is_over(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   rig_step(&rig, "a", "one");
   uint64_t handle = rig_attempt_of(&rig, "a")->handle;
   rig_success(&rig, "a");
@@ -181,7 +174,7 @@ static void nobody_is_told_of_a_step_when_its_attempt_is_over(void **state) {
 
 static void each_item_of_a_map_has_steps_of_its_own(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "m map=1 retry=2", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "m map=1 retry=2", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[0,1]}", NULL);
   rig_settle(&rig);
   step_do("m[0]", "one", "10");
@@ -201,7 +194,7 @@ static void each_item_of_a_map_has_steps_of_its_own(void **state) {
 
 static void a_sleep_ends_the_attempt_and_wakes_it_as_what_it_was(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a retry=2", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a retry=2", NULL), 10);
   rig_sleep(&rig, "a", "nap", 60000);
   rig_expect(&rig, "commit");
   rig_commit(&rig);
@@ -224,7 +217,7 @@ static void a_sleep_ends_the_attempt_and_wakes_it_as_what_it_was(void **state) {
 
 static void a_sleeper_takes_no_slot(void **state) {
   (void)state;
-  run_plan(rig_plan("\"tasks\":1", "a priority=1", "b w=4", "c w=4", NULL), 1);
+  rig_begin(&rig, rig_plan("\"tasks\":1", "a priority=1", "b w=4", "c w=4", NULL), 1);
   sleep_begin("a", "nap", 60000);
   assert_true(rig_runs(&rig, "b"));
   sleep_begin("b", "nap", 60000);
@@ -238,7 +231,7 @@ static void a_sleeper_takes_no_slot(void **state) {
 
 static void several_sleeps_follow_each_other(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   sleep_begin("a", "one", 1000);
   rig_pass(&rig, 1000);
   rig_sleep(&rig, "a", "one", 1000);
@@ -255,7 +248,7 @@ static void several_sleeps_follow_each_other(void **state) {
 
 static void the_time_of_an_attempt_holds_while_it_sleeps(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a timeout=5000", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a timeout=5000", NULL), 10);
   sleep_begin("a", "one", 2000);
   rig_pass(&rig, 2000);
   rig_sleep(&rig, "a", "one", 2000);
@@ -275,7 +268,7 @@ static void the_time_of_an_attempt_holds_while_it_sleeps(void **state) {
 
 static void a_sleep_goes_on_over_a_crash(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   rig_pass(&rig, 100);
   rig_settle(&rig);
   sleep_begin("a", "nap", 60000);
@@ -299,7 +292,7 @@ static void a_sleep_goes_on_over_a_crash(void **state) {
 
 static void a_sleep_that_ended_while_the_host_was_down_is_over(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   sleep_begin("a", "nap", 1000);
   rig.now.wall_ms += 2000;
   crash();
@@ -311,7 +304,7 @@ static void a_sleep_that_ended_while_the_host_was_down_is_over(void **state) {
 
 static void a_sleeper_can_be_cancelled(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", "b after=a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", "b after=a", NULL), 10);
   rig_pass(&rig, 100);
   rig_settle(&rig); // its start is recorded
   sleep_begin("a", "nap", 60000);
@@ -326,7 +319,7 @@ static void a_sleeper_can_be_cancelled(void **state) {
 
 static void a_sleeping_item_can_be_cancelled(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "m map=1 limit=1", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "m map=1 limit=1", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[0,1]}", NULL);
   rig_settle(&rig);
   sleep_begin("m[0]", "nap", 60000);
@@ -340,7 +333,7 @@ static void a_sleeping_item_can_be_cancelled(void **state) {
 
 static void an_attempt_that_goes_to_sleep_can_be_cancelled(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   rig_sleep(&rig, "a", "nap", 60000);
   rig_settle(&rig);
   rig_cancel(&rig, TG_ECANCELLED);
@@ -352,7 +345,7 @@ static void an_attempt_that_goes_to_sleep_can_be_cancelled(void **state) {
 
 static void a_sleep_without_end_never_overflows(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   sleep_begin("a", "nap", INT64_MAX);
   rig_pass(&rig, INT64_C(1000) * 1000 * 1000);
   assert_int_equal(rig.in_flight, 0);
@@ -361,7 +354,7 @@ static void a_sleep_without_end_never_overflows(void **state) {
 
 static void a_wall_clock_that_was_set_back_makes_a_sleeper_sleep_on(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   sleep_begin("a", "nap", 1000);
   rig.now.wall_ms -= 5000;
   rig_pass(&rig, 1000);
@@ -379,7 +372,7 @@ static void a_wall_clock_that_was_set_back_makes_a_sleeper_sleep_on(void **state
 
 static void one_that_waits_lends_its_slot(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", "b", "c", NULL), 1);
+  rig_begin(&rig, rig_plan(NULL, "a", "b", "c", NULL), 1);
   assert_int_equal(rig.in_flight, 1);
   rig_idle(&rig, "a", true);
   rig_idle(&rig, "a", true); // told twice
@@ -398,7 +391,7 @@ static void one_that_waits_lends_its_slot(void **state) {
 
 static void one_that_ends_while_it_waits_gives_its_slot_back_once(void **state) {
   (void)state;
-  run_plan(rig_plan("\"tasks\":1", "a", "b", "c", "d", NULL), 10);
+  rig_begin(&rig, rig_plan("\"tasks\":1", "a", "b", "c", "d", NULL), 10);
   rig_idle(&rig, "a", true);
   assert_int_equal(rig.in_flight, 2);
   rig_success(&rig, "a");

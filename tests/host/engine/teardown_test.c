@@ -15,23 +15,6 @@ static struct tg_plan *cluster_plan(void) {
 }
 
 // Opens a rig whose run is durable, and forgets the words so far.
-static void run_plan(struct tg_plan *plan) {
-  rig_init(&rig, plan, 10);
-  rig_run(&rig);
-  rig_commit(&rig);
-  tg_buf_clear(&rig.trace);
-}
-
-static void done(const char *task) {
-  rig_success(&rig, task);
-  rig_settle(&rig);
-}
-
-static void failed(const char *task, int code) {
-  rig_fail(&rig, task, code);
-  rig_settle(&rig);
-}
-
 static enum tg_task_state state_of(const char *task) {
   return rig.store.tasks[tg_plan_find(rig.plan, task)].state;
 }
@@ -48,23 +31,23 @@ static void crash(void) {
 
 static void it_runs_after_success(void **state) {
   (void)state;
-  run_plan(cluster_plan());
-  done("up");
+  rig_begin(&rig, cluster_plan(), 10);
+  rig_done(&rig, "up");
   assert_false(rig_runs(&rig, "down"));
-  done("work");
-  done("after");
-  done("down");
+  rig_done(&rig, "work");
+  rig_done(&rig, "after");
+  rig_done(&rig, "down");
   assert_int_equal(rig.end, TG_RUN_SUCCESS);
   rig_close(&rig);
 }
 
 static void it_runs_after_a_failure_and_does_not_hide_it(void **state) {
   (void)state;
-  run_plan(cluster_plan());
-  done("up");
-  failed("work", TG_ECONTRACT);
+  rig_begin(&rig, cluster_plan(), 10);
+  rig_done(&rig, "up");
+  rig_failed(&rig, "work", TG_ECONTRACT);
   assert_int_equal(state_of("after"), TG_TASK_UPSTREAM_FAILED);
-  done("down");
+  rig_done(&rig, "down");
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.end_code, TG_ECONTRACT);
   rig_close(&rig);
@@ -72,19 +55,19 @@ static void it_runs_after_a_failure_and_does_not_hide_it(void **state) {
 
 static void its_own_failure_fails_the_run(void **state) {
   (void)state;
-  run_plan(cluster_plan());
-  done("up");
-  done("work");
-  done("after");
-  failed("down", TG_EINVALID);
+  rig_begin(&rig, cluster_plan(), 10);
+  rig_done(&rig, "up");
+  rig_done(&rig, "work");
+  rig_done(&rig, "after");
+  rig_failed(&rig, "down", TG_EINVALID);
   assert_int_equal(rig.end, TG_RUN_FAILED);
   rig_close(&rig);
 }
 
 static void it_is_skipped_when_no_setup_has_succeeded(void **state) {
   (void)state;
-  run_plan(cluster_plan());
-  failed("up", TG_EINVALID);
+  rig_begin(&rig, cluster_plan(), 10);
+  rig_failed(&rig, "up", TG_EINVALID);
   assert_int_equal(state_of("down"), TG_TASK_SKIPPED);
   assert_int_equal(rig.end, TG_RUN_FAILED);
   rig_close(&rig);
@@ -92,35 +75,37 @@ static void it_is_skipped_when_no_setup_has_succeeded(void **state) {
 
 static void one_setup_of_two_is_enough(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "up setup=1", "up2 setup=1", "down after=up,up2 teardown=1 when=all_done",
-                    NULL));
-  failed("up", TG_EINVALID);
+  rig_begin(&rig,
+            rig_plan(NULL, "up setup=1", "up2 setup=1",
+                     "down after=up,up2 teardown=1 when=all_done", NULL),
+            10);
+  rig_failed(&rig, "up", TG_EINVALID);
   assert_false(rig_runs(&rig, "down"));
-  done("up2");
+  rig_done(&rig, "up2");
   assert_true(rig_runs(&rig, "down"));
   rig_close(&rig);
 }
 
 static void it_runs_without_any_setup(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "work", "down after=work teardown=1 when=all_done", NULL));
-  failed("work", TG_EINVALID);
+  rig_begin(&rig, rig_plan(NULL, "work", "down after=work teardown=1 when=all_done", NULL), 10);
+  rig_failed(&rig, "work", TG_EINVALID);
   assert_true(rig_runs(&rig, "down"));
   rig_close(&rig);
 }
 
 static void it_runs_when_the_run_is_cancelled(void **state) {
   (void)state;
-  run_plan(cluster_plan());
-  done("up");
+  rig_begin(&rig, cluster_plan(), 10);
+  rig_done(&rig, "up");
   rig_cancel(&rig, TG_ECANCELLED);
   rig_settle(&rig);
   assert_false(rig_runs(&rig, "down")); // what it tears down is still in use
-  failed("work", TG_ECANCELLED);
+  rig_failed(&rig, "work", TG_ECANCELLED);
   assert_true(rig_runs(&rig, "down"));
-  failed("down", TG_EIO); // and it is tried again
+  rig_failed(&rig, "down", TG_EIO); // and it is tried again
   rig_pass(&rig, 1000);
-  done("down");
+  rig_done(&rig, "down");
   assert_int_equal(state_of("down"), TG_TASK_SUCCESS);
   assert_int_equal(state_of("after"), TG_TASK_CANCELLED);
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
@@ -129,14 +114,14 @@ static void it_runs_when_the_run_is_cancelled(void **state) {
 
 static void one_that_runs_is_not_cancelled(void **state) {
   (void)state;
-  run_plan(cluster_plan());
-  done("up");
-  failed("work", TG_EINVALID);
+  rig_begin(&rig, cluster_plan(), 10);
+  rig_done(&rig, "up");
+  rig_failed(&rig, "work", TG_EINVALID);
   tg_buf_clear(&rig.trace);
   rig_cancel(&rig, TG_ECANCELLED);
   rig_settle(&rig);
   rig_expect(&rig, "commit"); // that it is being cancelled
-  done("down");
+  rig_done(&rig, "down");
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
   rig_close(&rig);
 }
@@ -150,7 +135,7 @@ static void nothing_is_torn_down_that_was_not_begun(void **state) {
   rig_run(&rig);
   rig_commit(&rig);
   rig_cancel(&rig, TG_ECANCELLED);
-  failed("first", TG_ECANCELLED);
+  rig_failed(&rig, "first", TG_ECANCELLED);
   rig_settle(&rig);
   assert_int_equal(rig.attempt_count, 1);
   assert_int_equal(state_of("down"), TG_TASK_CANCELLED);
@@ -160,12 +145,14 @@ static void nothing_is_torn_down_that_was_not_begun(void **state) {
 
 static void it_runs_when_the_time_of_the_run_is_over(void **state) {
   (void)state;
-  run_plan(rig_plan("\"timeout_ms\":5000", "up setup=1", "work after=up",
-                    "down after=up,work teardown=1 when=all_done", NULL));
-  done("up");
+  rig_begin(&rig,
+            rig_plan("\"timeout_ms\":5000", "up setup=1", "work after=up",
+                     "down after=up,work teardown=1 when=all_done", NULL),
+            10);
+  rig_done(&rig, "up");
   rig_pass(&rig, 5000);
-  failed("work", TG_ECANCELLED);
-  done("down");
+  rig_failed(&rig, "work", TG_ECANCELLED);
+  rig_done(&rig, "down");
   assert_int_equal(rig.end, TG_RUN_FAILED);
   assert_int_equal(rig.end_code, TG_ETIMEOUT);
   rig_close(&rig);
@@ -173,27 +160,27 @@ static void it_runs_when_the_time_of_the_run_is_over(void **state) {
 
 static void it_runs_although_the_host_crashed_in_a_cancel(void **state) {
   (void)state;
-  run_plan(cluster_plan());
-  done("up");
+  rig_begin(&rig, cluster_plan(), 10);
+  rig_done(&rig, "up");
   rig_cancel(&rig, TG_ECANCELLED);
   rig_settle(&rig);
-  failed("work", TG_ECANCELLED);
+  rig_failed(&rig, "work", TG_ECANCELLED);
   crash();
-  done("down");
+  rig_done(&rig, "down");
   assert_int_equal(rig.end, TG_RUN_CANCELLED);
   rig_close(&rig);
 }
 
 static void one_that_the_host_left_in_its_middle_runs_again(void **state) {
   (void)state;
-  run_plan(cluster_plan());
-  done("up");
-  failed("work", TG_EINVALID);
+  rig_begin(&rig, cluster_plan(), 10);
+  rig_done(&rig, "up");
+  rig_failed(&rig, "work", TG_EINVALID);
   rig_pass(&rig, 100);
   rig_settle(&rig);
   crash();
   assert_int_equal(rig_attempt_of(&rig, "down")->number, 2);
-  done("down");
+  rig_done(&rig, "down");
   assert_int_equal(rig.end, TG_RUN_FAILED);
   rig_close(&rig);
 }
@@ -205,7 +192,7 @@ static void a_setup_that_was_carried_over_is_torn_down_when_cancelled(void **sta
   rig_run_carrying(&rig, &carried, 1);
   rig_settle(&rig);
   rig_cancel(&rig, TG_ECANCELLED);
-  failed("work", TG_ECANCELLED);
+  rig_failed(&rig, "work", TG_ECANCELLED);
   assert_true(rig_runs(&rig, "down"));
   rig_close(&rig);
 }

@@ -18,13 +18,6 @@ static struct rig rig;
   "{\"error\":{\"code\":\"timeout\",\"class\":\"permanent\","                                      \
   "\"message\":\"what was waited for did not come in time\"}}"
 
-static void run_plan(struct tg_plan *plan, uint32_t slots) {
-  rig_init(&rig, plan, slots);
-  rig_run(&rig);
-  rig_commit(&rig);
-  tg_buf_clear(&rig.trace);
-}
-
 // Waits, which ends the attempt.
 static void wait_begin(const char *task, const char *name, const char *wait, int64_t ms) {
   rig_wait(&rig, task, name, wait, ms);
@@ -51,7 +44,7 @@ static void crash(uint64_t last_event) {
 
 static void an_event_wakes_who_waits_for_it_once_that_is_durable(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   rig_wait(&rig, "a", "w", ANY, 0);
   rig_expect(&rig, "commit");
   rig_commit(&rig);
@@ -72,7 +65,7 @@ static void an_event_wakes_who_waits_for_it_once_that_is_durable(void **state) {
 
 static void no_slot_is_held_and_no_timer_is_set(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", "b", NULL), 1);
+  rig_begin(&rig, rig_plan(NULL, "a", "b", NULL), 1);
   rig_wait(&rig, "a", "w", ANY, 0);
   rig_settle(&rig);
   tg_buf_clear(&rig.trace);
@@ -87,7 +80,7 @@ static void no_slot_is_held_and_no_timer_is_set(void **state) {
 
 static void an_event_that_came_before_the_wait_does_not_count(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   rig_event(&rig, 3, "t", NULL, NULL);
   wait_begin("a", "w", ANY, 0);
   assert_int_equal(rig.store.steps[0].after, 3);
@@ -117,7 +110,7 @@ static void an_event_since_the_run_began_counts_if_that_is_asked_for(void **stat
 
 static void an_event_amid_the_intent_is_looked_for(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   rig_wait(&rig, "a", "w", ANY, 0);
   rig_event(&rig, 1, "t", NULL, NULL);
   tg_buf_clear(&rig.trace);
@@ -137,7 +130,7 @@ static void an_event_amid_the_intent_is_looked_for(void **state) {
 
 static void an_event_that_came_while_no_host_was_there_is_looked_for(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ANY, 0);
   crash(5);
   rig_wait(&rig, "a", "w", ANY, 0);
@@ -152,7 +145,7 @@ static void an_event_that_came_while_no_host_was_there_is_looked_for(void **stat
 
 static void a_crash_before_the_result_is_durable_gives_the_same_event(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ANY, 0);
   rig_event(&rig, 2, "t", NULL, NULL);
   crash(2); // the batch with the result is lost
@@ -163,7 +156,7 @@ static void a_crash_before_the_result_is_durable_gives_the_same_event(void **sta
 
 static void only_what_matches_wakes(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", "b", "c", "d", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", "b", "c", "d", NULL), 10);
   wait_begin("a", "w", "{\"kind\":\"event\",\"type\":\"t\",\"match\":{\"id\":1}}", 0);
   wait_begin("b", "w", "{\"kind\":\"event\",\"type\":\"t\",\"match\":{\"id\":2,\"x\":true}}", 0);
   wait_begin("c", "w", "{\"kind\":\"event\",\"type\":\"t\",\"subject\":\"a/b\"}", 0);
@@ -187,7 +180,7 @@ static void only_what_matches_wakes(void **state) {
 
 static void one_event_wakes_all_who_wait_for_it(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "m map=1", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "m map=1", NULL), 10);
   rig_success_of(&rig, "m", "{\"items\":[1,2,3]}", NULL);
   rig_settle(&rig);
   wait_begin("m[0]", "w", ANY, 0);
@@ -205,7 +198,7 @@ static void one_event_wakes_all_who_wait_for_it(void **state) {
 
 static void a_wait_ends_with_its_time(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ANY, 60000);
   rig_pass(&rig, 59999);
   rig_expect(&rig, "");
@@ -222,7 +215,7 @@ static void a_wait_ends_with_its_time(void **state) {
 
 static void a_wait_keeps_its_time_over_a_crash(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ANY, 60000);
   rig_pass(&rig, 30000);
   crash(0);
@@ -236,7 +229,7 @@ static void a_wait_keeps_its_time_over_a_crash(void **state) {
 
 static void time_that_passed_without_a_host_counts(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ANY, 60000);
   rig.now.wall_ms += 100000;
   rig.now.mono_ms += 100000;
@@ -252,7 +245,7 @@ static void time_that_passed_without_a_host_counts(void **state) {
 // The timer of a wait that an event has ended must not cut the next one short.
 static void an_old_timer_means_nothing(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "one", ANY, 60000);
   rig_event(&rig, 1, "t", NULL, NULL);
   rig_settle(&rig);
@@ -265,7 +258,7 @@ static void an_old_timer_means_nothing(void **state) {
 
 static void the_tasks_own_time_goes_on(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a timeout=5000", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a timeout=5000", NULL), 10);
   wait_begin("a", "w", ANY, 60000);
   rig_pass(&rig, 5000);
   rig_wait(&rig, "a", "w", ANY, 60000);
@@ -281,7 +274,7 @@ static void the_tasks_own_time_goes_on(void **state) {
 
 static void a_cancel_ends_a_wait(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ANY, 0);
   rig_cancel(&rig, TG_ECANCELLED);
   rig_settle(&rig);
@@ -293,7 +286,7 @@ static void a_cancel_ends_a_wait(void **state) {
 
 static void a_cancel_amid_the_end_of_a_wait_wins(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ANY, 0);
   rig_event(&rig, 1, "t", NULL, NULL);
   rig_cancel(&rig, TG_ECANCELLED);
@@ -307,7 +300,7 @@ static void a_cancel_amid_the_end_of_a_wait_wins(void **state) {
 
 static void an_answer_ends_an_approval(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ASK, 0);
   rig_event(&rig, 1, "t", NULL, NULL);
   rig_approve(&rig, 0, TG_NO_ITEM, 1, "{\"value\":1}"); // of another step
@@ -325,7 +318,7 @@ static void an_answer_ends_an_approval(void **state) {
 // It need not be parked again yet after a crash.
 static void an_answer_is_taken_while_the_task_comes_by(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ASK, 0);
   crash(0);
   rig_approve(&rig, 0, TG_NO_ITEM, 0, "{\"value\":1}");
@@ -342,7 +335,7 @@ static void an_answer_is_taken_while_the_task_comes_by(void **state) {
 
 static void an_answer_to_what_waits_for_an_event_changes_nothing(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ANY, 0);
   rig_approve(&rig, 0, TG_NO_ITEM, 0, "{\"value\":1}");
   rig_approve(&rig, 5, TG_NO_ITEM, 0, "{\"value\":1}");
@@ -354,7 +347,7 @@ static void an_answer_to_what_waits_for_an_event_changes_nothing(void **state) {
 
 static void a_wait_is_told_from_other_steps(void **state) {
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   wait_begin("a", "w", ANY, 0);
   rig_event(&rig, 1, "t", NULL, NULL);
   rig_settle(&rig);
@@ -376,7 +369,7 @@ static void what_is_no_wait_is_refused_and_no_step(void **state) {
       "7",       "{}", "{\"kind\":\"event\"}", "{\"kind\":\"approval\"}", "{\"kind\":\"other\"}",
       "nonsense"};
   (void)state;
-  run_plan(rig_plan(NULL, "a", NULL), 10);
+  rig_begin(&rig, rig_plan(NULL, "a", NULL), 10);
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     rig_wait(&rig, "a", "w", wrong[i], 0);
     rig_expect(&rig, "a:refused");
