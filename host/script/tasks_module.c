@@ -13,8 +13,8 @@
 #define TASKS "tidegate.tasks"
 #define DECLARATION "tidegate.task"
 
-enum { FUNCTIONS = 1 };
-enum { SHAPE_BYTES_MAX = 4096 };
+enum { FUNCTIONS = 1, SHAPE_TEXTS };
+enum { SHAPE_BYTES_MAX = 4096, SHAPES_MAX = 1000 }; // where there are more, little is shared
 enum { LIST_AT_ONCE = 20000 }; // so many are listed before others get their turn
 
 struct declaration {
@@ -31,7 +31,7 @@ static void *tasks_resize(void *user, void *block, size_t old_size, size_t new_s
   return tasks->resize(tasks->user, block, old_size, new_size);
 }
 
-static struct tg_lua_tasks *tasks_of(lua_State *L) {
+struct tg_lua_tasks *tg_lua_tasks_of(lua_State *L) {
   struct tg_lua_tasks *tasks = lua_touserdata(L, lua_upvalueindex(1));
   tasks->L = L;
   return tasks;
@@ -84,7 +84,7 @@ static uint32_t place_symbol(lua_State *L, struct tg_lua_tasks *tasks) {
 
 // tg.task "name"; its word is the second upvalue.
 static int l_task_declare(lua_State *L) {
-  struct tg_lua_tasks *tasks = tasks_of(L);
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   uint32_t word = (uint32_t)lua_tointeger(L, lua_upvalueindex(2)), name = TG_NO_SYMBOL;
   if (tasks->is_sealed)
     return luaL_error(L,
@@ -102,7 +102,7 @@ static int l_task_declare(lua_State *L) {
 }
 
 static int l_tasks_word(lua_State *L) {
-  struct tg_lua_tasks *tasks = tasks_of(L);
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   luaL_checkstring(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_pushinteger(L, symbol_of(L, tasks, 1));
@@ -111,7 +111,7 @@ static int l_tasks_word(lua_State *L) {
 }
 
 static int l_tasks_seal(lua_State *L) {
-  tasks_of(L)->is_sealed = true;
+  tg_lua_tasks_of(L)->is_sealed = true;
   return 0;
 }
 
@@ -129,7 +129,7 @@ static int l_tasks_number(lua_State *L) {
 }
 
 static int l_tasks_describe(lua_State *L) {
-  const struct tg_lua_tasks *tasks = tasks_of(L);
+  const struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   const struct tg_declared_task *task = task_of(L, tasks, 1);
   if (!task) return 0;
   symbol_push(L, tasks, task->word);
@@ -235,7 +235,7 @@ static bool shape_find(const struct tg_lua_tasks *tasks, uint32_t *shape) {
 }
 
 static int l_tasks_take(lua_State *L) {
-  struct tg_lua_tasks *tasks = tasks_of(L);
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   struct tg_declared_task *task = task_of(L, tasks, 1);
   lua_settop(L, 2);
   if (!task || task->state != TG_DECLARED_NEW || tasks->is_sealed) return 0;
@@ -249,9 +249,11 @@ static int l_tasks_take(lua_State *L) {
 }
 
 static int l_tasks_share(lua_State *L) {
-  struct tg_lua_tasks *tasks = tasks_of(L);
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   struct tg_declared_task *task = task_of(L, tasks, 1);
-  if (!task || tasks->shape_task != (uint32_t)(task - tasks->declared.tasks)) return 0;
+  if (!task || tasks->shape_task != (uint32_t)(task - tasks->declared.tasks) ||
+      tasks->shapes.count == SHAPES_MAX)
+    return 0;
   uint32_t shape = tg_symbol_of(&tasks->shapes, tasks->shape.data, tasks->shape.len);
   if (shape == TG_NO_SYMBOL) return memory_is_out(L);
   tasks->shape_task = TG_NOT_DECLARED;
@@ -264,7 +266,7 @@ static int l_tasks_share(lua_State *L) {
 // --- Listing ---
 
 static int l_tasks_list(lua_State *L) {
-  struct tg_lua_tasks *tasks = tasks_of(L);
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   lua_Integer at = luaL_checkinteger(L, 2), end = at + LIST_AT_ONCE;
   luaL_checktype(L, 1, LUA_TTABLE);
   for (; at < end; at++) {
@@ -279,7 +281,7 @@ static int l_tasks_list(lua_State *L) {
 }
 
 static int l_tasks_add(lua_State *L) {
-  struct tg_lua_tasks *tasks = tasks_of(L);
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   luaL_checkstring(L, 1);
   struct tg_declared *declared = &tasks->declared;
   uint32_t task = tg_declared_add(declared, 0, symbol_of(L, tasks, 1), TG_NO_SYMBOL);
@@ -329,28 +331,28 @@ static uint32_t position_check(lua_State *L, const struct tg_lua_tasks *tasks, i
 }
 
 static int l_tasks_row(lua_State *L) {
-  const struct tg_lua_tasks *tasks = tasks_of(L);
+  const struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   return row_push(L, tasks, tg_declared_at(&tasks->declared, position_check(L, tasks, 1)));
 }
 
 static int l_tasks_row_of(lua_State *L) {
-  const struct tg_lua_tasks *tasks = tasks_of(L);
+  const struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   return row_push(L, tasks, task_of(L, tasks, 1));
 }
 
 static int l_tasks_name(lua_State *L) {
-  const struct tg_lua_tasks *tasks = tasks_of(L);
+  const struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   symbol_push(L, tasks, tg_declared_at(&tasks->declared, position_check(L, tasks, 1))->name);
   return 1;
 }
 
 static int l_tasks_count(lua_State *L) {
-  lua_pushinteger(L, tasks_of(L)->declared.listed_count);
+  lua_pushinteger(L, tg_lua_tasks_of(L)->declared.listed_count);
   return 1;
 }
 
 static int l_tasks_find(lua_State *L) {
-  const struct tg_lua_tasks *tasks = tasks_of(L);
+  const struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   size_t len;
   const char *name = luaL_checklstring(L, 1, &len);
   uint32_t symbol = tg_symbol_find(&tasks->declared.symbols, name, len);
@@ -361,7 +363,7 @@ static int l_tasks_find(lua_State *L) {
 }
 
 static int l_tasks_shapes(lua_State *L) {
-  const struct tg_lua_tasks *tasks = tasks_of(L);
+  const struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   lua_newtable(L);
   uint32_t left = tasks->shapes.count;
   for (uint32_t i = 0; left && i < tasks->declared.listed_count; i++) {
@@ -377,10 +379,10 @@ static int l_tasks_shapes(lua_State *L) {
   return 1;
 }
 
-// --- The graph and the plan ---
+// --- The graph ---
 
 static int l_tasks_check(lua_State *L) {
-  struct tg_lua_tasks *tasks = tasks_of(L);
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   struct tg_error err;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
@@ -392,7 +394,7 @@ static int l_tasks_check(lua_State *L) {
 }
 
 static int l_tasks_is_before(lua_State *L) {
-  struct tg_lua_tasks *tasks = tasks_of(L);
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   struct tg_error err;
   luaL_checktype(L, 1, LUA_TTABLE);
   uint32_t first = position_check(L, tasks, 2), last = position_check(L, tasks, 3);
@@ -405,23 +407,8 @@ static int l_tasks_is_before(lua_State *L) {
   return 1;
 }
 
-static int l_tasks_plan(lua_State *L) {
-  struct tg_lua_tasks *tasks = tasks_of(L);
-  struct tg_error err;
-  luaL_checktype(L, 1, LUA_TTABLE);
-  luaL_checktype(L, 2, LUA_TFUNCTION);
-  luaL_checktype(L, 3, LUA_TFUNCTION);
-  lua_settop(L, 3);
-  struct tg_buf *out = tg_lua_new_body(L);
-  out->max = (size_t)TG_PLAN_BYTES_MAX;
-  if (tg_lua_tasks_make_graph(L, tasks, 1, &err)) return luaL_error(L, "%s", err.text);
-  tg_lua_tasks_put_plan(L, tasks, out);
-  tg_graph_deinit(&tasks->graph); // whoever asks about it later makes it again
-  if (out->is_out_of_memory) return luaL_error(L, "not enough memory for the pipeline's plan");
-  if (out->is_failed)
-    return luaL_error(L, "the pipeline's plan has more than %d MiB",
-                      (int)(TG_PLAN_BYTES_MAX / TG_MIB));
-  return 1;
+void tg_lua_tasks_push_texts(lua_State *L) {
+  lua_getiuservalue(L, lua_upvalueindex(1), SHAPE_TEXTS);
 }
 
 bool tg_lua_tasks_push_odd(lua_State *L, int odd, uint32_t position) {
@@ -433,16 +420,31 @@ bool tg_lua_tasks_push_odd(lua_State *L, int odd, uint32_t position) {
 // --- The module ---
 
 static const luaL_Reg functions[] = {
-    {"word", l_tasks_word},           {"seal", l_tasks_seal},     {"number", l_tasks_number},
-    {"describe", l_tasks_describe},   {"take", l_tasks_take},     {"share", l_tasks_share},
-    {"list", l_tasks_list},           {"add", l_tasks_add},       {"row", l_tasks_row},
-    {"row_of", l_tasks_row_of},       {"name", l_tasks_name},     {"count", l_tasks_count},
-    {"find", l_tasks_find},           {"shapes", l_tasks_shapes}, {"check", l_tasks_check},
-    {"is_before", l_tasks_is_before}, {"plan", l_tasks_plan},     {NULL, NULL},
+    {"word", l_tasks_word},
+    {"seal", l_tasks_seal},
+    {"number", l_tasks_number},
+    {"describe", l_tasks_describe},
+    {"take", l_tasks_take},
+    {"share", l_tasks_share},
+    {"list", l_tasks_list},
+    {"add", l_tasks_add},
+    {"row", l_tasks_row},
+    {"row_of", l_tasks_row_of},
+    {"name", l_tasks_name},
+    {"count", l_tasks_count},
+    {"find", l_tasks_find},
+    {"shapes", l_tasks_shapes},
+    {"check", l_tasks_check},
+    {"is_before", l_tasks_is_before},
+    {"plan", tg_lua_tasks_plan},
+    {"plan_on", tg_lua_tasks_plan_on},
+    {"plan_put", tg_lua_tasks_plan_put},
+    {"plan_shape", tg_lua_tasks_plan_shape},
+    {NULL, NULL},
 };
 
 static void tasks_push(lua_State *L) {
-  struct tg_lua_tasks *tasks = lua_newuserdatauv(L, sizeof *tasks, 1);
+  struct tg_lua_tasks *tasks = lua_newuserdatauv(L, sizeof *tasks, 2);
   *tasks = (struct tg_lua_tasks){.L = L};
   tasks->resize = lua_getallocf(L, &tasks->user);
   struct tg_memory memory = {.resize = tasks_resize, .user = tasks};
@@ -458,6 +460,8 @@ static void tasks_push(lua_State *L) {
   lua_setmetatable(L, -2);
   lua_newtable(L);
   lua_setiuservalue(L, -2, FUNCTIONS);
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, SHAPE_TEXTS);
 }
 
 int luaopen_tidegate__tasks(lua_State *L) {

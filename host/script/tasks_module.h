@@ -3,30 +3,30 @@
 // lua/tidegate/pipeline/tasks.lua. It needs no world, so it is the same in a script worker and in
 // plain lua5.4.
 //
-//   _tasks.metatable                  of declarations; __call and the like are the library's to add
-//   _tasks.word("sql")                -> a function (name) -> declaration
-//   _tasks.seal()                     nothing can be declared any more
-//   _tasks.number(value)              -> the number of a declaration, or nil for anything else
-//   _tasks.describe(value)            -> word, place, name? of a declaration
-//   _tasks.take(declaration, body)    -> true if that makes it a usual task, else nothing is
-//   changed _tasks.list(declarations, from)   -> the first place from there on with no usual task;
-//   those
-//                                     before it are the next of the pipeline. May stop early
-//   _tasks.add(name)                  -> the position of an odd task, the next of the pipeline
-//   _tasks.row(position)              -> { name, at, after, run } and its shape, if it has one; nil
-//                                     for an odd task
-//   _tasks.row_of(declaration)        -> the same
-//   _tasks.name(position), _tasks.count(), _tasks.find(name) -> position?
-//   _tasks.shapes()                   -> the first positions of tasks of each shape
-//   _tasks.check(odd)                 -> true if a graph can be made, else false and a cycle if
-//   that
-//                                     is why; `odd` has the tables of odd tasks by position
-//   _tasks.is_before(odd, a, b)       -> whether the task at `b` waits for that at `a`, directly or
-//   not _tasks.plan(odd, describe)        -> the plan's tasks as JSON; `describe` gives the table
-//   for an
-//                                     odd one
-//
-// Positions count from 1.
+// Declaring:
+//   metatable                 of declarations; __call and the like are the library's to add
+//   word("sql")               -> a function (name) -> declaration
+//   seal()                    nothing can be declared any more
+//   number(value)             -> the number of a declaration, or nil for anything else
+//   describe(value)           -> word, place and name (if it has one) of a declaration
+//   take(declaration, body)   -> true if that makes it a usual task; the library bakes others
+//   share(declaration)        -> the new shape of the task that was just baked, which is usual from
+//                             now on; nil if it can have none
+// The tasks of the pipeline, by positions from 1:
+//   list(declarations, from)  adds usual tasks -> the first place of what is none. May stop early
+//   add(name)                 adds an odd task -> its position
+//   row(position)             -> { name, at, after, run } and its shape; nil for an odd task
+//   row_of(declaration)       -> the same
+//   name(position), find(name) -> position?, count()
+//   shapes()                  -> by shape, the first position of a task of it
+// Their graph and plan; `odd` has the tables of odd tasks by position:
+//   check(odd)                -> true if a graph can be made, else false and why if not for names
+//   is_before(odd, a, b)      -> whether the task at `b` waits for that at `a`, directly or not
+//   plan(odd)                 -> a body (script/lua_body.h) for the tasks as JSON
+//   plan_on(body, odd, from)  writes usual tasks -> the position it came to, and its shape if that
+//                             has not been told; nil at the end of all
+//   plan_put(body, table)     what is told of an odd task
+//   plan_shape(shape, table)  what is told of tasks of a shape
 #pragma once
 
 #include <lua.h>
@@ -64,7 +64,16 @@ int tg_lua_tasks_make_graph(lua_State *L, struct tg_lua_tasks *tasks, int odd,
 /// text say the same. False if it has no such text: functions, declarations, what is large.
 bool tg_lua_tasks_put_shape(lua_State *L, struct tg_buf *out);
 
-/// Writes the plan's tasks as JSON. The graph is there; the arguments of _tasks.plan are at 1 to 3.
-void tg_lua_tasks_put_plan(lua_State *L, struct tg_lua_tasks *tasks, struct tg_buf *out);
+/// Gives the tasks of the module's function that runs.
+struct tg_lua_tasks *tg_lua_tasks_of(lua_State *L);
+
+/// Pushes the table of what is told of shapes, by their numbers.
+void tg_lua_tasks_push_texts(lua_State *L);
+
+// The functions that write the plan.
+int tg_lua_tasks_plan(lua_State *L);
+int tg_lua_tasks_plan_on(lua_State *L);
+int tg_lua_tasks_plan_put(lua_State *L);
+int tg_lua_tasks_plan_shape(lua_State *L);
 
 __attribute__((visibility("default"))) int luaopen_tidegate__tasks(lua_State *L);

@@ -7,7 +7,7 @@
 #include "script/lua_body.h"
 #include "script/tasks_module.h"
 
-enum { ODD = 1, DESCRIBE, DESCRIBE_SHAPE }; // the arguments of _tasks.plan
+enum { USUAL_AT_ONCE = 20000 }; // so many are written before others get their turn
 
 // What is told of usual tasks: many stand in one line, so each place is taken apart once.
 struct line {
@@ -51,64 +51,119 @@ static uint32_t line_of(const struct tg_lua_tasks *tasks, uint32_t place, struct
   return number;
 }
 
-// Puts what a function tells of the value on top of the stack, and pops that.
-static void told_put(lua_State *L, int function, struct tg_buf *out) {
+static struct tg_buf *body_check(lua_State *L) {
+  struct tg_buf *body = tg_lua_test_body(L, 1);
+  luaL_argcheck(L, body, 1, "a plan's body expected");
+  return body;
+}
+
+static void full_check(lua_State *L, const struct tg_buf *out) {
+  if (out->is_out_of_memory) luaL_error(L, "not enough memory for the pipeline's plan");
+  if (out->is_failed)
+    luaL_error(L, "the pipeline's plan has more than %d MiB", (int)(TG_PLAN_BYTES_MAX / TG_MIB));
+}
+
+static void table_put(lua_State *L, int index, struct tg_buf *out) {
   static const struct tg_json_caps caps = {.bytes_max = (size_t)TG_FRAME_BYTES_MAX,
                                            .depth_max = TG_RESULT_DEPTH_MAX,
                                            .nodes_max = TG_RESULT_NODES_MAX};
   struct tg_error err;
-  lua_pushvalue(L, function);
-  lua_insert(L, -2);
-  lua_call(L, 1, 1);
-  if (tg_lua_json_encode(L, -1, &caps, out, &err)) luaL_error(L, "%s", err.text);
-  lua_pop(L, 1);
+  luaL_checktype(L, index, LUA_TTABLE);
+  int code = tg_lua_json_encode(L, index, &caps, out, &err);
+  full_check(L, out);
+  if (code) luaL_error(L, "%s", err.text);
 }
 
-// Puts what a shape tells, with a comma before it. The texts are kept in a table at `texts`.
-static void shape_put(lua_State *L, int texts, uint32_t shape, struct tg_buf *out) {
-  if (lua_rawgeti(L, texts, shape) == LUA_TNIL) {
-    struct tg_buf *text = tg_lua_new_body(L);
-    lua_pushinteger(L, shape);
-    told_put(L, DESCRIBE_SHAPE, text);
-    if (text->len < 2) luaL_error(L, "not enough memory");
-    text->data[0] = ','; // in place of its brackets
-    lua_pushlstring(L, text->data, text->len == 2 ? 0 : text->len - 1);
-    lua_copy(L, -1, -3);
-    lua_rawseti(L, texts, shape);
-    tg_buf_deinit(text);
-    lua_pop(L, 1);
-  }
-  size_t len;
-  const char *text = lua_tolstring(L, -1, &len);
-  tg_buf_put(out, text, len);
-  lua_pop(L, 1);
+static void comma_put(struct tg_buf *out) {
+  if (out->len > 1) tg_buf_putc(out, ',');
 }
 
+int tg_lua_tasks_plan(lua_State *L) {
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
+  struct tg_error err;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  if (tg_lua_tasks_make_graph(L, tasks, 1, &err)) return luaL_error(L, "%s", err.text);
+  struct tg_buf *out = tg_lua_new_body(L);
+  out->max = (size_t)TG_PLAN_BYTES_MAX;
+  tg_buf_putc(out, '[');
+  return 1;
+}
+
+int tg_lua_tasks_plan_put(lua_State *L) {
+  struct tg_buf *out = body_check(L);
+  comma_put(out);
+  table_put(L, 2, out);
+  return 0;
+}
+
+// A shape's text is what stands between the brackets, with a comma before it.
+int tg_lua_tasks_plan_shape(lua_State *L) {
+  lua_Integer shape = luaL_checkinteger(L, 1);
+  lua_settop(L, 2);
+  struct tg_buf *text = tg_lua_new_body(L);
+  table_put(L, 2, text);
+  text->data[0] = ',';
+  tg_lua_tasks_push_texts(L);
+  lua_pushlstring(L, text->data, text->len == 2 ? 0 : text->len - 1);
+  lua_rawseti(L, -2, shape);
+  tg_buf_deinit(text);
+  return 0;
+}
+
+// Pushes the text of a task's shape; false, and nothing, if nobody has told it yet.
+static bool shape_push(lua_State *L, int texts, uint32_t shape) {
+  if (!shape) return lua_pushliteral(L, ""), true;
+  if (lua_rawgeti(L, texts, shape) == LUA_TSTRING) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+// Puts the task at a position, with the text of its shape, which is on top of the stack.
 static void usual_put(lua_State *L, struct tg_buf *out, const struct tg_lua_tasks *tasks,
-                      uint32_t position, int texts, struct line *last) {
+                      uint32_t position, struct line *last) {
   const struct tg_declared_task *task = tg_declared_at(&tasks->declared, position);
   struct tg_graph_slice after = tg_graph_upstream(&tasks->graph, position);
+  size_t len;
+  const char *text = lua_tolstring(L, -1, &len);
+  comma_put(out);
   tg_buf_putc(out, '{');
   if (after.count) after_put(out, after);
   tg_buf_puts(out, "\"line\":");
   number_put(out, line_of(tasks, task->place, last));
   text_put(out, tasks, ",\"name\":", task->name);
-  if (task->shape) shape_put(L, texts, task->shape, out);
+  tg_buf_put(out, text, len);
   tg_buf_putc(out, '}');
 }
 
-void tg_lua_tasks_put_plan(lua_State *L, struct tg_lua_tasks *tasks, struct tg_buf *out) {
-  struct line last = {.place = TG_NO_SYMBOL};
-  lua_newtable(L);
-  int texts = lua_gettop(L);
-  tg_buf_putc(out, '[');
-  for (uint32_t i = 0; i < tasks->declared.listed_count && !out->is_failed; i++) {
-    if (i) tg_buf_putc(out, ',');
-    if (tg_lua_tasks_push_odd(L, ODD, i))
-      told_put(L, DESCRIBE, out);
-    else
-      usual_put(L, out, tasks, i, texts, &last);
-  }
+static int plan_end(lua_State *L, struct tg_lua_tasks *tasks, struct tg_buf *out) {
   tg_buf_putc(out, ']');
-  lua_pop(L, 1); // the texts
+  full_check(L, out);
+  tg_graph_deinit(&tasks->graph); // whoever asks about it later makes it again
+  return 0;
+}
+
+int tg_lua_tasks_plan_on(lua_State *L) {
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
+  struct tg_buf *out = body_check(L);
+  struct line last = {.place = TG_NO_SYMBOL};
+  uint32_t count = tasks->graph.node_count, shape = 0;
+  lua_Integer at = luaL_checkinteger(L, 3) - 1, end = at + USUAL_AT_ONCE;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_argcheck(L, at >= 0 && at <= count, 3, "there is no task at this position");
+  lua_settop(L, 3);
+  tg_lua_tasks_push_texts(L);
+  int texts = lua_gettop(L);
+  for (; at < count && at < end && !tg_lua_tasks_push_odd(L, 2, (uint32_t)at); at++) {
+    shape = tg_declared_at(&tasks->declared, (uint32_t)at)->shape;
+    if (!shape_push(L, texts, shape)) break;
+    usual_put(L, out, tasks, (uint32_t)at, &last);
+    lua_pop(L, 1);
+    shape = 0;
+  }
+  full_check(L, out);
+  if (at == count) return plan_end(L, tasks, out);
+  lua_pushinteger(L, at + 1);
+  if (!shape) return 1;
+  lua_pushinteger(L, shape);
+  return 2;
 }

@@ -159,11 +159,8 @@ void bench_million(const struct bench *bench, uint64_t n) {
                                 .target = "wall_seconds <= 60, peak_rss_bytes <= 1 GiB"};
   bench_project_write(bench, "pipelines/million.lua", graph_source, (unsigned long long)n,
                       "million");
-  bench_project_write(bench, "tidegate.yaml",
-                      "name: bench\nlimits: { bundle_memory: 1536MiB, bundle_time: 1m }\n");
   const char *args[] = {"run", "million", "-q", NULL};
   struct bench_run result = run(bench, &figure, args, n);
-  bench_project_write(bench, "tidegate.yaml", "name: bench\n");
   figure_end(&figure, &result,
              result.wall_seconds <= 60 && result.peak_rss_bytes <= INT64_C(1) << 30);
 }

@@ -221,6 +221,15 @@ local function bake_teardown(task, report)
   task.when = rawget(task, "when") or "all_done"
 end
 
+-- One function for all tasks: what it reports is about the one that is baked now.
+local now = {} ---@type { record: tidegate.Record, into: tidegate.Faults }
+
+local function report(message, hint)
+  local record = now.record
+  local what = ("%s %s: "):format(record.word, words.describe(record.name))
+  now.into:add(record.at, what .. message, hint)
+end
+
 ---Bakes one task.
 ---@param record tidegate.Record
 ---@param body any
@@ -232,8 +241,7 @@ function bake.task(record, body, into)
     into:add(record.at, ("tg.%s needs a name first"):format(record.word), form)
     return nil
   end
-  local report = into:reporter(record.at,
-    ("%s %s"):format(record.word, words.describe(record.name)))
+  now.record, now.into = record, into
   schema.name(record.name, report, "its name")
   if type(body) ~= "table" or words.record(body) then
     report("has no body", ('tg.%s %q { ... }'):format(record.word, record.name))
@@ -274,11 +282,13 @@ local bake_tasks
 
 -- Bakes what stands at a place of a list of tasks.
 local function bake_entry(value, key, at, into, scope, list)
-  local record = words.record(value)
-  if record and kinds[record.word] then
+  if tasks.is_task(value) then
     local task = list:bake(value, into)
     if task then list:add(place_task(task, scope, into)) end
-  elseif record and record.word == "group" then
+    return
+  end
+  local record = words.record(value)
+  if record and record.word == "group" then
     local inner = group.bake(record, scope, into)
     if inner and inner.tasks ~= nil then bake_tasks(inner.tasks, inner.at, into, inner, list) end
   else

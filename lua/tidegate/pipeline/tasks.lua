@@ -13,12 +13,12 @@ local words = require "tidegate.pipeline.words"
 
 local tasks = {}
 
----@class tidegate.Taken an odd task that waits for its place in the pipeline
----@field task tidegate.BakedTask? nil if it has faults that leave nothing to go on with
----@field faults tidegate.Faults
-
----@type table<integer, tidegate.Taken> by the number of the declaration
+---@type table<integer, tidegate.BakedTask|false> odd ones that wait for their place in the pipeline,
+--- by the number of the declaration; false where there is too little to go on with
 local taken = {}
+---@type table<integer, tidegate.Faults> what is wrong with them
+local faults_of = {}
+local found = faults.new "" -- of the one that is baked; it is the next one's, too, if it stays empty
 ---@type table<integer, table<string, any>> the baked fields of each shape
 local shapes = {}
 
@@ -29,22 +29,22 @@ local OWN = { name = true, at = true, after = true, run = true }
 local function bake() return require "tidegate.pipeline.bake" end
 
 local function take_odd(declaration, body)
-  local into = faults.new("")
-  local task = bake().task(words.record(declaration), body, into)
-  local one = { task = task, faults = into }
-  taken[columns.number(declaration)] = one
-  return one
+  local number = columns.number(declaration)
+  taken[number] = bake().task(words.record(declaration), body, found) or false
+  if not found:is_empty() then faults_of[number], found = found, faults.new "" end
+  return number
 end
 
 -- Takes a body that is not like one before. If it says what others could, those are like it.
 local function take_new(declaration, body)
-  local one = take_odd(declaration, body)
-  local shape = one.faults:is_empty() and columns.share(declaration)
+  local number = take_odd(declaration, body)
+  local shape = not faults_of[number] and columns.share(declaration)
   if not shape then return end
-  taken[columns.number(declaration)], shapes[shape] = nil, {}
-  for field, value in pairs(one.task) do
+  shapes[shape] = {}
+  for field, value in pairs(taken[number]) do
     if not OWN[field] then shapes[shape][field] = value end
   end
+  taken[number] = nil
 end
 
 -- Makes the table of a usual task of what the columns have.
@@ -56,14 +56,17 @@ end
 local metatable = columns.metatable
 metatable.__metatable = false
 
+local function mistake(declaration, what)
+  words.mistake(words.record(declaration).at, words.describe(declaration) .. what)
+end
+
 function metatable.__call(self, body)
   if columns.take(self, body) then return self end
   if words.is_sealed() then error("what is declared cannot be called when the pipeline runs", 2) end
-  local at = words.record(self).at
-  if taken[columns.number(self)] or columns.row_of(self) then
-    words.mistake(at, words.describe(self) .. " has two bodies")
+  if taken[columns.number(self)] ~= nil or columns.row_of(self) then
+    mistake(self, " has two bodies")
   elseif body == nil then
-    words.mistake(at, words.describe(self) .. " has nil where its body should be")
+    mistake(self, " has nil where its body should be")
   else
     take_new(self, body)
   end
@@ -89,10 +92,19 @@ function tasks.word(word)
   return columns.word(word)
 end
 
+---Tells whether a value is a declared task.
+---@param value any
+---@return boolean
+function tasks.is_task(value)
+  return columns.number(value) ~= nil
+end
+
 --- The tasks of a pipeline by their positions, from 1.
 ---@class tidegate.Tasks
 ---@field private columns table the host's
 ---@field private odd table<integer, tidegate.BakedTask> by position
+---@field private order integer[] the positions of odd ones
+---@field private is_mixed? boolean they are not in order
 ---@field private shared table the metatable of usual ones, which has what they were not given
 local Tasks = {}
 Tasks.__index = Tasks
@@ -101,7 +113,7 @@ Tasks.__index = Tasks
 ---@param shared table
 ---@return tidegate.Tasks
 function tasks.list(shared)
-  return setmetatable({ columns = columns, odd = {}, shared = shared }, Tasks)
+  return setmetatable({ columns = columns, odd = {}, order = {}, shared = shared }, Tasks)
 end
 
 ---Adds what stands in a script's list from a place on, as long as it is usual tasks.
@@ -115,7 +127,17 @@ end
 ---Adds a baked task.
 ---@param task tidegate.BakedTask
 function Tasks:add(task)
-  self.odd[self.columns.add(task.name)] = task
+  self:set(self.columns.add(task.name), task)
+end
+
+---@private
+function Tasks:set(position, task)
+  local order = self.order
+  if not self.odd[position] then
+    self.is_mixed = self.is_mixed or position < (order[#order] or 0)
+    order[#order + 1] = position
+  end
+  self.odd[position] = task
 end
 
 ---Gives the baked task behind a declaration; what it has to say goes into `into`.
@@ -125,10 +147,11 @@ end
 function Tasks:bake(declaration, into)
   local task = whole(self.shared, self.columns.row_of(declaration))
   if task then return task end
-  local one = taken[self.columns.number(declaration)] or take_odd(declaration, nil)
-  into:take(one.faults)
-  one.faults = faults.new("") -- they are told once
-  return one.task
+  local number = self.columns.number(declaration)
+  if taken[number] == nil then take_odd(declaration, nil) end
+  if faults_of[number] then into:take(faults_of[number]) end
+  faults_of[number] = nil -- they are told once
+  return taken[number] or nil
 end
 
 ---@return integer
@@ -149,14 +172,14 @@ end
 function Tasks:open(name)
   local position = self.columns.find(name)
   if not position then return nil end
-  self.odd[position] = self:at(position)
+  self:set(position, self:at(position))
   return self.odd[position]
 end
 
 ---Gives all tasks, so that they can be changed. Groups need that; other rules look at few.
 ---@return tidegate.BakedTask[]
 function Tasks:open_all()
-  for position = 1, self.columns.count() do self.odd[position] = self:at(position) end
+  for position = 1, self.columns.count() do self:set(position, self:at(position)) end
   return self.odd
 end
 
@@ -169,23 +192,24 @@ end
 
 ---Goes through those that say more than a usual task, in the order of the pipeline.
 function Tasks:each_odd()
-  local positions, at = {}, 0
-  for position in pairs(self.odd) do positions[#positions + 1] = position end
-  table.sort(positions)
-  return function()
+  local order, at, count = self.order, 0, #self.order
+  if self.is_mixed then table.sort(order) end
+  self.is_mixed = nil
+  return function() -- what becomes odd meanwhile is not met
     at = at + 1
-    if positions[at] then return positions[at], self.odd[positions[at]] end
+    if at <= count then return order[at], self.odd[order[at]] end
   end
 end
 
 ---Goes through all that is said of tasks: the odd ones, and one of each shape.
 function Tasks:each_different()
-  local list = {}
-  for _, position in pairs(self.columns.shapes()) do
-    if not self.odd[position] then list[#list + 1] = self:at(position) end
+  local shape, first = nil, self.columns.shapes()
+  local next_odd = self:each_odd()
+  return function()
+    if shape ~= false then shape = next(first, shape) or false end
+    if shape then return first[shape], self:at(first[shape]) end
+    return next_odd()
   end
-  for _, task in self:each_odd() do list[#list + 1] = task end
-  return ipairs(list)
 end
 
 ---@param name string
@@ -222,11 +246,20 @@ end
 ---@param describe fun(task: tidegate.BakedTask): table of an odd one
 ---@return userdata json of which tostring gives the text
 function Tasks:plan(describe)
-  return self.columns.plan(self.odd, describe, function(shape)
-    local told = describe(whole(self.shared, { name = "", at = "", after = {} }, shape))
-    told.name, told.line = nil, nil
-    return told
-  end)
+  local body = self.columns.plan(self.odd)
+  local position, shape = self.columns.plan_on(body, self.odd, 1)
+  while position do
+    if self.odd[position] then
+      self.columns.plan_put(body, describe(self.odd[position]))
+      position = position + 1
+    elseif shape then
+      local told = describe(whole(self.shared, { name = "", at = "", after = {} }, shape))
+      told.name, told.line = nil, nil
+      self.columns.plan_shape(shape, told)
+    end
+    position, shape = self.columns.plan_on(body, self.odd, position)
+  end
+  return body
 end
 
 return tasks
