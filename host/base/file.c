@@ -58,15 +58,15 @@ static int folder_sync(const char *path) {
   return result;
 }
 
-static int bytes_write(int fd, const char *bytes, size_t len) {
-  while (len) {
-    ssize_t put = write(fd, bytes, len);
+size_t tg_file_put(int fd, const void *bytes, size_t len) {
+  size_t done = 0;
+  while (done < len) {
+    ssize_t put = write(fd, (const char *)bytes + done, len - done);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return -1;
-    bytes += put;
-    len -= (size_t)put;
+    if (put < 0) break;
+    done += (size_t)put;
   }
-  return fsync(fd);
+  return done;
 }
 
 int tg_file_write(const char *path, const void *bytes, size_t len, struct tg_error *err) {
@@ -76,7 +76,7 @@ int tg_file_write(const char *path, const void *bytes, size_t len, struct tg_err
     return tg_error_set(err, TG_EINVALID, "path too long: %s", path);
   int fd = mkostemp(temporary, O_CLOEXEC);
   if (fd < 0) return tg_error_errno(err, tg_file_code(errno), errno, "cannot write %s", path);
-  int failed = bytes_write(fd, bytes, len) != 0 || fchmod(fd, 0644) != 0;
+  int failed = tg_file_put(fd, bytes, len) != len || fsync(fd) != 0 || fchmod(fd, 0644) != 0;
   int errnum = errno;
   close(fd);
   if (!failed && rename(temporary, path) == 0 && folder_sync(path) == 0) return TG_OK;

@@ -22,6 +22,11 @@ int tg_file_read_from(int fd, const char *name, struct tg_buf *buf, struct tg_er
 /// Errors: TG_EDENIED, TG_EFULL, TG_EIO; the old file is then untouched
 int tg_file_write(const char *path, const void *bytes, size_t len, struct tg_error *err);
 
+/// Writes bytes to a descriptor that blocks, in as many calls as it takes.
+///
+/// Shape:  gives how many were written; fewer than `len`, with errno set, when it failed
+size_t tg_file_put(int fd, const void *bytes, size_t len);
+
 /// Makes a folder and the folders above it; one that is there is fine.
 int tg_file_make_folder(const char *path, struct tg_error *err);
 

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/exit.h"
 
 static bool color_is_on(const struct tg_args *args, bool is_terminal) {
@@ -36,14 +37,8 @@ struct tg_output tg_output_of(const struct tg_args *args, int fd) {
 }
 
 static int bytes_write(const char *bytes, size_t len, struct tg_error *err) {
-  while (len) {
-    ssize_t put = write(STDOUT_FILENO, bytes, len);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return tg_error_errno(err, TG_EIO, errno, "cannot write the output");
-    bytes += put;
-    len -= (size_t)put;
-  }
-  return TG_OK;
+  if (tg_file_put(STDOUT_FILENO, bytes, len) == len) return TG_OK;
+  return tg_error_errno(err, TG_EIO, errno, "cannot write the output");
 }
 
 static int report_no_memory(void) {

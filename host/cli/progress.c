@@ -4,7 +4,6 @@
 // nor longer ones, or going up would miss its beginning.
 #include "cli/progress.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "cli/progress_line.h"
 #include "cli/text.h"
@@ -48,13 +48,7 @@ struct tg_progress {
 
 static void stderr_write(void *self, const char *bytes, size_t len) {
   (void)self;
-  while (len) {
-    ssize_t put = write(STDERR_FILENO, bytes, len);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return; // nobody looks any more; the run goes on
-    bytes += put;
-    len -= (size_t)put;
-  }
+  tg_file_put(STDERR_FILENO, bytes, len); // if nobody looks any more, the run goes on
 }
 
 static void stderr_size(void *self, uint32_t *width, uint32_t *height) {

@@ -359,17 +359,6 @@ static int folder_open(int root, char *path) {
   return tg_beneath_open(root, path, flags);
 }
 
-static int bytes_put(int fd, const char *bytes, size_t len) {
-  while (len) {
-    ssize_t put = write(fd, bytes, len);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return -1;
-    bytes += put;
-    len -= (size_t)put;
-  }
-  return fsync(fd);
-}
-
 // Replaces `name` in an open folder. Returns 0 or an errno.
 static int name_write(int folder, const char *name, const void *bytes, size_t len) {
   char temporary[64];
@@ -378,7 +367,7 @@ static int name_write(int folder, const char *name, const void *bytes, size_t le
   snprintf(temporary, sizeof temporary, ".tidegate-%016llx.tmp", (unsigned long long)random);
   int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0) return errno;
-  int errnum = bytes_put(fd, bytes, len) == 0 ? 0 : errno;
+  int errnum = tg_file_put(fd, bytes, len) == len && fsync(fd) == 0 ? 0 : errno;
   close(fd);
   if (!errnum && renameat(folder, temporary, folder, name) != 0) errnum = errno;
   if (errnum) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "worker/attempt_log.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,13 +57,8 @@ static bool file_open(struct sink *sink) {
 static void piece_write(void *self) {
   struct tg_attempt_log *log = self;
   struct sink *sink = &log->sink;
-  size_t done = 0;
-  while (done < sink->piece.len && file_open(sink)) {
-    ssize_t put = write(sink->fd, sink->piece.data + done, sink->piece.len - done);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) break;
-    done += (size_t)put;
-  }
+  bool is_open = sink->piece.len && file_open(sink);
+  size_t done = is_open ? tg_file_put(sink->fd, sink->piece.data, sink->piece.len) : 0;
   if (done < sink->piece.len) sink->failed_lines++;
   sink->failed_bytes += (int64_t)(sink->piece.len - done);
   if (sink->is_last && sink->fd >= 0) close(sink->fd);

@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -128,6 +129,32 @@ static void a_failed_write_leaves_the_old_file(void **state) {
   assert_string_equal(tg_buf_text(&scene->buf), "old");
 }
 
+// A pipe takes less than this at once.
+static void all_is_written_whatever_a_call_takes(void **state) {
+  (void)state;
+  enum { LEN = 1 << 20 };
+  static char bytes[LEN];
+  int ends[2];
+  assert_int_equal(pipe(ends), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    close(ends[0]);
+    _exit(tg_file_put(ends[1], bytes, LEN) == LEN ? 0 : 1);
+  }
+  close(ends[1]);
+  size_t sum = 0;
+  for (ssize_t got; (got = read(ends[0], bytes, LEN)) > 0;) sum += (size_t)got;
+  assert_int_equal(sum, LEN);
+  int status;
+  waitpid(child, &status, 0);
+  assert_int_equal(status, 0);
+  close(ends[0]);
+  int full = open("/dev/full", O_WRONLY);
+  assert_int_equal(tg_file_put(full, bytes, 10), 0);
+  assert_int_equal(errno, ENOSPC);
+  close(full);
+}
+
 static void makes_folders(void **state) {
   struct scene *scene = *state;
   struct stat info;
@@ -156,6 +183,7 @@ int main(void) {
       SCENE_TEST(says_why_it_cannot_read),
       SCENE_TEST(refuses_a_path_that_is_too_long),
       SCENE_TEST(a_failed_write_leaves_the_old_file),
+      SCENE_TEST(all_is_written_whatever_a_call_takes),
       SCENE_TEST(makes_folders),
       SCENE_TEST(refuses_a_folder_where_a_file_is),
   };
