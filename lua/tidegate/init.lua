@@ -133,7 +133,7 @@ local words = require "tidegate.pipeline.words"
 ---@field key? fun(ctx: tidegate.Context, item: any): string|number|boolean
 ---@field limit_per_key? integer items of one key at once
 ---@field order? "breadth"|"depth" of a map over a map: all items of one first, or one item through both
----@field fail_after? integer|string 10: the tenth failed item ends the map; "10%": more than these; without it any one fails it
+---@field fail_after? integer|string 10: the tenth failed item ends the map; "10%": more than these; else any fails it
 ---@field items_max? integer 100,000 by default; more items fail the map
 
 ---@class tidegate.RunFields: tidegate.TaskFields

@@ -224,7 +224,7 @@ end
 -- One function for all tasks: what it reports is about the one that is baked now.
 local now = {} ---@type { record: tidegate.Record, into: tidegate.Faults }
 
-local function report(message, hint)
+local function report_now(message, hint)
   local record = now.record
   local what = ("%s %s: "):format(record.word, words.describe(record.name))
   now.into:add(record.at, what .. message, hint)
@@ -242,19 +242,19 @@ function bake.task(record, body, into)
     return nil
   end
   now.record, now.into = record, into
-  schema.name(record.name, report, "its name")
+  schema.name(record.name, report_now, "its name")
   if type(body) ~= "table" or words.record(body) then
-    report("has no body", ('tg.%s %q { ... }'):format(record.word, record.name))
+    report_now("has no body", ('tg.%s %q { ... }'):format(record.word, record.name))
     return nil
   end
   local kind, known = kinds[record.word], task_schemas[record.word]
-  local task = schema.check_given(body, known.fields, report)
+  local task = schema.check_given(body, known.fields, report_now)
   if not kind.is_plain then task.own = take(task, known) end
   task.name, task.at = record.name, record.at
   task.after = task.after or {} -- not the default that others share, for branches add to it
   setmetatable(task, known.metatable)
-  if task.teardown then bake_teardown(task, report) end
-  kind.bake(task, report, into)
+  if task.teardown then bake_teardown(task, report_now) end
+  kind.bake(task, report_now, into)
   return task
 end
 
