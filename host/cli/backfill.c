@@ -273,6 +273,7 @@ static void begin_record(struct filler *filler) {
   if (!filler->resume) {
     fill->pipeline = backfill->plan->name;
     fill->command = tg_backfill_command(backfill);
+    fill->total = (uint32_t)backfill->total;
     fill->created_at = tg_clock_wall_ms(tg_clock_system());
   }
   tg_fill_begin(backfill->host, fill);

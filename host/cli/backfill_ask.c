@@ -16,7 +16,7 @@
 #include "cli/verbs.h"
 #include "cli/view.h"
 
-enum { LOOK_MS = 200, WAKE_LOOKS = 25 };
+enum { LOOK_MS = 200, WAKE_LOOKS = 25, DONE_BYTES_MAX = 64 };
 
 // --- The words of a backfill ---
 
@@ -188,10 +188,11 @@ int tg_backfill_wake(const struct tg_project *project, const struct tg_fill *fil
 static json_t *fill_json(const struct tg_fill *fill) {
   char id[TG_ID_TEXT_LEN + 1];
   tg_id_format(fill->id, id);
-  return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "id", id, "pipeline", fill->pipeline, "state",
-                   tg_fill_state_word(fill->state), "created_at",
-                   tg_view_time_json(fill->created_at), "ended_at",
-                   tg_view_time_json(fill->ended_at), "command",
+  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "id", id, "pipeline",
+                   fill->pipeline, "state", tg_fill_state_word(fill->state), "total",
+                   (json_int_t)fill->total, "success", (json_int_t)fill->success, "failed",
+                   (json_int_t)fill->failed, "created_at", tg_view_time_json(fill->created_at),
+                   "ended_at", tg_view_time_json(fill->ended_at), "command",
                    tg_view_document_json(fill->command));
 }
 
@@ -202,20 +203,25 @@ static void command_put(const struct tg_fill *fill, struct tg_buf *text) {
   json_decref(words);
 }
 
+static void done_say(const struct tg_fill *fill, char text[DONE_BYTES_MAX]) {
+  int used = snprintf(text, DONE_BYTES_MAX, "%u of %u", fill->success + fill->failed, fill->total);
+  if (fill->failed && used > 0)
+    snprintf(text + used, DONE_BYTES_MAX - (size_t)used, ", %u failed", fill->failed);
+}
+
 static int text_print(const struct tg_output *output, const struct tg_fill *fills, size_t count) {
-  static const struct tg_column columns[] = {{"BACKFILL", false},
-                                             {"PIPELINE", false},
-                                             {"STATE", false},
-                                             {"CREATED", false},
-                                             {"COMMAND", false}};
+  static const struct tg_column columns[] = {{"BACKFILL", false}, {"PIPELINE", false},
+                                             {"STATE", false},    {"DONE", false},
+                                             {"CREATED", false},  {"COMMAND", false}};
   struct tg_table table;
   struct tg_buf text, command;
   tg_table_init(&table, columns, sizeof columns / sizeof *columns);
   tg_buf_init(&text, SIZE_MAX / 2);
   tg_buf_init(&command, SIZE_MAX / 2);
   for (size_t i = 0; i < count; i++) {
-    char id[TG_ID_TEXT_LEN + 1], time[TG_TIME_TEXT_LEN + 1];
+    char id[TG_ID_TEXT_LEN + 1], time[TG_TIME_TEXT_LEN + 1], done[DONE_BYTES_MAX];
     const char *state = tg_fill_state_word(fills[i].state);
+    done_say(&fills[i], done);
     tg_id_format(fills[i].id, id);
     tg_time_format(fills[i].created_at, time);
     tg_buf_clear(&command);
@@ -223,6 +229,7 @@ static int text_print(const struct tg_output *output, const struct tg_fill *fill
     tg_table_add(&table, (struct tg_cell[]){{id, TG_STYLE_PLAIN},
                                             {fills[i].pipeline, TG_STYLE_BOLD},
                                             {state, tg_style_of_state(state)},
+                                            {done, TG_STYLE_PLAIN},
                                             {time, TG_STYLE_PLAIN},
                                             {tg_buf_text(&command), TG_STYLE_DIM}});
   }

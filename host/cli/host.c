@@ -271,17 +271,19 @@ static void built(void *self, const struct tg_version *version, const char *faul
 static void pools_fault(const struct tg_host *host, struct build *build) {
   struct tg_plan *plan = NULL;
   struct tg_error err;
-  uint32_t line = 1;
+  uint32_t at = 0, line;
   const char *text = build->version->plan;
   if (!strstr(text, "\"pool\"") && !strstr(text, "\"pools\":{\"")) return; // as most are
   if (tg_plan_parse(text, strlen(text), &plan, NULL)) return;
-  if (tg_pools_check(&host->services.pools, plan, &line, &err)) {
-    json_t *faults =
-        json_pack("[{s:s, s:i, s:s}]", "file", plan->file, "line", (int)line, "message", err.text);
-    build->faults = faults ? json_dumps(faults, JSON_COMPACT) : NULL;
+  json_t *faults = json_array();
+  while (tg_pools_fault(&host->services.pools, plan, &at, &line, &err))
+    json_array_append_new(faults, json_pack("{s:s, s:i, s:s}", "file", plan->file, "line",
+                                            (int)line, "message", err.text));
+  if (json_array_size(faults)) {
+    build->faults = json_dumps(faults, JSON_COMPACT);
     build->version = NULL;
-    json_decref(faults);
   }
+  json_decref(faults);
   tg_plan_free(plan);
 }
 

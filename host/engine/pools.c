@@ -60,13 +60,25 @@ static int task_check(const struct tg_pools *pools, const struct tg_plan *plan,
   return TG_OK;
 }
 
+bool tg_pools_fault(const struct tg_pools *pools, const struct tg_plan *plan, uint32_t *at,
+                    uint32_t *line, struct tg_error *err) {
+  *line = 1;
+  bool is_first = *at == 0;
+  if (is_first) *at = 1;
+  if (is_first && sizes_check(pools, plan, err)) return true;
+  while (*at <= plan->count && plan->pool_count) {
+    const struct tg_plan_task *task = &plan->tasks[(*at)++ - 1];
+    if (!task_check(pools, plan, task, err)) continue;
+    *line = task->line;
+    return true;
+  }
+  return false;
+}
+
 int tg_pools_check(const struct tg_pools *pools, const struct tg_plan *plan, uint32_t *line,
                    struct tg_error *err) {
-  int code = sizes_check(pools, plan, err);
-  if (line) *line = 1;
-  for (uint32_t i = 0; i < plan->count && plan->pool_count && !code; i++) {
-    code = task_check(pools, plan, &plan->tasks[i], err);
-    if (code && line) *line = plan->tasks[i].line;
-  }
-  return code;
+  uint32_t at = 0, first;
+  bool is_faulty = tg_pools_fault(pools, plan, &at, &first, err);
+  if (line) *line = first;
+  return is_faulty ? TG_EINVALID : TG_OK;
 }

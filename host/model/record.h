@@ -161,6 +161,8 @@ struct tg_fill {
   const char *command; // JSON list of the words that asked for it, without the verb
   enum tg_fill_state state;
   int64_t created_at, ended_at;
+  uint32_t total;           // occurrences that were to run when it was made
+  uint32_t success, failed; // of its runs, as the store counts them
 };
 
 /// X(NAME, struct, field of the union)

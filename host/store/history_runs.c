@@ -111,7 +111,10 @@ static void fill_read(struct tg_history_query *q, void *item) {
   *fill = (struct tg_fill){.pipeline = tg_history_text(q, 1),
                            .command = tg_history_text(q, 2),
                            .created_at = tg_history_number(q, 4),
-                           .ended_at = tg_history_number(q, 5)};
+                           .ended_at = tg_history_number(q, 5),
+                           .total = (uint32_t)tg_history_number(q, 6),
+                           .success = (uint32_t)tg_history_number(q, 7),
+                           .failed = (uint32_t)tg_history_number(q, 8)};
   const char *id = tg_history_text(q, 0), *state = tg_history_text(q, 3);
   if (id) tg_id_parse(id, &fill->id);
   int known = state ? tg_fill_state_parse(state) : -1;
@@ -123,8 +126,11 @@ int tg_history_fills(struct tg_history *history, struct tg_arena *arena, struct 
   struct tg_history_query q;
   int code = tg_history_query_start(
       history,
-      "SELECT id, pipeline, command, state, created_at, ended_at FROM backfills"
-      " ORDER BY id DESC",
+      "SELECT b.id, b.pipeline, b.command, b.state, b.created_at, b.ended_at, b.total,"
+      " count(*) FILTER (WHERE r.state IN ('success', 'skipped')),"
+      " count(*) FILTER (WHERE r.state IN ('failed', 'cancelled'))"
+      " FROM backfills AS b LEFT JOIN runs AS r ON r.backfill = b.id AND r.parent IS NULL"
+      " GROUP BY b.id ORDER BY b.id DESC",
       arena, &q, err);
   return code ? code
               : tg_history_query_collect(&q, sizeof **fills, fill_read, (void **)fills, count, err);

@@ -41,7 +41,7 @@ static const char *const record_sql[TG_RECORD_COUNT] = {
     [TG_RECORD_ASSET_VERSION] = ("INSERT INTO asset_versions (asset, partition, run, task, attempt,"
                                  " rows, facts, created_at)"
                                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"),
-    [TG_RECORD_FILL] = "INSERT INTO backfills VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id)"
+    [TG_RECORD_FILL] = "INSERT INTO backfills VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id)"
                        " DO UPDATE SET state = ?4, ended_at = ?6 WHERE ended_at IS NULL",
     [TG_RECORD_RESOURCE] = "INSERT OR REPLACE INTO resources VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 };
@@ -224,6 +224,7 @@ static void fill_bind(sqlite3_stmt *s, const struct tg_fill *fill, char id[TG_ID
   tg_bind_text(s, 4, tg_fill_state_word(fill->state));
   int_bind(s, 5, fill->created_at);
   tg_bind_time(s, 6, fill->ended_at);
+  sqlite3_bind_int64(s, 7, fill->total);
 }
 
 // Another run of the same occurrence is the one thing that may be there already.

@@ -46,6 +46,11 @@ static void params_tell(const struct tg_services *services, const json_t *schema
 static void completed(void *self, const struct tg_error *err, struct tg_slice output) {
   struct freezing *freezing = self;
   struct tg_error failed;
+  // A function that does not end is a fault of the pipeline, as one that raises is.
+  if (err && err->code == TG_ETIMEOUT) {
+    tg_error_set(&failed, TG_EINVALID, "the parameters cannot be computed: %s", err->text);
+    err = &failed;
+  }
   json_t *values = err ? NULL : json_loadb(output.data, output.len, JSON_ALLOW_NUL, NULL);
   if (!err && tg_params_add_computed(freezing->schema, values, freezing->params, &failed))
     err = &failed;

@@ -189,7 +189,8 @@ CREATE TABLE backfills (
   command    TEXT NOT NULL,            -- the words that asked for it
   state      TEXT NOT NULL,            -- running, paused, success, failed, cancelled
   created_at INTEGER NOT NULL,
-  ended_at   INTEGER
+  ended_at   INTEGER,
+  total      INTEGER NOT NULL          -- occurrences that were to run when it was made
 ) WITHOUT ROWID;
 
 CREATE TABLE resources (               -- what tasks share outside: breakers and retry budgets

@@ -522,6 +522,27 @@ static void pools_that_cannot_be_are_refused(void **state) {
   tg_plan_free(plan);
 }
 
+static void each_pool_that_cannot_be_is_found(void **state) {
+  (void)state;
+  static const struct tg_plan_pool all[] = {{.name = "w", .slots = 4}, {.name = "v", .slots = 4}};
+  const struct tg_pools pools = {.all = all, .count = 2};
+  static const char text[] = "{\"name\":\"p\",\"pools\":{\"w\":3},\"tasks\":[{\"name\":\"a\","
+                             "\"line\":7,\"pool\":{\"x\":1}},"
+                             "{\"name\":\"b\",\"line\":8,\"pool\":{\"w\":3}},{\"name\":\"c\","
+                             "\"line\":9,\"pool\":{\"v\":5}}]}";
+  static const uint32_t lines[] = {1, 7, 9};
+  struct tg_plan *plan = NULL;
+  struct tg_error err;
+  uint32_t at = 0, line;
+  if (tg_plan_parse(text, sizeof text - 1, &plan, &err)) fail_msg("%s", err.text);
+  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+    assert_true(tg_pools_fault(&pools, plan, &at, &line, &err));
+    assert_int_equal(line, lines[i]);
+  }
+  assert_false(tg_pools_fault(&pools, plan, &at, &line, &err));
+  tg_plan_free(plan);
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
   const struct CMUnitTest tests[] = {
@@ -545,6 +566,7 @@ int main(void) {
       T(a_backfill_leaves_a_slot_for_what_comes),
       T(pools_of_the_project_are_shared_by_its_pipelines),
       T(pools_that_cannot_be_are_refused),
+      T(each_pool_that_cannot_be_is_found),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
