@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <lauxlib.h>
+#include <string.h>
 
 #include "base/limits.h"
 #include "script/dag_module.h"
-#include "script/tasks_module.h"
+#include "script/tasks.h"
 
 // What a name or an edge cannot be: the library's rules say at which task, and why.
 static int name_fault(struct tg_error *err) {
@@ -84,6 +84,38 @@ int tg_lua_tasks_make_graph(lua_State *L, struct tg_lua_tasks *tasks, int odd,
     tg_graph_deinit(&tasks->graph);
   }
   lua_settop(L, top);
-  if (code == TG_ENOMEM) luaL_error(L, "not enough memory");
+  if (code == TG_ENOMEM) tg_lua_tasks_no_memory(L);
   return code;
 }
+
+static int l_tasks_check(lua_State *L) {
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
+  struct tg_error err;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  int code = tg_lua_tasks_make_graph(L, tasks, 1, &err);
+  lua_pushboolean(L, code == TG_OK);
+  if (code == TG_OK || !*err.text) return 1;
+  lua_pushstring(L, err.text);
+  return 2;
+}
+
+static int l_tasks_is_before(lua_State *L) {
+  struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
+  struct tg_error err;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  uint32_t first = tg_lua_tasks_position(L, tasks, 2), last = tg_lua_tasks_position(L, tasks, 3);
+  if (tg_lua_tasks_make_graph(L, tasks, 1, &err)) return luaL_error(L, "%s", err.text);
+  uint8_t *marks = lua_newuserdatauv(L, tasks->graph.node_count, 0);
+  memset(marks, 0, tasks->graph.node_count);
+  marks[last] = 1;
+  tg_graph_mark_ancestors(&tasks->graph, marks);
+  lua_pushboolean(L, first != last && marks[first]);
+  return 1;
+}
+
+const luaL_Reg tg_lua_tasks_graphing[] = {
+    {"check", l_tasks_check},
+    {"is_before", l_tasks_is_before},
+    {NULL, NULL},
+};

@@ -31,49 +31,4 @@
 
 #include <lua.h>
 
-#include "base/buf.h"
-#include "base/error.h"
-#include "dag/graph.h"
-#include "script/declared.h"
-
-struct tg_lua_tasks {
-  struct tg_declared declared;
-  struct tg_symbols shapes; // the bodies' fields, as tg_lua_tasks_put_shape writes them
-  struct tg_buf shape;      // of the body that came last
-  uint32_t shape_task;      // whose it is; TG_NOT_DECLARED if it can have none
-  struct tg_graph graph;    // of the pipeline; empty until somebody asks
-  struct tg_graph_builder edges;
-  lua_Alloc resize;
-  void *user;
-  lua_State *L; // that is at work
-  bool is_sealed;
-};
-
-/// Pushes the table of the odd task at a position (from 0); false, and nothing, if it is a usual
-/// one.
-bool tg_lua_tasks_push_odd(lua_State *L, int odd, uint32_t position);
-
-/// Makes the graph if it is not there.
-///
-/// Errors: TG_EINVALID for a cycle, which the text tells; TG_EINVALID with the text "" for names;
-///         TG_ELIMIT. Raises when memory is out
-int tg_lua_tasks_make_graph(lua_State *L, struct tg_lua_tasks *tasks, int odd,
-                            struct tg_error *err);
-
-/// Puts the field that is on top of the stack, its name below it, so that two fields with the same
-/// text say the same. False if it has no such text: functions, declarations, what is large.
-bool tg_lua_tasks_put_shape(lua_State *L, struct tg_buf *out);
-
-/// Gives the tasks of the module's function that runs.
-struct tg_lua_tasks *tg_lua_tasks_of(lua_State *L);
-
-/// Pushes the table of what is told of shapes, by their numbers.
-void tg_lua_tasks_push_texts(lua_State *L);
-
-// The functions that write the plan.
-int tg_lua_tasks_plan(lua_State *L);
-int tg_lua_tasks_plan_on(lua_State *L);
-int tg_lua_tasks_plan_put(lua_State *L);
-int tg_lua_tasks_plan_shape(lua_State *L);
-
 __attribute__((visibility("default"))) int luaopen_tidegate__tasks(lua_State *L);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <lauxlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "script/json_module.h"
 #include "script/lua_body.h"
-#include "script/tasks_module.h"
+#include "script/tasks.h"
 
 enum { USUAL_AT_ONCE = 20000 }; // so many are written before others get their turn
 
@@ -78,7 +77,7 @@ static void comma_put(struct tg_buf *out) {
   if (out->len > 1) tg_buf_putc(out, ',');
 }
 
-int tg_lua_tasks_plan(lua_State *L) {
+static int l_tasks_plan(lua_State *L) {
   struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   struct tg_error err;
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -89,7 +88,7 @@ int tg_lua_tasks_plan(lua_State *L) {
   return 1;
 }
 
-int tg_lua_tasks_plan_put(lua_State *L) {
+static int l_tasks_plan_put(lua_State *L) {
   struct tg_buf *out = body_check(L);
   comma_put(out);
   table_put(L, 2, out);
@@ -97,13 +96,13 @@ int tg_lua_tasks_plan_put(lua_State *L) {
 }
 
 // A shape's text is what stands between the brackets, with a comma before it.
-int tg_lua_tasks_plan_shape(lua_State *L) {
+static int l_tasks_plan_shape(lua_State *L) {
   lua_Integer shape = luaL_checkinteger(L, 1);
   lua_settop(L, 2);
   struct tg_buf *text = tg_lua_new_body(L);
   table_put(L, 2, text);
   text->data[0] = ',';
-  tg_lua_tasks_push_texts(L);
+  tg_lua_tasks_push_value(L, TG_LUA_TASKS_TEXTS);
   lua_pushlstring(L, text->data, text->len == 2 ? 0 : text->len - 1);
   lua_rawseti(L, -2, shape);
   tg_buf_deinit(text);
@@ -142,7 +141,7 @@ static int plan_end(lua_State *L, struct tg_lua_tasks *tasks, struct tg_buf *out
   return 0;
 }
 
-int tg_lua_tasks_plan_on(lua_State *L) {
+static int l_tasks_plan_on(lua_State *L) {
   struct tg_lua_tasks *tasks = tg_lua_tasks_of(L);
   struct tg_buf *out = body_check(L);
   struct line last = {.place = TG_NO_SYMBOL};
@@ -151,7 +150,7 @@ int tg_lua_tasks_plan_on(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_argcheck(L, at >= 0 && at <= count, 3, "there is no task at this position");
   lua_settop(L, 3);
-  tg_lua_tasks_push_texts(L);
+  tg_lua_tasks_push_value(L, TG_LUA_TASKS_TEXTS);
   int texts = lua_gettop(L);
   for (; at < count && at < end && !tg_lua_tasks_push_odd(L, 2, (uint32_t)at); at++) {
     shape = tg_declared_at(&tasks->declared, (uint32_t)at)->shape;
@@ -167,3 +166,11 @@ int tg_lua_tasks_plan_on(lua_State *L) {
   lua_pushinteger(L, shape);
   return 2;
 }
+
+const luaL_Reg tg_lua_tasks_planning[] = {
+    {"plan", l_tasks_plan},
+    {"plan_on", l_tasks_plan_on},
+    {"plan_put", l_tasks_plan_put},
+    {"plan_shape", l_tasks_plan_shape},
+    {NULL, NULL},
+};

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <lauxlib.h>
-
-#include "script/tasks_module.h"
+#include "script/tasks.h"
 
 enum { DEPTH_MAX = 4 };
 
