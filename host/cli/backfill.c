@@ -424,8 +424,8 @@ const struct tg_verb tg_verb_backfill = {
         "others; ID is its id, a unique prefix of one, or \"last\".",
     .options =
         (const struct tg_option[]){
-            {"from", 0, TG_OPTION_TIME, "TIME", "the first instant (RFC 3339 or a date)", NULL,
-             NULL},
+            {"from", 0, TG_OPTION_TIME, "TIME",
+             "the first instant (RFC 3339, or a date: its midnight in UTC)", NULL, NULL},
             {"to", 0, TG_OPTION_TIME, "TIME", "the first instant after it", NULL, NULL},
             {"every", 0, TG_OPTION_DURATION, "DURATION",
              "how far apart (default: the pipeline's tg.cron)", NULL, NULL},

@@ -46,6 +46,16 @@ int tg_occurrences_next(const json_t *cron, int64_t after_ms, int64_t *at_ms, si
   return code;
 }
 
+int tg_occurrence_from(const struct tg_plan *plan, int64_t from_ms, int64_t *at_ms,
+                       struct tg_error *err) {
+  size_t crons, count = 0;
+  const json_t *cron = cron_find(plan, &crons);
+  *at_ms = 0;
+  int code = crons == 1 ? tg_occurrences_next(cron, from_ms - 1, at_ms, 1, &count, err) : TG_OK;
+  if (!count) *at_ms = 0;
+  return code;
+}
+
 int tg_occurrence_interval(const struct tg_plan *plan, struct tg_run *run, struct tg_error *err) {
   size_t count;
   const json_t *cron = cron_find(plan, &count);

@@ -82,6 +82,13 @@ enum tg_way tg_occurrence_way(enum tg_only only, const struct tg_occurrence *occ
 int tg_occurrences_next(const json_t *cron, int64_t after_ms, int64_t *at_ms, size_t max,
                         size_t *count, struct tg_error *err);
 
+/// Gives the first occurrence of a pipeline with one cron that is not before an instant; 0 for none,
+/// and for another pipeline.
+///
+/// Errors: as tg_timetable_init
+int tg_occurrence_from(const struct tg_plan *plan, int64_t from_ms, int64_t *at_ms,
+                       struct tg_error *err);
+
 /// Gives a run of a pipeline with one cron its interval: of an occurrence from its logical instant
 /// to the next one, of a run by hand the last that was over at its logical instant. A run of
 /// another pipeline gets none.

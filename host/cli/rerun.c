@@ -15,6 +15,7 @@
 #include "model/params.h"
 
 enum { BUNDLE_LATEST, BUNDLE_ORIGINAL };
+enum { BUNDLE_COLUMNS = 12 }; // of a hash
 
 static const char *const bundle_choices[] = {"latest", "original", NULL};
 
@@ -46,6 +47,10 @@ static int latest_load(struct rerunner *r, struct tg_error *err) {
   tg_plan_free(r->launch.plan);
   r->launch.plan = NULL;
   r->launch.version = version;
+  if (code == TG_ENOT_FOUND) {
+    struct tg_error why = *err;
+    tg_error_set(err, code, "%s; --bundle original runs what the run had", why.text);
+  }
   if (!code) code = tg_plan_parse(version->plan, strlen(version->plan), &r->launch.plan, err);
   return code ? tg_exit_report(err) : TG_EXIT_SUCCESS;
 }
@@ -152,6 +157,16 @@ static int dry_print_json(const struct rerunner *r) {
   return tg_output_document(&r->records.output, fields);
 }
 
+// What would run may not be what had run.
+static void change_say(const struct rerunner *r) {
+  const char *now = r->launch.run.bundle;
+  if (tg_args_has(r->drive.args, "quiet") || strcmp(now, r->of.bundle) == 0) return;
+  fprintf(stderr,
+          "tidegate: the pipeline has changed since: bundle %.*s, now %.*s; --bundle original "
+          "takes what it was\n",
+          BUNDLE_COLUMNS, r->of.bundle, BUNDLE_COLUMNS, now);
+}
+
 static enum tg_style fate_style(enum tg_fate fate) {
   return fate == TG_FATE_RUN || fate == TG_FATE_CONTINUE ? TG_STYLE_BUSY : TG_STYLE_DIM;
 }
@@ -200,7 +215,9 @@ static int new_rerun(struct rerunner *r) {
     code = tg_error_set(&err, TG_EINVALID,
                         "nothing of this run failed; without --from-failure all of it runs again");
   if (code) return tg_exit_report(&err);
-  return is_dry(r) ? dry_print(r) : tg_drive(&r->drive, &r->records.output);
+  if (!is_dry(r)) return tg_drive(&r->drive, &r->records.output);
+  change_say(r);
+  return dry_print(r);
 }
 
 static void id_say(const struct rerunner *r, const struct tg_run *run, const char *text) {

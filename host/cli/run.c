@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/units.h"
 #include "cli/decide.h"
 #include "cli/drive.h"
 #include "cli/exit.h"
 #include "cli/load.h"
+#include "cli/occurrences.h"
 #include "cli/verbs.h"
 
 // The occurrence has succeeded before: that is said, and nothing runs.
@@ -19,6 +21,21 @@ static int done_say(const struct tg_drive *drive, const struct tg_output *output
             run->occurrence, run->pipeline, run->partition ? ", partition " : "",
             run->partition ? run->partition : "", id);
   return tg_drive_print(drive, output);
+}
+
+// An instant that the schedule does not have makes an occurrence of its own, which no backfill
+// knows: that may be meant, and is more often a date in the place of an instant.
+static void off_schedule_say(const struct tg_drive *drive) {
+  const struct tg_launch *launch = drive->launch;
+  int64_t at = launch->run.logical_at, next;
+  char own[TG_TIME_TEXT_LEN + 1], other[TG_TIME_TEXT_LEN + 1];
+  bool is_new = launch->kind == TG_LAUNCH_NEW && launch->run.occurrence;
+  if (!is_new || tg_args_has(drive->args, "quiet")) return;
+  if (tg_occurrence_from(launch->plan, at, &next, NULL) || !next || next == at) return;
+  tg_time_format(at, own);
+  tg_time_format(next, other);
+  fprintf(stderr, "tidegate: %s is not in the schedule of %s; the occurrence after it is %s\n", own,
+          launch->run.pipeline, other);
 }
 
 static int pipeline_run(struct tg_drive *drive, const struct tg_output *output) {
@@ -37,6 +54,7 @@ static int pipeline_run(struct tg_drive *drive, const struct tg_output *output) 
   options.params = tg_args_all(args, "param", &drive->launch->arena, &options.param_count);
   int code = tg_decide(drive->launch, drive->host, &options, &err);
   if (code) return tg_exit_report(&err);
+  off_schedule_say(drive);
   return drive->launch->kind == TG_LAUNCH_DONE ? done_say(drive, output) : tg_drive(drive, output);
 }
 
@@ -72,8 +90,9 @@ const struct tg_verb tg_verb_run = {
         (const struct tg_option[]){
             {"param", 'p', TG_OPTION_TEXT, "NAME=VALUE", "a parameter (may be given again)", NULL,
              NULL},
-            {"at", 0, TG_OPTION_TIME, "TIME", "the occurrence at this instant (RFC 3339 or a date)",
-             NULL, NULL},
+            {"at", 0, TG_OPTION_TIME, "TIME",
+             "the occurrence at this instant (RFC 3339, or a date: its midnight in UTC)", NULL,
+             NULL},
             {"partition", 0, TG_OPTION_TEXT, "NAME", "the part of a pipeline with partitions", NULL,
              NULL},
             {"select", 0, TG_OPTION_TEXT, "SEL", "only these tasks (name, +name, name+, tag:x, *)",

@@ -257,6 +257,21 @@ describe("rerun", function()
     box:pipeline("p", "tg.tsk", "")
     assert.equal(2, box:tidegate("rerun", first.id).code)
     assert.equal("old", rerun(first.id, "--bundle", "original").by_name.a.output)
+    os.remove(box.dir .. "/pipelines/p.lua")
+    local result = box:tidegate("rerun", first.id)
+    assert.same({ 2, true }, { result.code,
+      result.err:find("; --bundle original runs what the run had", 1, true) ~= nil })
+    assert.equal("old", rerun(first.id, "--bundle", "original").by_name.a.output)
+  end)
+
+  it("says with --dry-run that the pipeline is not what it was", function()
+    of [[ tg.task "a" { run = function() end }, ]]
+    local first = box:run()
+    assert.equal("", box:tidegate("rerun", "last", "--dry-run").err)
+    box:pipeline("p", [[ tg.task "a" { run = function() return 1 end }, ]])
+    assert.matches("^tidegate: the pipeline has changed since: bundle " .. first.bundle:sub(1, 12) .. ", now %x+",
+      box:tidegate("rerun", "last", "--dry-run").err)
+    assert.equal("", box:tidegate("rerun", "last", "--dry-run", "--bundle", "original").err)
   end)
 
   it("says with --dry-run what it would do, and does nothing", function()

@@ -23,6 +23,19 @@ local function log()
 end
 
 describe("--at", function()
+  it("says when the schedule does not have the instant", function()
+    of([[ tg.task "a" { run = function() end }, ]], [[ on = { tg.cron("0 5 * * *", { tz = "Europe/Berlin" }) }, ]])
+    local off = "2026%-03%-29T00:00:00.000Z is not in the schedule of p; the occurrence after it is "
+      .. "2026%-03%-29T03:00:00.000Z"
+    assert.matches(off, box:tidegate("run", "p", "--at", "2026-03-29").err)
+    assert.not_matches("schedule", box:tidegate("run", "p", "--at", "2026-03-29").err) -- it is there now
+    assert.not_matches("schedule", box:tidegate("run", "p", "--at", "2026-03-29T03:00:00Z").err)
+    assert.not_matches("schedule", box:tidegate("run", "p").err)
+    assert.not_matches("schedule", box:tidegate("run", "p", "-q", "--at", "2026-03-30").err)
+    box:pipeline("p", [[ tg.task "a" { run = function() end }, ]])
+    assert.not_matches("schedule", box:tidegate("run", "p", "--at", "2026-03-31").err)
+  end)
+
   it("runs an occurrence once", function()
     of(TASKS)
     local first = box:run { "p", "--at", "2026-11-20T05:00:00Z" }
