@@ -113,7 +113,11 @@ int tg_sql_fail(struct tg_sql *sql, int result, const char *text, const char *at
   default:
     break;
   }
-  return tg_error_set(err, code, "%s%s", sqlite3_errmsg(sql->db), position);
+  const char *message = sqlite3_errmsg(sql->db);
+  if (strcmp(message, "LIKE or GLOB pattern too complex") == 0)
+    return tg_error_set(err, code, "a pattern of LIKE or GLOB has at most %d bytes%s",
+                        TG_LIKE_PATTERN_BYTES_MAX, position);
+  return tg_error_set(err, code, "%s%s", message, position);
 }
 
 int tg_sql_run(struct tg_sql *sql, const char *text, struct tg_error *err) {
