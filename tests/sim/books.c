@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/world.h"
+#include "sim/checks.h"
 
 static void *must(void *memory) {
   if (!memory) abort();

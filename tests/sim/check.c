@@ -31,12 +31,13 @@
 //
 // and of the semantics: trigger rules, branches, setups and teardowns (rules.c, the verdicts
 // below), maps and chains of maps (oracle.c), urgency and pools (order.c), retries, Retry-After,
-// fallbacks (tries.c), steps (below), reruns (carry.c, books.c), cancelling (oracle.c).
+// fallbacks (tries.c), steps (below), waits (waits.c), reruns (carry.c, books.c), cancelling
+// (oracle.c), also of single units (cuts.c), batches that may wait (later.c).
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/checks.h"
 #include "sim/rules.h"
-#include "sim/world.h"
 
 // --- What upstreams make of a task ---
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Somebody cancels a single unit of a run: a task, a map with all its items, or an item. From then
 // on nothing of it starts; and if the host had time to write it down, in no later host either.
-#include "sim/world.h"
+#include "sim/checks.h"
 
 enum { DRAWS = 6 };
 

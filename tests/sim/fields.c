@@ -2,7 +2,7 @@
 // What records say besides their state, for those who read them afterwards: when, why, by whom.
 #include <string.h>
 
-#include "sim/world.h"
+#include "sim/checks.h"
 
 static bool is_same_text(const char *a, const char *b) {
   return (!a && !b) || (a && b && strcmp(a, b) == 0);

@@ -2,7 +2,7 @@
 // The end of a host, wherever it is, and the next one, which takes over.
 #include <stdlib.h>
 
-#include "sim/world.h"
+#include "sim/checks.h"
 
 enum { HOUR_MS = 3600 * 1000 };
 

@@ -3,7 +3,7 @@
 // on. What would follow from each of its records is worked out here as if it stood alone.
 #include <string.h>
 
-#include "sim/world.h"
+#include "sim/checks.h"
 
 static bool has_other_open(const struct sim_run *run, const struct sim_unit *unit) {
   bool has_one = false;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/world.h"
+#include "sim/checks.h"
 
 enum { HOUR_MS = 3600 * 1000 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/live_map.h"
-#include "sim/world.h"
+#include "sim/checks.h"
 
 static bool is_same_text(const char *a, const char *b) {
   return (!a && !b) || (a && b && strcmp(a, b) == 0);

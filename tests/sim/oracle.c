@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "sim/world.h"
+#include "sim/checks.h"
 
 enum { OUTPUT_MAX = 1 << 20 };
 

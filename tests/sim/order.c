@@ -8,8 +8,8 @@
 // one of its run, and none of a younger run, takes from any of them.
 #include <stdlib.h>
 
+#include "sim/checks.h"
 #include "sim/rules.h"
-#include "sim/world.h"
 
 enum { TIMER_SLACK_MS = 1000, LOOKED_AT_EACH = 8 };
 

@@ -4,7 +4,7 @@
 // moment its beginning is decided until its end is durable and the engine was told of it.
 #include <string.h>
 
-#include "sim/world.h"
+#include "sim/checks.h"
 
 static const char *const words[SIM_OVERLAP_COUNT] = {"queue", "skip", "cancel_running", "allow"};
 

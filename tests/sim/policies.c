@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Policies for retries: asked once for each failure that may be tried again, they answer when they
 // like, fail, or answer twice.
-#include "sim/world.h"
+#include "sim/checks.h"
 
 void sim_policy_asked(struct sim *sim, const struct tg_effect *effect, struct sim_run *run) {
   const struct tg_live_task *live = &effect->run->tasks[effect->unit];

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/world.h"
+#include "sim/checks.h"
 
 enum { STRAY_REQUEST = 1 << 30, CHILD_KEY_MAX = 64 };
 

@@ -5,7 +5,7 @@
 // told.
 #include <string.h>
 
-#include "sim/world.h"
+#include "sim/checks.h"
 
 enum { MINUTE_MS = 60000, SLACK_MS = 1000 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What may follow an attempt: a further try after the right time, the last resort, or the end.
 #include "base/limits.h"
-#include "sim/world.h"
+#include "sim/checks.h"
 
 uint32_t sim_last_number(const struct sim_unit *unit) {
   return unit->attempt_count ? unit->attempts[unit->attempt_count - 1].number : 0;

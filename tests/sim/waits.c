@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "sim/world.h"
+#include "sim/checks.h"
 
 enum { SLACK_MS = 2000, TEXT_MAX = 1024, SUBJECTS = 3, VALUES = 2, FIELDS_FEW = 4 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "sim/world.h"
+#include "sim/checks.h"
 
 enum { TEXT_MAX = 1 << 16, GRACE_MS = 80 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sim/world.h"
+#include "sim/checks.h"
 
 #include <stdlib.h>
 #include <string.h>
