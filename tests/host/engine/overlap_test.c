@@ -54,7 +54,7 @@ static struct tg_plan *plan_with(const char *name, const char *limits, const cha
   struct tg_plan *plan = NULL;
   struct tg_error err;
   snprintf(text, sizeof text,
-           "{\"name\":\"%s\",\"limits\":{%s},\"tasks\":[{\"name\":\"a\",\"pool\":{%s}},"
+           "{\"name\":\"%s\",\"limits\":{%s},\"tasks\":[{\"name\":\"a\",\"line\":7,\"pool\":{%s}},"
            "{\"name\":\"down\",\"after\":[0],\"teardown\":true,\"when\":\"all_done\"}]}",
            name, limits, pool);
   if (tg_plan_parse(text, strlen(text), &plan, &err)) fail_msg("%s", err.text);
@@ -270,6 +270,37 @@ static void skip_ends_a_run_at_once_and_says_why(void **state) {
   finish(simple(plan));
 }
 
+static void a_skipped_run_names_three_that_hold_the_places(void **state) {
+  (void)state;
+  struct tg_plan *three = plan_of("p", "\"runs\":3,\"overlap\":\"skip\"");
+  struct tg_plan *five = plan_of("q", "\"runs\":5,\"overlap\":\"skip\"");
+  char id[TG_ID_TEXT_LEN + 1];
+  uint64_t of_three[4], of_five[6];
+  for (int i = 0; i < 4; i++) of_three[i] = simple(three);
+  for (int i = 0; i < 6; i++) of_five[i] = simple(five);
+  const char *all = world.rows[of_three[3]].failure.text,
+             *some = world.rows[of_five[5]].failure.text;
+  for (int i = 0; i < 3; i++) {
+    tg_id_format(world.rows[of_three[i]].id, id);
+    assert_non_null(strstr(all, id));
+    tg_id_format(world.rows[of_five[i]].id, id);
+    assert_non_null(strstr(some, id));
+  }
+  assert_null(strstr(all, "more"));
+  assert_non_null(strstr(some, " and 2 more"));
+  for (int i = 0; i < 3; i++) finish(of_three[i]);
+  for (int i = 0; i < 5; i++) finish(of_five[i]);
+}
+
+static void nothing_that_is_queued_begins_in_a_host_that_drains(void **state) {
+  (void)state;
+  struct tg_plan *plan = plan_of("p", "\"runs\":1");
+  uint64_t first = simple(plan), second = simple(plan);
+  step(&(struct tg_input){.kind = TG_INPUT_DRAIN});
+  attempt_end(first, TG_OK);
+  expect(second, TG_RUN_QUEUED);
+}
+
 static void cancel_running_stops_the_oldest_and_waits_for_its_end(void **state) {
   (void)state;
   struct tg_plan *plan = plan_of("p", "\"runs\":1,\"overlap\":\"cancel_running\"");
@@ -382,7 +413,10 @@ static void a_child_of_its_own_pipeline_that_would_wait_for_ever_fails(void **st
   wait_for(parent, "k");
   uint64_t child = begin(&(struct asked){.plan = plan, .parent = parent, .key = "k"});
   expect(child, TG_RUN_FAILED);
+  char id[TG_ID_TEXT_LEN + 1];
+  tg_id_format(world.rows[parent].id, id);
   assert_non_null(strstr(world.rows[child].failure.text, "wait for ever"));
+  assert_non_null(strstr(world.rows[child].failure.text, id)); // what it would wait for
   expect(bystander, TG_RUN_QUEUED);
 }
 
@@ -510,6 +544,7 @@ static void pools_that_cannot_be_are_refused(void **state) {
   assert_int_equal(tg_pools_check(&pools, plan_with("p", "", "\"warehouse\":5"), &line, &err),
                    TG_EINVALID);
   assert_non_null(strstr(err.text, "takes 5 slots of the pool \"warehouse\", which has 4"));
+  assert_int_equal(line, 7);
   assert_int_equal(tg_pools_check(&pools, plan_with("p", "", "\"warehose\":1"), &line, &err),
                    TG_EINVALID);
   assert_non_null(strstr(err.text, "did you mean \"warehouse\"?"));
@@ -519,6 +554,7 @@ static void pools_that_cannot_be_are_refused(void **state) {
   assert_int_equal(tg_plan_parse(own, sizeof own - 1, &plan, &err), TG_OK);
   assert_int_equal(tg_pools_check(&pools, plan, &line, &err), TG_EINVALID);
   assert_non_null(strstr(err.text, "3 slots here and 4 in tidegate.yaml"));
+  assert_int_equal(line, 1);
   tg_plan_free(plan);
 }
 
@@ -543,6 +579,31 @@ static void each_pool_that_cannot_be_is_found(void **state) {
   tg_plan_free(plan);
 }
 
+static int pools_say(const char *text, uint32_t *line) {
+  static const struct tg_plan_pool all[] = {{.name = "warehouse", .slots = 4}};
+  const struct tg_pools pools = {.all = all, .count = 1};
+  struct tg_plan *plan = NULL;
+  struct tg_error err;
+  assert_int_equal(tg_plan_parse(text, strlen(text), &plan, &err), TG_OK);
+  int code = tg_pools_check(&pools, plan, line, &err);
+  tg_plan_free(plan);
+  return code;
+}
+
+static void a_plan_has_pools_of_its_own_beside_those_of_the_project(void **state) {
+  (void)state;
+  uint32_t line;
+  assert_int_equal(pools_say("{\"name\":\"p\",\"pools\":{\"a\":1,\"b\":3},\"tasks\":[{\"name\":"
+                             "\"t\",\"pool\":{\"b\":3,\"warehouse\":4}}]}",
+                             &line),
+                   TG_OK);
+  assert_int_equal(pools_say("{\"name\":\"p\",\"tasks\":[{\"name\":\"t\",\"line\":3},{\"name\":"
+                             "\"u\",\"line\":5,\"pool\":{\"warehouse\":5}}]}",
+                             &line),
+                   TG_EINVALID);
+  assert_int_equal(line, 5); // of the second task
+}
+
 int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
   const struct CMUnitTest tests[] = {
@@ -550,6 +611,8 @@ int main(void) {
       T(as_many_run_as_the_limit_says),
       T(a_pipeline_without_a_limit_has_the_usual_one),
       T(skip_ends_a_run_at_once_and_says_why),
+      T(a_skipped_run_names_three_that_hold_the_places),
+      T(nothing_that_is_queued_begins_in_a_host_that_drains),
       T(cancel_running_stops_the_oldest_and_waits_for_its_end),
       T(allow_knows_no_limit),
       T(a_queued_run_can_be_cancelled),
@@ -567,6 +630,7 @@ int main(void) {
       T(pools_of_the_project_are_shared_by_its_pipelines),
       T(pools_that_cannot_be_are_refused),
       T(each_pool_that_cannot_be_is_found),
+      T(a_plan_has_pools_of_its_own_beside_those_of_the_project),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,7 @@ static void a_state_goes_over_to_the_next_host(void **state) {
   assert_int_equal(tg_resource_ask(&next, restored, 2000).verdict, TG_BREAKER_REFUSE);
   assert_int_equal(tg_resource_ask(&next, restored, 31000).verdict, TG_BREAKER_PROBE);
   assert_string_equal(restored->reason, "no answer");
+  assert_int_equal(restored->opened_at, 1000);
   tg_resources_deinit(&next);
 }
 

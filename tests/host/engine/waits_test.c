@@ -178,6 +178,18 @@ static void only_what_matches_wakes(void **state) {
   rig_close(&rig);
 }
 
+static void an_event_is_found_by_each_of_its_fields_and_its_subject(void **state) {
+  (void)state;
+  rig_begin(&rig, rig_plan(NULL, "a", "b", "c", NULL), 10);
+  wait_begin("a", "w", "{\"kind\":\"event\",\"type\":\"t\",\"match\":{\"id\":1}}", 0);
+  wait_begin("b", "w", "{\"kind\":\"event\",\"type\":\"t\",\"match\":{\"x\":\"y\"}}", 0);
+  wait_begin("c", "w", "{\"kind\":\"event\",\"type\":\"t\",\"subject\":\"a/b\"}", 0);
+  rig_event(&rig, 1, "t", "a/b", "{\"id\":1,\"x\":\"y\"}");
+  rig_settle(&rig);
+  assert_true(rig_runs(&rig, "a") && rig_runs(&rig, "b") && rig_runs(&rig, "c"));
+  rig_close(&rig);
+}
+
 static void one_event_wakes_all_who_wait_for_it(void **state) {
   (void)state;
   rig_begin(&rig, rig_plan(NULL, "m map=1", NULL), 10);
@@ -391,6 +403,7 @@ int main(void) {
       cmocka_unit_test(an_event_that_came_while_no_host_was_there_is_looked_for),
       cmocka_unit_test(a_crash_before_the_result_is_durable_gives_the_same_event),
       cmocka_unit_test(only_what_matches_wakes),
+      cmocka_unit_test(an_event_is_found_by_each_of_its_fields_and_its_subject),
       cmocka_unit_test(one_event_wakes_all_who_wait_for_it),
       cmocka_unit_test(a_wait_ends_with_its_time),
       cmocka_unit_test(a_wait_keeps_its_time_over_a_crash),
