@@ -183,6 +183,13 @@ static const char *limit_passed(const struct sim *sim, struct sim_run *run,
 
 // --- Starts ---
 
+// A wait is gone on with when what ends it is durable, or to tell the attempt that its time is
+// over. When the clock went back it is looked at in vain.
+static bool is_too_early(const struct sim *sim, const struct sim_unit *unit) {
+  bool is_over = unit->deadline_mono_ms && unit->deadline_mono_ms <= sim->now.mono_ms;
+  return unit->is_parked && sim_open_wait(unit) && !is_over && unit->jumped_ms == sim->jumped_ms;
+}
+
 static const char *start_fault(const struct sim *sim, const struct tg_effect *effect,
                                struct sim_run *run, struct sim_unit *unit) {
   const struct sim_task *task = sim_task_of(run, unit);
@@ -203,6 +210,7 @@ static const char *start_fault(const struct sim *sim, const struct tg_effect *ef
   if (unit->seed_number == number && unit->seed != effect->seed) return "starts with another seed";
   if (unit->seed_number != number && unit->seed == effect->seed) return "starts with an old seed";
   if (unit->wake_mono_ms > sim->now.mono_ms) return "starts before its time";
+  if (is_too_early(sim, unit)) return "starts before the end of its wait is durable";
   if (sim_has_fallen(run, unit)) return "starts though another one stands in for it";
   if (effect->run->tasks[effect->unit].is_fallback != sim_is_fallback_due(unit))
     return "starts as a fallback when it is none, or not as one when it is";

@@ -99,6 +99,7 @@ const char *sim_wait_lasts(const struct sim *sim, const struct sim_run *run,
 struct sim_resource *sim_resource_of(struct sim *sim, const struct sim_task *task);
 void sim_resources_make(struct sim *sim);
 void sim_resources_give(struct sim *sim);
+void sim_resources_clock_set(struct sim *sim);
 void sim_resources_decided(struct sim *sim, const struct tg_batch *batch);
 void sim_resource_apply(struct sim *sim, const struct tg_resource *record);
 void sim_resource_start(struct sim *sim, struct sim_attempt *attempt);

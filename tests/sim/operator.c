@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operator: begins runs, some of which are reruns that keep what an earlier run has done,
 // cancels them, sets the wall clock, and asks the host to end.
-#include "sim/world.h"
+#include "sim/checks.h"
 
 enum { HOUR_MS = 3600 * 1000 };
 
@@ -39,6 +39,7 @@ void sim_operator_jump(struct sim *sim) {
   int64_t by = sim_random_time(&sim->random, 0, HOUR_MS);
   sim->jumped_ms += by;
   sim->now.wall_ms += sim_random_chance(&sim->random, 500) ? by : -by;
+  sim_resources_clock_set(sim);
   sim_note(sim, "the wall clock jumps", NULL, NULL, sim->now.wall_ms);
 }
 

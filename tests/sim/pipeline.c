@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "sim/rules.h"
 
-enum { PLAN_BYTES_MAX = 4 << 20 };
+enum { PLAN_BYTES_MAX = 4 << 20, MANY = 70 };
 
 static const char *const pool_names[SIM_POOLS] = {"warehouse", "api"};
 static const char *const resource_names[SIM_RESOURCES] = {"lake", "mail"};
@@ -52,6 +52,11 @@ static void edges_make(struct sim_pipeline *p, struct sim_random *random) {
     for (uint32_t k = 0; k < ups; k++)
       edge_add(p, i - 1 - sim_random_below(random, i < reach ? i : reach), i);
   }
+}
+
+// One that waits for all that came before it.
+static void collector_make(struct sim_pipeline *p) {
+  for (uint32_t i = 0; i + 1 < p->count; i++) edge_add(p, i, p->count - 1);
 }
 
 static void branch_make(struct sim_pipeline *p, uint32_t task, struct sim_random *random) {
@@ -261,6 +266,7 @@ int sim_pipeline_make(struct sim_pipeline *p, const struct sim_taste *taste,
   if (sim_random_chance(random, 150)) p->retries_max = 1 + sim_random_below(random, 6);
   if (sim_random_chance(random, 150)) p->timeout_ms = sim_random_time(random, 1000, 86400000);
   edges_make(p, random);
+  if (p->count > MANY && sim_random_chance(random, 300)) collector_make(p);
   for (uint32_t i = 0; i + 1 < p->count; i++)
     if (sim_random_chance(random, 80)) branch_make(p, i, random);
   tails_set(p);

@@ -64,6 +64,7 @@ static bool may_be_stopped(const struct sim *sim, const struct sim_run *run) {
 
 static const char *beginning_fault(const struct sim *sim, const struct sim_run *run) {
   if (!has_room(sim, run)) return "begins and there is no place for it";
+  if (run->is_queued && sim->is_draining) return "begins although the host drains";
   for (size_t i = 0; i < sim->run_count && run->is_queued; i++)
     if (sim->runs[i] != run && is_waiting(sim->runs[i]) && is_before(sim->runs[i], run) &&
         !sim_check_is_stopped(sim, sim->runs[i]))

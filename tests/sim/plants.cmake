@@ -288,6 +288,10 @@ tg_plant(breaker_forgotten FILE engine/guard.c SEEDS 5000
   FROM [[i < input->resources.record_count]] TO [[i + 1 < input->resources.record_count]])
 tg_plant(breaker_timer_lost FILE engine/guard.c SEEDS 5000
   FROM [[if (state->timer_at != retry_at)]] TO [[if (!state->timer_at && state->breaker.serial < 3)]])
+tg_plant(breaker_rung_in_vain FILE engine/guard.c SEEDS 20000
+  FROM [[((struct tg_resource_state *)slot->value)->timer_at = 0;]] TO [[(void)slot;]])
+tg_plant(breaker_since_forgotten FILE engine/resources.c SEEDS 2000
+  FROM [[  state->opened_at = record->opened_at;]] TO [[]])
 tg_plant(breaker_blames_the_lost FILE engine/resources.c SEEDS 2000
   FROM [[return err->class == TG_CLASS_LOST ? TG_CLASS_CANCELLED : err->class;]]
   TO [[return err->class;]])
@@ -348,6 +352,8 @@ tg_plant(backfill_goes_first FILE engine/engine.c SEEDS 5000
 tg_plant(newer_run_is_stopped FILE engine/overlap.c SEEDS 5000
   FROM [[if (!*oldest || other->run.number < (*oldest)->run.number) *oldest = other;]]
   TO [[*oldest = other;]])
+tg_plant(begins_while_draining FILE engine/overlap.c SEEDS 5000
+  FROM [[!engine->queue || engine->is_draining) return;]] TO [[!engine->queue) return;]])
 tg_plant(ring_for_ever FILE engine/overlap.c SEEDS 10000
   FROM [[if (engine->queue) ring_break(engine);]] TO [[(void)ring_break;]])
 tg_plant(ring_of_a_teardown FILE engine/overlap.c SEEDS 60000
@@ -425,6 +431,8 @@ tg_plant(wait_ends_before_commit FILE engine/waits.c SEEDS 2000
   TO [[  step->is_decided = true;
   tg_engine_wait_forget(engine, run, unit);
   tg_engine_wait_over(engine, run, unit);]])
+tg_plant(wait_over_before_commit FILE engine/waits.c SEEDS 20000
+  FROM [[if (step->is_decided) return true;]] TO [[if (step->is_decided) return false;]])
 tg_plant(wait_ends_twice FILE engine/waits.c SEEDS 5000
   FROM [[  step->is_decided = true;]] TO [[]])
 tg_plant(wait_timer_lost FILE engine/steps.c SEEDS 2000

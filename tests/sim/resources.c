@@ -51,6 +51,20 @@ static bool is_phase(const struct sim_resource *r, const char *phase) {
   return strcmp(r->phase, phase) == 0;
 }
 
+// Gives the latest instant at which somebody asks again: by the clock that was right at any time.
+static int64_t asked_by(const struct sim *sim, const struct sim_resource *r) {
+  int64_t left = r->retry_at - sim->now.wall_ms;
+  return sim->now.mono_ms + (left > 0 ? left : 0);
+}
+
+void sim_resources_clock_set(struct sim *sim) {
+  for (uint32_t i = 0; i < SIM_RESOURCES; i++) {
+    struct sim_resource *r = &sim->resources[i];
+    int64_t by = asked_by(sim, r);
+    if (by > r->asked_by_mono_ms) r->asked_by_mono_ms = by;
+  }
+}
+
 void sim_resources_give(struct sim *sim) {
   struct tg_resource_rules rules[SIM_RESOURCES];
   struct tg_resource records[SIM_RESOURCES];
@@ -62,6 +76,8 @@ void sim_resources_give(struct sim *sim) {
     r->successes = r->failures = 0;
     r->phase = r->row.name ? r->row.phase : "closed";
     r->retry_at = r->row.retry_at;
+    r->opened_at = r->row.opened_at;
+    r->asked_by_mono_ms = asked_by(sim, r);
     r->call_count = 0;
     r->is_known = r->is_share_known =
         !r->row.name; // how many have failed in a row stands in no field of the row
@@ -82,6 +98,15 @@ static struct sim_resource *find(struct sim *sim, const char *name) {
   return NULL;
 }
 
+// It says since when it is not closed, through all its probes and all hosts.
+static const char *since_fault(const struct sim *sim, const struct sim_resource *r,
+                               const struct tg_resource *record) {
+  bool is_closed = strcmp(record->phase, "closed") == 0;
+  if (is_closed) return record->opened_at ? "is closed and says since when it is not" : NULL;
+  int64_t since = is_phase(r, "closed") ? sim->now.wall_ms : r->opened_at;
+  return record->opened_at == since ? NULL : "says another instant since when it is not closed";
+}
+
 void sim_resources_decided(struct sim *sim, const struct tg_batch *batch) {
   for (size_t i = 0; i < batch->count; i++) {
     if (batch->records[i].kind != TG_RECORD_RESOURCE) continue;
@@ -92,11 +117,15 @@ void sim_resources_decided(struct sim *sim, const struct tg_batch *batch) {
       return;
     }
     bool is_turned = !is_phase(r, record->phase) || r->retry_at != record->retry_at;
+    const char *fault = since_fault(sim, r, record);
+    if (fault) sim_fail(sim, "the breaker of %s %s", record->name, fault);
+    r->opened_at = record->opened_at;
     r->phase = tg_arena_strdup(&sim->arena, record->phase);
     r->retry_at = record->retry_at;
     if (!is_turned) continue;
     sim_note(sim, r->phase, NULL, NULL, r->retry_at);
     r->epoch++;
+    r->asked_by_mono_ms = asked_by(sim, r);
     r->successes = r->failures = r->call_count = 0;
     r->is_known = r->is_share_known = true;
     if (!r->rules.has_breaker) sim_fail(sim, "resource %s turns and has no breaker", record->name);
@@ -152,6 +181,7 @@ bool sim_resource_may_hold(struct sim *sim, const struct sim_unit *unit,
                            const struct sim_task *task) {
   const struct sim_resource *r = sim_resource_of(sim, task);
   if (!r || !r->rules.has_breaker || sim_is_fallback_due(unit)) return false;
+  if (is_phase(r, "open")) return sim->now.mono_ms <= r->asked_by_mono_ms + SLACK_MS;
   return !is_phase(r, "closed");
 }
 

@@ -180,7 +180,8 @@ struct sim_resource {
   struct tg_resource row; // durable; no name: there is none
   // Of this host.
   const char *phase; // of its breaker, as the engine said last
-  int64_t retry_at;
+  int64_t retry_at, opened_at;
+  int64_t asked_by_mono_ms;             // when it is open
   uint32_t epoch;                       // of the phase
   uint32_t failures, successes;         // in a row of calls, of probes
   bool is_known;                        // that there were so many failures

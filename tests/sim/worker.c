@@ -221,7 +221,8 @@ static void give_success(struct sim *sim, struct sim_attempt *a) {
   }
   told->result = result.len ? tg_arena_strdup(&sim->arena, result.data) : NULL;
   struct tg_error none = {0};
-  give(sim, a, &none, told->result, facts.len ? facts.data : NULL);
+  const char *empty = sim_random_chance(&sim->random, 300) ? "" : NULL; // the same as none
+  give(sim, a, &none, told->result ? told->result : empty, facts.len ? facts.data : NULL);
   tg_buf_deinit(&result);
   tg_buf_deinit(&facts);
 }
