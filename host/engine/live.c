@@ -302,8 +302,11 @@ static int fallbacks_replayed(struct tg_live_run *live) {
 }
 
 int tg_live_replayed(struct tg_live_run *live) {
+  const struct tg_graph *graph = &live->plan->graph;
   live->is_replaying = false;
   int code = fallbacks_replayed(live);
+  for (uint32_t i = 0; i < graph->ordered_count && live->map_count && !code; i++)
+    code = tg_live_map_replayed(live, graph->order[i]);
   for (uint32_t i = 0; i < live->plan->count && live->map_count && !code; i++)
     code = tg_live_map_admit(live, i);
   return code;
@@ -380,7 +383,7 @@ static int item_apply(struct tg_live_run *live, const struct tg_item *record) {
   uint32_t unit = tg_live_unit(live, record->task, record->index);
   if (unit == UINT32_MAX) return TG_OK;
   struct tg_live_task *t = &live->tasks[unit];
-  // It was cancelled while the end of the item before it was on its way, or this is a recovery.
+  // It was cancelled while the end of the item before it was on its way.
   bool was_derived = t->state == TG_TASK_SKIPPED;
   if (!was_derived && tg_task_state_is_terminal((enum tg_task_state)t->state)) return TG_OK;
   if (was_derived) live->tasks[record->task].map->done--;

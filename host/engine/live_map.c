@@ -154,7 +154,8 @@ static void failure_count(struct tg_live_run *live, struct tg_live_map *map) {
   if (!map->is_stopped && (is_enough || is_share)) map_stop(live, map);
 }
 
-// Takes in what became of the item before one in a chain: it is eligible, or skipped itself.
+// Takes in what became of the item before one in a chain: it is eligible, or skipped itself. In
+// recovery that is known when all records were applied: its own may be among them.
 static int chain_item(struct tg_live_run *live, struct tg_live_map *map, uint32_t item,
                       enum tg_task_state before) {
   struct tg_live_task *unit = &live->tasks[map->first + item];
@@ -162,7 +163,8 @@ static int chain_item(struct tg_live_run *live, struct tg_live_map *map, uint32_
     map->eligible[map->tail++] = item;
     return admit(live, map);
   }
-  if (tg_task_state_is_terminal((enum tg_task_state)unit->state)) return TG_OK;
+  if (live->is_replaying || tg_task_state_is_terminal((enum tg_task_state)unit->state))
+    return TG_OK;
   return tg_live_map_ended(live, map->first + item, TG_TASK_SKIPPED);
 }
 
@@ -231,6 +233,18 @@ static int items_begin(struct tg_live_run *live, struct tg_live_map *map) {
     if (tg_task_state_is_terminal(state)) code = chain_item(live, map, i, state);
   }
   return code ? code : admit(live, map);
+}
+
+int tg_live_map_replayed(struct tg_live_run *live, uint32_t task) {
+  struct tg_live_map *map = live->tasks[task].map;
+  bool is_chain = map && plan_of(live, task)->over != TG_NO_TASK;
+  int code = TG_OK;
+  for (uint32_t i = 0; is_chain && i < map->count && !code; i++) {
+    enum tg_task_state state = before_state(live, map, i);
+    bool is_lost = tg_task_state_is_terminal(state) && state != TG_TASK_SUCCESS;
+    if (is_lost) code = chain_item(live, map, i, state);
+  }
+  return code;
 }
 
 static int list_read(const char *text, json_t **list) {

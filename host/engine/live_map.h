@@ -32,6 +32,11 @@ struct tg_live_map {
 int tg_live_map_expand(struct tg_live_run *live, const struct tg_map_items *record);
 void tg_live_map_free(struct tg_live_map *map); // NULL is fine
 
+/// Takes in, at the end of a recovery, what became of the items before those of a chain.
+///
+/// Errors: TG_ENOMEM
+int tg_live_map_replayed(struct tg_live_run *live, uint32_t task);
+
 /// Lets in what the limits allow, at the end of a recovery: what was tried before keeps its place.
 int tg_live_map_admit(struct tg_live_run *live, uint32_t task);
 

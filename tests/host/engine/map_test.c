@@ -505,6 +505,33 @@ static void a_chain_that_is_kept_has_the_items_that_it_had(void **state) {
   rig_close(&rig);
 }
 
+static void a_chain_after_a_kept_one_goes_on_in_another_host(void **state) {
+  (void)state;
+  static struct rig next;
+  rig_init(&rig,
+           rig_plan(NULL, "a map=1 fail_after=2", "b map=1 over=a after=a",
+                    "c map=1 over=b after=b", NULL),
+           10);
+  const struct tg_task task = {.index = 1, .name = "b", .state = TG_TASK_SUCCESS, .output = "[7]"};
+  const struct tg_map_items map = {.task = 1, .count = 1};
+  const struct tg_item item = {.task = 1, .index = 0, .state = TG_TASK_SUCCESS, .output = "7"};
+  rig_run_keeping_map(&rig, &task, &map, &item, 1);
+  rig_settle(&rig);
+  rig_success_of(&rig, "a", "{\"items\":[0,1]}", NULL);
+  rig_settle(&rig);
+  rig_fail(&rig, "a[0]", TG_EDENIED);
+  rig_settle(&rig);
+  assert_true(rig_runs(&rig, "c[0]"));
+  rig_init(&next, rig.plan, 10);
+  next.now = rig.now;
+  rig_resume(&next, &rig.store);
+  rig_deinit(&rig);
+  rig = next;
+  rig_settle(&rig);
+  assert_true(rig_runs(&rig, "c[0]")); // what became of a[0] is nothing to it
+  rig_close(&rig);
+}
+
 // Which ends need a commit of their own.
 
 static void run_many(const char *words, size_t items) {
@@ -577,6 +604,7 @@ int main(void) {
       cmocka_unit_test(carried_items_do_not_run_again),
       cmocka_unit_test(of_a_map_that_is_kept_unfinished_nothing_runs),
       cmocka_unit_test(a_chain_that_is_kept_has_the_items_that_it_had),
+      cmocka_unit_test(a_chain_after_a_kept_one_goes_on_in_another_host),
       cmocka_unit_test(an_end_among_many_may_wait_for_the_others),
       cmocka_unit_test(an_end_that_somebody_waits_for_may_not_wait),
   };
