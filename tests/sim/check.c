@@ -187,7 +187,8 @@ static const char *limit_passed(const struct sim *sim, struct sim_run *run,
 // over. When the clock went back it is looked at in vain.
 static bool is_too_early(const struct sim *sim, const struct sim_unit *unit) {
   bool is_over = unit->deadline_mono_ms && unit->deadline_mono_ms <= sim->now.mono_ms;
-  return unit->is_parked && sim_open_wait(unit) && !is_over && unit->jumped_ms == sim->jumped_ms;
+  return unit->is_parked && sim_open_wait(unit) && !is_over &&
+         unit->parking_jumped_ms == sim->jumped_ms;
 }
 
 static const char *start_fault(const struct sim *sim, const struct tg_effect *effect,

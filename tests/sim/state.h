@@ -68,6 +68,7 @@ struct sim_unit {
   bool is_parked;
   uint32_t parked_number;
   int64_t parked_mono_ms, jumped_ms; // jumped: by the wall clock before it was parked
+  int64_t parking_jumped_ms;         // and before it was told to
   int64_t wake_mono_ms;              // not to start before, as far as this host knows
   int64_t deadline_mono_ms;          // of its attempt, sleeps included; 0 for none
   uint32_t losses; // attempts in a row that ended with their worker, by their own fault

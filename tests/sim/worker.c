@@ -275,6 +275,7 @@ void sim_worker_cancel(struct sim *sim, const struct tg_effect *effect) {
     a->wake_wall_ms = is_over_first ? over_at : step->wake_at;
     a->is_parking = true;
     a->unit->parked_at = a->at;
+    a->unit->parking_jumped_ms = sim->jumped_ms;
     sim_person_asked(sim, a);
   }
   if (!a->cancel_code) {
