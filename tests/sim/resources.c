@@ -126,6 +126,8 @@ void sim_resources_decided(struct sim *sim, const struct tg_batch *batch) {
     sim_note(sim, r->phase, NULL, NULL, r->retry_at);
     r->epoch++;
     r->asked_by_mono_ms = asked_by(sim, r);
+    if (is_phase(r, "open") && sim_random_chance(&sim->random, 50))
+      sim_event_add(sim, SIM_JUMP, sim_random_below(&sim->random, MINUTE_MS), 0);
     r->successes = r->failures = r->call_count = 0;
     r->is_known = r->is_share_known = true;
     if (!r->rules.has_breaker) sim_fail(sim, "resource %s turns and has no breaker", record->name);
