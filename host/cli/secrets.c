@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,16 +91,58 @@ static const char *given_find(const struct tg_secrets *secrets, const char *plac
   return value;
 }
 
+static void hidden_add(const char *text, size_t len) {
+  char *own = len >= LINE_BYTES_MIN ? strndup(text, len) : NULL;
+  if (!own) return;
+  tg_log_add_secret(own);
+  forget(own);
+}
+
+// As it stands in JSON, where that differs.
+static void json_hide(const char *value) {
+  struct tg_buf text;
+  tg_buf_init(&text, SECRET_BYTES_MAX * 6);
+  tg_buf_put_json(&text, value, strlen(value));
+  bool differs = !text.is_failed && text.len != strlen(value) + 2;
+  if (differs) hidden_add(tg_buf_text(&text) + 1, text.len - 2); // without the quotes
+  if (text.data) explicit_bzero(text.data, text.len);
+  tg_buf_deinit(&text);
+}
+
+static char base64_digit(uint32_t group, unsigned at) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  return digits[group >> (18 - 6 * at) & 63];
+}
+
+// In base64 a value looks in three ways, by what stands before it: "user:value" is one of them. The
+// digits at its ends that its neighbours have a part in are left out.
+static void base64_hide(const char *value, size_t offset) {
+  size_t len = strlen(value), used = 0, first = (offset * 8 + 5) / 6;
+  size_t count = (offset + len) * 8 / 6;
+  char *text = malloc(count + 4);
+  if (!text) return;
+  for (size_t at = 0; at < offset + len; at += 3) {
+    uint32_t group = 0;
+    for (size_t i = at; i < at + 3; i++) {
+      bool is_in = i >= offset && i < offset + len;
+      group = group << 8 | (is_in ? (unsigned char)value[i - offset] : 0);
+    }
+    for (unsigned d = 0; d < 4; d++)
+      if (used < count + 4) text[used++] = base64_digit(group, d);
+  }
+  hidden_add(text + first, count - first);
+  explicit_bzero(text, count + 4);
+  free(text);
+}
+
 // A log is kept line by line, so each line of a key is a secret too; short ones are ordinary text.
 static void hide(const char *value) {
   tg_log_add_secret(value);
+  json_hide(value);
+  for (size_t offset = 0; offset < 3; offset++) base64_hide(value, offset);
   for (const char *line = value; strchr(value, '\n') && *line;) {
     size_t len = strcspn(line, "\r\n");
-    char *own = len >= LINE_BYTES_MIN ? strndup(line, len) : NULL;
-    if (own) {
-      tg_log_add_secret(own);
-      forget(own);
-    }
+    hidden_add(line, len);
     line += len + strspn(line + len, "\r\n");
   }
 }

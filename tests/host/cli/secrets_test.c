@@ -117,13 +117,39 @@ static void hides_every_line_of_what_it_gave_out(void **state) {
   assert_string_equal(text, "x *** y *** z short");
 }
 
+static void hides_what_it_gave_out_as_others_write_it(void **state) {
+  (void)state;
+  static const struct {
+    const char *value, *text, *hidden;
+  } cases[] = {
+      {"p\"ss\\word1", "{\"a\":\"p\\\"ss\\\\word1\"}", "{\"a\":\"***\"}"},
+      {"canary-7f3a9c", "Y2FuYXJ5LTdmM2E5Yw==", "***w=="},                 // alone
+      {"canary-7f3a9c", "dTpjYW5hcnktN2YzYTljCg==", "dTp***Cg=="},         // "u:canary-7f3a9c\n"
+      {"canary-7f3a9c", "dXM6Y2FuYXJ5LTdmM2E5Yyx4", "dXM6***yx4"},         // "us:canary-7f3a9c,x"
+      {"canary-7f3a9c", "eyJhIjoiY2FuYXJ5LTdmM2E5YyJ9", "eyJhIjoi***yJ9"}, // in JSON
+      {"canary-7f3a9c", "MTIzNGNhbmFyeS03ZjNhOWM7", "MTIzNG***M7"},
+      {"short", "c2hvcnQ= short", "c2hvcnQ= ***"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[64];
+    setenv("TG_TEST_FORMS", cases[i].value, 1);
+    found("env:TG_TEST_FORMS");
+    snprintf(text, sizeof text, "%s", cases[i].text);
+    tg_log_redact(text);
+    assert_string_equal(text, cases[i].hidden);
+  }
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      test(finds_a_secret_at_each_kind_of_place),      test(says_why_there_is_none),
-      test(takes_what_is_secret_off_the_command_line), test(reads_standard_input_once),
+      test(finds_a_secret_at_each_kind_of_place),
+      test(says_why_there_is_none),
+      test(takes_what_is_secret_off_the_command_line),
+      test(reads_standard_input_once),
       test(hides_every_line_of_what_it_gave_out),
+      test(hides_what_it_gave_out_as_others_write_it),
   };
   return cmocka_run_group_tests_name("host/cli/secrets", tests, NULL, NULL);
 }
