@@ -28,7 +28,7 @@ function(tg_plant name)
   target_link_libraries(sim_${name} PRIVATE tg_engine)
   target_compile_definitions(sim_${name} PRIVATE _GNU_SOURCE)
   add_test(NAME sim/plants/${name} COMMAND sim_${name} --until-caught ${ARG_SEEDS})
-  set_tests_properties(sim/plants/${name} PROPERTIES LABELS sim TIMEOUT 120)
+  set_tests_properties(sim/plants/${name} PROPERTIES LABELS sim TIMEOUT 300)
 endfunction()
 
 # --- Durability ---
