@@ -137,8 +137,15 @@ static int kv_list(struct kv_job *kv, struct tg_writer *writer, struct tg_error 
   return TG_OK;
 }
 
+static int reply_check(const struct kv_job *kv, struct tg_error *err) {
+  if (kv->reply.is_out_of_memory) return tg_error_set(err, TG_ENOMEM, "no memory for a reply");
+  if (!kv->reply.is_failed) return TG_OK;
+  return tg_error_set(err, TG_EINVALID, "the list is larger than a message; give a limit");
+}
+
 static int kv_cas(struct kv_job *kv, struct tg_writer *writer, struct tg_error *err) {
   int code = kv_get(kv, writer, err);
+  if (!code) code = reply_check(kv, err); // what is not known is not compared
   if (code) return code;
   struct tg_reader current = tg_reader_of(kv->reply.data, kv->reply.len);
   bool found = tg_wire_get_u8(&current);
@@ -163,9 +170,7 @@ static int job_write(struct tg_job *job, struct tg_writer *writer, struct tg_err
   };
   struct kv_job *kv = (struct kv_job *)job;
   int code = operations[kv->operation](kv, writer, err);
-  if (!code && kv->reply.is_failed)
-    return tg_error_set(err, TG_EINVALID, "the list is larger than a message; give a limit");
-  return code;
+  return code ? code : reply_check(kv, err);
 }
 
 static void job_finish(struct tg_job *job, const struct tg_error *err) {

@@ -318,7 +318,7 @@ static int store_open(struct tg_loop *loop, const char *data, bool is_brief, str
   if (!code) code = marks_prepare(store, err);
   if (!code) {
     store->wake = tg_wake_new(loop, jobs_finish, store, err);
-    code = store->wake ? thread_start(store, err) : TG_EIO;
+    code = store->wake ? thread_start(store, err) : err ? err->code : TG_EIO;
   }
   if (code) {
     tg_store_close(store);

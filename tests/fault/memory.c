@@ -11,12 +11,14 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/error.h"
 
-static long count, fail_at, blocks;
-static bool is_sticky, has_failed, is_paused = true;
+// Threads may allocate, too.
+static atomic_long count, fail_at, blocks;
+static atomic_bool is_sticky, has_failed, is_paused = true;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t number, size_t size);
@@ -31,8 +33,8 @@ char *__wrap_strndup(const char *text, size_t len);
 
 static bool is_refused(void) {
   if (is_paused) return false;
-  count++;
-  if (!fail_at || count < fail_at || (count > fail_at && !is_sticky)) return false;
+  long number = ++count;
+  if (!fail_at || number < fail_at || (number > fail_at && !is_sticky)) return false;
   has_failed = true;
   errno = ENOMEM;
   return true;
