@@ -5,6 +5,7 @@ local bake = require "tidegate.pipeline.bake"
 local fallback = require "tidegate.pipeline.fallback"
 local faults = require "tidegate.faults"
 local native = require "tidegate._native"
+local plain = require "tidegate.plain"
 local pool = require "tidegate.pipeline.pool"
 local suggest = require "tidegate.suggest"
 
@@ -66,6 +67,17 @@ rule("a parameter does not hide what statements are given", function(pipeline, i
     if pipeline.params[name] then
       into:add(pipeline.at, ("parameter %q: every statement is given another value of this name")
         :format(name))
+    end
+  end
+end)
+
+rule("what a schedule starts needs nothing that only somebody can give", function(pipeline, into)
+  for _, trigger in ipairs(pipeline.on) do
+    for _, name in ipairs(trigger.kind == "cron" and plain.keys(pipeline.params) or {}) do
+      if pipeline.params[name].required then
+        into:add(trigger.at, ("tg.cron starts runs that nobody gives %q to"):format(name),
+          ("give the parameter %s a default"):format(name))
+      end
     end
   end
 end)

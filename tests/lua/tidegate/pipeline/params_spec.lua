@@ -51,4 +51,16 @@ describe("a parameter", function()
     assert.equal("a%", baked('tg.string { pattern = "a%%$", default = "a%" }').default)
     assert_fault('tg.string { pattern = "a%$", default = "a" }', "default must be")
   end)
+
+  it("of a pipeline with a schedule has a default", function()
+    local function on(schedule, type)
+      return project:faults(('on = { %s },%s'):format(schedule, with(type)))
+    end
+    assert.equal('pipelines/test.lua:1: tg.cron starts runs that nobody gives "p" to '
+      .. "[give the parameter p a default]", on('tg.cron "0 5 * * *"', "tg.int {}"))
+    assert.equal("", on('tg.cron "0 5 * * *"', "tg.int { default = 1 }"))
+    assert.equal("", on('tg.cron "0 5 * * *"', "tg.date { default = tg.logical_date }"))
+    assert.equal("", on('tg.cron "0 5 * * *"', "tg.int { default = function() return 1 end }"))
+    assert.equal("", on('tg.event { type = "t" }', "tg.int {}"))
+  end)
 end)
