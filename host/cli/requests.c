@@ -84,28 +84,57 @@ static void records_kept(void *self, struct tg_batch *batch, const struct tg_err
   tg_batch_free(batch);
 }
 
+// Ends what an item that nobody works on was at, and tells the item of its tries.
+static int left_attempts_end(struct tg_history *history, const struct tg_unit_cancel *unit,
+                             struct tg_batch *batch, struct tg_arena *arena, struct tg_item *item) {
+  struct tg_attempt *attempts;
+  size_t count;
+  int code = tg_history_attempts(history, unit->run->number, arena, &attempts, &count, NULL);
+  for (size_t i = 0; i < count && !code; i++) {
+    struct tg_record record = {.kind = TG_RECORD_ATTEMPT, .attempt = attempts[i]};
+    if (attempts[i].task != unit->task || attempts[i].item != unit->item) continue;
+    if (attempts[i].number > item->attempts) item->attempts = attempts[i].number;
+    if (!item->started_at) item->started_at = attempts[i].started_at;
+    if (attempts[i].state != TG_ATTEMPT_RUNNING) continue;
+    record.attempt.state = TG_ATTEMPT_LOST;
+    record.attempt.ended_at = item->ended_at;
+    record.attempt.failure = (struct tg_failure){
+        .code = TG_ELOST, .class = TG_CLASS_LOST, .text = "the host ended before the attempt did"};
+    code = tg_batch_add(batch, &record);
+  }
+  return code;
+}
+
 // Nobody works on the run: whoever takes it up finds that the unit is not to go on.
-static void left_unit_cancel(struct tg_host *host, const struct tg_unit_cancel *unit,
-                             const char *task) {
+static int left_unit_add(struct tg_host *host, struct tg_history *history,
+                         const struct tg_unit_cancel *unit, const char *task,
+                         struct tg_batch *batch, struct tg_arena *arena) {
   const struct tg_failure why = {
       .code = TG_ECANCELLED, .class = TG_CLASS_CANCELLED, .text = reason};
-  struct tg_batch *batch = tg_batch_new();
   struct tg_record record = {.kind = TG_RECORD_TASK,
                              .task = {.run = unit->run->number,
                                       .index = unit->task,
                                       .name = task,
                                       .state = TG_TASK_WAITING,
                                       .failure = why}};
-  if (unit->item != TG_NO_ITEM)
-    record = (struct tg_record){
-        .kind = TG_RECORD_ITEM,
-        .item = {.run = unit->run->number,
-                 .task = unit->task,
-                 .index = unit->item,
-                 .state = TG_TASK_CANCELLED,
-                 .ended_at = tg_clock_wall_ms(tg_loop_clock(tg_host_services(host)->loop)),
-                 .failure = why}};
-  if (batch && !tg_batch_add(batch, &record))
+  if (unit->item == TG_NO_ITEM) return tg_batch_add(batch, &record);
+  record = (struct tg_record){
+      .kind = TG_RECORD_ITEM,
+      .item = {.run = unit->run->number,
+               .task = unit->task,
+               .index = unit->item,
+               .state = TG_TASK_CANCELLED,
+               .ended_at = tg_clock_wall_ms(tg_loop_clock(tg_host_services(host)->loop)),
+               .failure = why}};
+  int code = left_attempts_end(history, unit, batch, arena, &record.item);
+  return code ? code : tg_batch_add(batch, &record);
+}
+
+static void left_unit_cancel(struct tg_host *host, struct tg_history *history,
+                             const struct tg_unit_cancel *unit, const char *task,
+                             struct tg_arena *arena) {
+  struct tg_batch *batch = tg_batch_new();
+  if (batch && !left_unit_add(host, history, unit, task, batch, arena))
     tg_store_commit(tg_host_services(host)->store, batch, records_kept, NULL);
   else
     tg_batch_free(batch);
@@ -151,7 +180,7 @@ static int unit_cancel(struct tg_host *host, struct tg_history *history,
   tg_launch_init(&launch);
   int code = tg_launch_bundle(&launch, NULL, history, unit->run->bundle, err);
   if (!code && unit_look(history, unit, launch.plan, arena))
-    left_unit_cancel(host, unit, launch.plan->tasks[unit->task].name);
+    left_unit_cancel(host, history, unit, launch.plan->tasks[unit->task].name, arena);
   tg_launch_deinit(&launch);
   return code;
 }

@@ -48,10 +48,12 @@ struct following {
 };
 
 // A job's savepoint in the transaction of its group: begun, kept, taken back.
-enum mark { MARK_BEGIN, MARK_KEEP, MARK_UNDO, MARK_COUNT };
+enum mark { MARK_BEGIN, MARK_KEEP, MARK_UNDO, MARK_UNDO_ALL, MARK_COUNT };
 
-static const char *const mark_sql[MARK_COUNT] = {
-    [MARK_BEGIN] = "SAVEPOINT job", [MARK_KEEP] = "RELEASE job", [MARK_UNDO] = "ROLLBACK TO job"};
+static const char *const mark_sql[MARK_COUNT] = {[MARK_BEGIN] = "SAVEPOINT job",
+                                                 [MARK_KEEP] = "RELEASE job",
+                                                 [MARK_UNDO] = "ROLLBACK TO job",
+                                                 [MARK_UNDO_ALL] = "ROLLBACK"};
 
 struct tg_store {
   sqlite3 *db;
@@ -143,8 +145,9 @@ static int group_write(struct tg_store *store, struct tg_job *group, struct tg_e
   }
   if (!code) code = group_commit(store, failed);
   if (!code) return TG_OK;
-  if (!sqlite3_get_autocommit(store->db)) tg_database_exec(store->db, "ROLLBACK", NULL);
-  if (code == TG_EIO || code == TG_EDAMAGED) store->broken = *failed;
+  if (!sqlite3_get_autocommit(store->db)) mark(store, MARK_UNDO_ALL, NULL);
+  bool is_undone = sqlite3_get_autocommit(store->db);
+  if (code == TG_EIO || code == TG_EDAMAGED || !is_undone) store->broken = *failed;
   return code;
 }
 

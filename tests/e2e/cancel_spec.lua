@@ -24,11 +24,15 @@ local function wait_for(path)
   return assert(box:read(path), path .. " did not come")
 end
 
+local function run_beside(name)
+  project.shell(("cd %s && (%s >files/out 2>files/err; echo $? >files/code) >/dev/null 2>&1 &")
+    :format(project.quote(box.dir), project.command { "run", name or "p" }))
+end
+
 ---Starts a run in the background and waits until its command is at work, and recorded as such.
 ---@param name string?
 local function start(name)
-  project.shell(("cd %s && (%s >files/out 2>files/err; echo $? >files/code) >/dev/null 2>&1 &")
-    :format(project.quote(box.dir), project.command { "run", name or "p" }))
+  run_beside(name)
   wait_for "files/pid"
   repeat until box:sql("SELECT count(*) FROM tasks WHERE state = 'running'") ~= "0"
 end
@@ -243,8 +247,7 @@ describe("cancel", function()
           return n
         end },
       ]]
-      project.shell(("cd %s && (%s >files/out 2>files/err; echo $? >files/code) >/dev/null 2>&1 &")
-        :format(project.quote(box.dir), project.command { "run", "p" }))
+      run_beside()
       wait_for "files/pid"
       local result = box:tidegate("cancel", "last", "--task", "m", "--item", "1")
       assert.equal(0, result.code, result.err)
@@ -265,6 +268,27 @@ describe("cancel", function()
       assert.same({ up = "success", slow = "cancelled", after = "upstream_failed", down = "success" },
         run.states)
       assert.equal("failed", run.state)
+    end)
+
+    it("of an item that nobody works on ends the try that its host lost", function()
+      of [[
+        tg.map "m" { over = function() return { 0, 1 } end, fail_after = 2, run = function(ctx, n)
+          if n == 1 then
+            require("tidegate.file").write("files/pid", "x")
+            while true do ctx:sleep "100ms" end
+          end
+          return n
+        end },
+      ]]
+      run_beside()
+      wait_for "files/pid"
+      repeat until box:sql("SELECT count(*) FROM attempts WHERE item = 1") == "1"
+      host_kill()
+      assert.equal(0, box:tidegate("cancel", "last", "--task", "m", "--item", "1").code)
+      assert.equal("lost", box:sql "SELECT state FROM attempts WHERE item = 1")
+      assert.equal("cancelled|1", box:sql "SELECT state, attempts FROM items WHERE item = 1")
+      assert.equal("success", box:run().state)
+      assert.equal("1", box:sql "SELECT count(*) FROM attempts WHERE item = 1")
     end)
   end)
 end)

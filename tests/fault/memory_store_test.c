@@ -31,6 +31,7 @@ struct drive {
   struct tg_loop *loop;
   struct tg_store *store;
   int codes[CALLS]; // what the calls were told
+  char texts[CALLS][TG_ERROR_TEXT_MAX];
   int told;
 };
 
@@ -88,6 +89,7 @@ static void store_remove(const struct drive *drive) {
 
 static void told(struct drive *drive, int call, const struct tg_error *err) {
   drive->codes[call] = err ? err->code : TG_OK;
+  snprintf(drive->texts[call], sizeof drive->texts[call], "%s", err ? err->text : "");
   drive->told++;
 }
 
@@ -206,7 +208,8 @@ static int store_judge(const struct drive *drive) {
     if (drive->codes[i] == TG_OK) assert_int_equal(rows, whole[i]);
     if (drive->codes[i] == TG_ENOMEM) assert_int_equal(rows, 0);
     if (drive->codes[i] && drive->codes[i] != TG_EDAMAGED && drive->codes[i] != TG_ENOMEM)
-      fail_msg("call %d was told %s", i, tg_code_word((enum tg_code)drive->codes[i]));
+      fail_msg("call %d was told %s: %s", i, tg_code_word((enum tg_code)drive->codes[i]),
+               drive->texts[i]);
     if (drive->codes[i]) code = TG_ENOMEM;
   }
   sqlite3_close(db);
