@@ -99,6 +99,7 @@ describe("overlap", function()
     assert.matches("limits.runs is 1", reasons[1].text)
     assert.truthy(reasons[1].text:find(holder, 1, true))
     assert.equal(1, #box:document("runs", "--state", "queued").runs)
+    project.shell "sleep 0.2" -- less than 0.1 s would not be told
     os.remove(box.dir .. "/files/wait")
     assert.equal(0, wait_for_end())
     reasons = box:document("why", queued).reasons
