@@ -141,12 +141,12 @@ static bool is_over(const struct tg_backfill *backfill) {
 
 // Looks what others have made of the backfill.
 static void fill_look(struct tg_backfill *backfill) {
-  struct tg_fill fill;
+  enum tg_fill_state state;
   struct tg_arena arena;
   tg_arena_init(&arena);
-  if (!tg_history_fill(backfill->history, backfill->id, &arena, &fill, NULL)) {
-    backfill->is_paused = fill.state == TG_FILL_PAUSED;
-    backfill->is_cancelled = fill.state == TG_FILL_CANCELLED;
+  if (!tg_history_fill_state(backfill->history, backfill->id, &arena, &state, NULL)) {
+    backfill->is_paused = state == TG_FILL_PAUSED;
+    backfill->is_cancelled = state == TG_FILL_CANCELLED;
   }
   tg_arena_deinit(&arena);
 }

@@ -102,6 +102,12 @@ int tg_history_newer(struct tg_history *history, uint64_t run, const char *task,
                      struct tg_arena *arena, struct tg_newer *newer, size_t *count,
                      struct tg_error *err);
 
+/// Gives the state of a backfill by its whole id, without counting its runs.
+///
+/// Errors: TG_ENOT_FOUND
+int tg_history_fill_state(struct tg_history *history, const char *id, struct tg_arena *arena,
+                          enum tg_fill_state *state, struct tg_error *err);
+
 /// Gives the backfills, newest first; and one by its id, a unique prefix of it, or "last".
 ///
 /// Errors: of one: TG_ENOT_FOUND; TG_EINVALID when several have the prefix

@@ -136,6 +136,27 @@ int tg_history_fills(struct tg_history *history, struct tg_arena *arena, struct 
               : tg_history_query_collect(&q, sizeof **fills, fill_read, (void **)fills, count, err);
 }
 
+static void fill_state_read(struct tg_history_query *q, void *item) {
+  const char *state = tg_history_text(q, 0);
+  int known = state ? tg_fill_state_parse(state) : -1;
+  *(int *)item = known < 0 ? TG_FILL_FAILED : known;
+}
+
+int tg_history_fill_state(struct tg_history *history, const char *id, struct tg_arena *arena,
+                          enum tg_fill_state *state, struct tg_error *err) {
+  struct tg_history_query q;
+  int *found = NULL, code;
+  size_t count = 0;
+  code =
+      tg_history_query_start(history, "SELECT state FROM backfills WHERE id = ?1", arena, &q, err);
+  if (code) return code;
+  tg_bind_text(q.statement, 1, id);
+  code = tg_history_query_collect(&q, sizeof *found, fill_state_read, (void **)&found, &count, err);
+  if (!code && !count) code = tg_error_set(err, TG_ENOT_FOUND, "no backfill has the id '%s'", id);
+  if (!code) *state = (enum tg_fill_state)found[0];
+  return code;
+}
+
 int tg_history_fill(struct tg_history *history, const char *name, struct tg_arena *arena,
                     struct tg_fill *fill, struct tg_error *err) {
   bool is_last = strcmp(name, "last") == 0;
